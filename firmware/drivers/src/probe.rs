@@ -58,17 +58,17 @@ impl<A: AdcChannel> LeakProbe<A> {
 mod tests {
     use super::*;
 
-    struct Script(std::vec::IntoIter<u16>);
+    struct Script<'a>(std::slice::Iter<'a, u16>);
 
-    impl AdcChannel for Script {
+    impl AdcChannel for Script<'_> {
         type Error = ();
         fn sample(&mut self) -> Result<u16, ()> {
-            self.0.next().ok_or(())
+            self.0.next().copied().ok_or(())
         }
     }
 
-    fn probe(samples: &[u16]) -> LeakProbe<Script> {
-        LeakProbe::new(Script(samples.iter().copied().collect::<Vec<_>>().into_iter()))
+    fn probe(samples: &[u16]) -> LeakProbe<Script<'_>> {
+        LeakProbe::new(Script(samples.iter()))
     }
 
     #[test]
