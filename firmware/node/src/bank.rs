@@ -97,6 +97,7 @@ impl Node {
             at::BUS_EXCEPTIONS => self.bus.exceptions,
             at::BUS_OVERRUNS => self.bus.overruns,
             at::SUPPLY_MV => self.supply_mv,
+            at::STATE_AGE_S => self.uptime.since(self.changed_s, u16::MAX),
             _ => 0,
         }
     }
@@ -106,7 +107,6 @@ impl Node {
         const ARRIVALS_LOW: u16 = at::PARKING_VEHICLE_COUNT + 1;
         match (&self.watch, address) {
             (_, at::PARKING_STATE) => self.state().raw(),
-            (_, at::STATE_AGE_S) => self.uptime.since(self.changed_s, u16::MAX),
             (_, at::FAULTY) => u16::from(self.faults != 0),
             (_, at::HOUSING_TEMPERATURE) => self
                 .temperature

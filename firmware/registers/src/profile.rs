@@ -131,53 +131,53 @@ fn decimal(raw: i64, decimals: u8) -> String {
 
 fn samples(kind: Kind) -> &'static [Sample] {
     match kind {
-        // state, age, faulty, temperature, vehicles (two words), field change
+        // state, faulty, temperature, vehicles (two words), field change
         Kind::Parking => &[
             Sample {
                 name: "a parked car",
-                values: &[ON, 42, 0, 2_156, 1, 2, 300],
+                values: &[ON, 0, 2_156, 1, 2, 300],
             },
             Sample {
                 name: "an empty bay on a frosty morning",
-                values: &[OFF, 3_600, 0, (-525_i16) as u16, 0, 9, 4],
+                values: &[OFF, 0, (-525_i16) as u16, 0, 9, 4],
             },
             Sample {
                 name: "a lost magnetometer is neither free nor occupied",
-                values: &[UNKNOWN, 10, 1, 2_156, 0, 9, NO_VALUE],
+                values: &[UNKNOWN, 1, 2_156, 0, 9, NO_VALUE],
             },
         ],
-        // state, age, faulty, temperature, distance, tilt, fire
+        // state, faulty, temperature, distance, tilt, fire
         Kind::Bin => &[
             Sample {
                 name: "a bin with room",
-                values: &[OFF, 600, 0, 1_850, 940, OFF, OFF],
+                values: &[OFF, 0, 1_850, 940, OFF, OFF],
             },
             Sample {
                 name: "a full bin that smoulders on its side",
-                values: &[ON, 5, 0, 7_125, 140, ON, ON],
+                values: &[ON, 0, 7_125, 140, ON, ON],
             },
             Sample {
                 name: "every sensor lost",
-                values: &[UNKNOWN, 5, 1, NO_TEMPERATURE, NO_VALUE, UNKNOWN, UNKNOWN],
+                values: &[UNKNOWN, 1, NO_TEMPERATURE, NO_VALUE, UNKNOWN, UNKNOWN],
             },
         ],
-        // state, age, faulty, temperature, signal, cable, count, last duration
+        // state, faulty, temperature, signal, cable, count, last duration
         Kind::Leak => &[
             Sample {
                 name: "a wet probe",
-                values: &[ON, 12, 0, 1_800, 2_600, OFF, 1, NO_VALUE],
+                values: &[ON, 0, 1_800, 2_600, OFF, 1, NO_VALUE],
             },
             Sample {
                 name: "dry again after twenty minutes",
-                values: &[OFF, 30, 0, 1_800, 110, OFF, 1, 1_200],
+                values: &[OFF, 0, 1_800, 110, OFF, 1, 1_200],
             },
             Sample {
                 name: "a cut cable is not dry",
-                values: &[UNKNOWN, 3, 1, 1_800, NO_VALUE, ON, 0, NO_VALUE],
+                values: &[UNKNOWN, 1, 1_800, NO_VALUE, ON, 0, NO_VALUE],
             },
             Sample {
                 name: "every sensor lost",
-                values: &[UNKNOWN, 3, 1, NO_TEMPERATURE, NO_VALUE, UNKNOWN, 0, NO_VALUE],
+                values: &[UNKNOWN, 1, NO_TEMPERATURE, NO_VALUE, UNKNOWN, 0, NO_VALUE],
             },
         ],
     }

@@ -68,6 +68,8 @@ registers! {
     Input 0x000C BUS_OVERRUNS Kinds::ALL, U16;
     /// Supply of the node's processor.
     Input 0x000D SUPPLY_MV Kinds::ALL, U16 .unit("mV");
+    /// How long the state stands (the first register of the kind block), saturating.
+    Input 0x000E STATE_AGE_S Kinds::ALL, U16 .unit("s");
 
     /// Bay: 0 free, 1 occupied, 2 unknown.
     Input 0x0020 PARKING_STATE Kinds::PARKING, U16 .truth("parking.occupied", Some(UNKNOWN));
@@ -75,36 +77,34 @@ registers! {
     Input 0x0020 BIN_STATE Kinds::BIN, U16 .truth("bin.full", Some(UNKNOWN));
     /// Probe: 0 dry, 1 wet, 2 unknown.
     Input 0x0020 LEAK_STATE Kinds::LEAK, U16 .truth("leak.wet", Some(UNKNOWN));
-    /// How long the state stands, saturating.
-    Input 0x0021 STATE_AGE_S Kinds::ALL, U16 .unit("s");
     /// 1 while any bit of `FAULTS` is set.
-    Input 0x0022 FAULTY Kinds::ALL, U16 .truth("device.fault", None);
+    Input 0x0021 FAULTY Kinds::ALL, U16 .truth("device.fault", None);
     /// Inside of the housing.
-    Input 0x0023 HOUSING_TEMPERATURE PARKING_OR_LEAK, I16
+    Input 0x0022 HOUSING_TEMPERATURE PARKING_OR_LEAK, I16
         .hundredths("Cel") .number("device.temperature", Some(NO_TEMPERATURE));
     /// Air under the lid of the bin.
-    Input 0x0023 BIN_TEMPERATURE Kinds::BIN, I16 .hundredths("Cel") .number("temperature", Some(NO_TEMPERATURE));
+    Input 0x0022 BIN_TEMPERATURE Kinds::BIN, I16 .hundredths("Cel") .number("temperature", Some(NO_TEMPERATURE));
 
     /// Arrivals since start.
-    Input 0x0024 PARKING_VEHICLE_COUNT Kinds::PARKING, U32 .unit("1") .number("parking.vehicle_count", None);
+    Input 0x0023 PARKING_VEHICLE_COUNT Kinds::PARKING, U32 .unit("1") .number("parking.vehicle_count", None);
     /// Distance of the field from that of the empty bay, in milligauss.
-    Input 0x0026 PARKING_FIELD_CHANGE_MG Kinds::PARKING, U16 .unit("mG");
+    Input 0x0025 PARKING_FIELD_CHANGE_MG Kinds::PARKING, U16 .unit("mG");
 
     /// From the lid to the waste, median of three.
-    Input 0x0024 BIN_DISTANCE_MM Kinds::BIN, U16 .unit("mm") .number("bin.distance", Some(NO_VALUE));
+    Input 0x0023 BIN_DISTANCE_MM Kinds::BIN, U16 .unit("mm") .number("bin.distance", Some(NO_VALUE));
     /// 0 upright, 1 tilted, 2 unknown.
-    Input 0x0025 BIN_TILT Kinds::BIN, U16 .truth("bin.tilt", Some(UNKNOWN));
+    Input 0x0024 BIN_TILT Kinds::BIN, U16 .truth("bin.tilt", Some(UNKNOWN));
     /// 0 no, 1 above the temperature threshold, 2 unknown.
-    Input 0x0026 BIN_FIRE Kinds::BIN, U16 .truth("bin.fire", Some(UNKNOWN));
+    Input 0x0025 BIN_FIRE Kinds::BIN, U16 .truth("bin.fire", Some(UNKNOWN));
 
     /// Probe signal in converter counts, 0 to 4095; more is wetter.
-    Input 0x0024 LEAK_SIGNAL Kinds::LEAK, U16 .unit("1") .number("leak.signal", Some(NO_VALUE));
+    Input 0x0023 LEAK_SIGNAL Kinds::LEAK, U16 .unit("1") .number("leak.signal", Some(NO_VALUE));
     /// Cable: 0 whole, 1 cut, 2 unknown.
-    Input 0x0025 LEAK_CABLE Kinds::LEAK, U16 .truth("leak.cable_fault", Some(UNKNOWN));
+    Input 0x0024 LEAK_CABLE Kinds::LEAK, U16 .truth("leak.cable_fault", Some(UNKNOWN));
     /// Leaks since start, wrapping.
-    Input 0x0026 LEAK_COUNT Kinds::LEAK, U16 .unit("1") .number("leak.count", None);
+    Input 0x0025 LEAK_COUNT Kinds::LEAK, U16 .unit("1") .number("leak.count", None);
     /// How long the last ended leak lasted, saturating below "no value"; no value before the first.
-    Input 0x0027 LEAK_LAST_DURATION_S Kinds::LEAK, U16 .unit("s") .number("leak.last_duration", Some(NO_VALUE));
+    Input 0x0026 LEAK_LAST_DURATION_S Kinds::LEAK, U16 .unit("s") .number("leak.last_duration", Some(NO_VALUE));
 
     /// Address on the bus; takes effect at the next start.
     Holding 0x0000 UNIT_ID Kinds::ALL, U16 .range(1, 247, 17);
