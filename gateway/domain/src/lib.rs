@@ -16,8 +16,13 @@
 //! let device: DeviceId = asset;
 //! ```
 
+pub mod alarm;
+pub mod command;
+pub mod estate;
 pub mod id;
 pub mod measure;
+pub mod order;
 pub mod reading;
+pub mod rule;
 pub mod text;
 pub mod time;
