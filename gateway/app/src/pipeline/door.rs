@@ -3,7 +3,7 @@
 //! A full inbox means that a producer waits, which stops its socket; nothing is dropped.
 
 use crate::field::{AckTicket, Frame};
-use linli_domain::engine::{Command, Refusal, Reply};
+use linli_domain::command::{Command, Refusal, Reply};
 use linli_domain::id::{AlarmId, CommitId, OrderId, PointKey};
 use linli_domain::reading::Reading;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub enum Request {
         /// The document.
         document: Arc<linli_domain::estate::EstateDoc>,
         /// Who brings it.
-        actor: linli_domain::engine::Actor,
+        actor: linli_domain::command::Actor,
         /// The answer.
         reply: oneshot::Sender<Result<Done, Failed>>,
     },
@@ -65,7 +65,7 @@ pub enum Request {
         oneshot::Sender<Result<(), Failed>>,
     ),
     /// Send a dead or waiting delivery again.
-    Retry(linli_ledger::DeliveryId, oneshot::Sender<Result<(), Failed>>),
+    Retry(i64, oneshot::Sender<Result<(), Failed>>),
 }
 
 /// The key a client gave to a command so that a repeat is answered, not done again.

@@ -2,6 +2,10 @@
 //!
 //! Everybody else talks to it through the [`Door`]. It does not touch the network.
 
+pub mod answer;
 pub mod door;
+pub mod view;
 
+pub use answer::{answer_bytes, answer_reply};
 pub use door::*;
+pub use view::{EstateView, SharedEstate};
