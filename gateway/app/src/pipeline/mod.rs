@@ -2,10 +2,23 @@
 //!
 //! Everybody else talks to it through the [`Door`]. It does not touch the network.
 
-pub mod answer;
 pub mod door;
-pub mod view;
+mod thread;
+mod core;
+mod batch;
+mod pace;
+mod understand;
+mod once;
+mod project;
+mod requests;
+mod recover;
+mod complain;
 
-pub use answer::{answer_bytes, answer_reply};
+pub use core::Core;
 pub use door::*;
-pub use view::{EstateView, SharedEstate};
+pub use once::fnv;
+pub use pace::Pace;
+pub use recover::{RecoverError, Recovered, recover, replay};
+pub use requests::ESTATE;
+pub use thread::{Loop, Progress};
+pub use understand::Understanding;
