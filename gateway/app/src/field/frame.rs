@@ -99,4 +99,22 @@ impl Frame {
             Self::Fact(_) => 128,
         }
     }
+
+    /// When it came.
+    pub fn received(&self) -> linli_domain::time::Timestamp {
+        match self {
+            Self::Mqtt(m) => m.received.wall,
+            Self::Modbus(m) => m.received.wall,
+            Self::Fact(f) => f.received.wall,
+        }
+    }
+
+    /// Where it came from, for people, and its bytes as far as there are any.
+    pub fn origin(&self) -> (String, &[u8]) {
+        match self {
+            Self::Mqtt(m) => (format!("{} {}", m.connection, m.topic), &m.payload),
+            Self::Modbus(m) => (format!("modbus {} request {}", m.device, m.request), &[]),
+            Self::Fact(f) => (format!("gateway {} {}", f.measure, f.instance), &[]),
+        }
+    }
 }

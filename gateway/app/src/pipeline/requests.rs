@@ -1,0 +1,112 @@
+//! Requests that are rows rather than inputs of the engine: delivery results, tokens, retained messages, estates.
+
+use super::core::Core;
+use super::door::{Done as Answered, Failed, Request};
+use linli_domain::engine::Input;
+use linli_domain::estate::Estate;
+use linli_domain::time::Now;
+use linli_ledger::{self as store, LedgerError, Snapshot};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Document kind of the estate in the ledger.
+pub const ESTATE: &str = "estate";
+
+impl Core {
+    /// Takes a request into the open batch; its answer follows the commit.
+    pub fn rows(&mut self, request: Request, now: &Now) {
+        self.batch.urgent = true;
+        match request {
+            Request::Deliveries(updates, reply) => {
+                self.batch.delivery_updates.extend(updates);
+                self.answer(reply);
+            }
+            Request::Token(row, reply) => {
+                self.batch.audit.push(store::AuditRow {
+                    at: now.wall,
+                    actor: row.author.clone(),
+                    action: if row.token.revoked.is_some() { "token.revoked" } else { "token.written" }.into(),
+                    subject: row.token.id.clone(),
+                    detail: row.token.role.clone(),
+                });
+                self.batch.tokens.push(row.token);
+                self.answer(reply);
+            }
+            Request::Retained(row, reply) => {
+                self.batch.retained.push(row);
+                self.answer(reply);
+            }
+            Request::Notify(messages, reply) => {
+                self.batch.deliveries.extend(messages);
+                self.answer(reply);
+            }
+            Request::Estate { document, actor, reply } => self.estate(document, actor.name.as_ref(), reply, now),
+            Request::Command { reply, .. } => {
+                let _ = reply.send(Err(Failed::Stopping));
+            }
+            Request::Dump(reply) => drop(reply),
+        }
+    }
+
+    fn answer(&mut self, reply: oneshot::Sender<Result<(), Failed>>) {
+        self.batch.answers.push(Box::new(move |result| {
+            let _ = reply.send(result.map(drop));
+        }));
+    }
+
+    fn estate(
+        &mut self,
+        document: Arc<linli_domain::estate::EstateDoc>,
+        author: &str,
+        reply: oneshot::Sender<Result<Answered, Failed>>,
+        now: &Now,
+    ) {
+        if let Err(problems) = Estate::resolve(Arc::clone(&document)) {
+            let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            let _ = reply.send(Err(Failed::Estate(all.join("; "))));
+            return;
+        }
+        let version = self.estate_version + 1;
+        match self.input(now, &Input::Estate(Arc::clone(&document))) {
+            Err(refusal) => drop(reply.send(Err(Failed::Refused(refusal)))),
+            Ok(answer) => {
+                self.estate_version = version;
+                self.batch.documents.push(estate_row(&document, version, author, now));
+                self.batch.estate = Some(Arc::clone(self.engine.estate_shared()));
+                self.understanding.learn(self.engine.estate());
+                self.batch.answers.push(Box::new(move |result| {
+                    let _ = reply.send(result.map(|commit| Answered { commit, reply: answer }));
+                }));
+            }
+        }
+    }
+
+    /// Seals what is due within `slice`, with a snapshot of the engine when `snapshot` says so.
+    pub fn seal(&mut self, slice: Duration, snapshot: bool) -> Result<(), LedgerError> {
+        let commit = self.ledger.last_commit();
+        let snapshot = snapshot.then(|| Snapshot { commit, format: super::recover::SNAPSHOT_FORMAT, bytes: self.engine.snapshot() });
+        let now = self.clock.now();
+        let sealed = self.ledger.seal(store::Budget { time: slice, now: now.wall }, commit, snapshot)?;
+        self.metrics.sealed_samples.inc_by(sealed.samples as u64);
+        self.ledger.checkpoint_if_large()?;
+        Ok(())
+    }
+}
+
+/// The stored form of a version of the estate.
+pub fn estate_row(
+    document: &linli_domain::estate::EstateDoc,
+    version: u32,
+    author: &str,
+    now: &Now,
+) -> store::DocumentRow {
+    store::DocumentRow {
+        kind: ESTATE.into(),
+        name: ESTATE.into(),
+        version,
+        at: now.wall,
+        author: author.to_owned(),
+        body: serde_json::to_vec(document).ok(),
+    }
+}
