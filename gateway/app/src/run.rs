@@ -64,7 +64,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
     let seed = Arc::new(read_seed(&config.estate_seed)?);
     let mut ledger = Ledger::open(&config.store.data, &linli_ledger::Options::default())?;
     let recovered = pipeline::recover(&mut ledger, &seed, &clock)?;
-    let estate = Arc::clone(recovered.engine.estate_shared());
+    let estate = Arc::clone(recovered.engine.estate());
     if !recovered.seeded && **estate.doc() != *seed {
         tracing::warn!(
             seed = %config.estate_seed.display(),
@@ -105,7 +105,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
         .spawn(move || Loop::new(core, inbox, pace, progress).run())
         .context("start the pipeline thread")?;
     if let Some(row) = admin {
-        door.ask(|reply| pipeline::Request::Token(row, reply)).await??;
+        door.ask(|reply| pipeline::Request::Token { token: row, author: "gateway".into(), reply }).await??;
     }
 
     let stop = CancellationToken::new();

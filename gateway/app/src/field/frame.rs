@@ -67,14 +67,33 @@ pub struct AckTicket {
 /// The outcome of one planned request to one slave.
 #[derive(Debug)]
 pub struct ModbusFrame {
-    /// The device, by its place in the estate's device list at `estate_version`.
+    /// The device that was asked.
     pub device: linli_domain::id::DeviceId,
     /// Which request of the profile's plan.
     pub request: usize,
     /// Registers or bits, or why there are none.
-    pub answer: Result<RegisterData, Reason>,
+    pub answer: Result<Registers, Reason>,
     /// When the answer was complete (or given up).
     pub received: Now,
+}
+
+/// The answer to one Modbus request, as long as was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registers {
+    /// Functions 3 and 4.
+    Words(Box<[u16]>),
+    /// Functions 1 and 2.
+    Bits(Box<[bool]>),
+}
+
+impl Registers {
+    /// As decoding wants it.
+    pub fn data(&self) -> RegisterData<'_> {
+        match self {
+            Self::Words(words) => RegisterData::Words(words),
+            Self::Bits(bits) => RegisterData::Bits(bits),
+        }
+    }
 }
 
 /// A fact about the gateway's own surroundings.

@@ -68,6 +68,8 @@ pub struct OpenBatch {
     pub documents: Vec<store::DocumentRow>,
     /// Tokens.
     pub tokens: Vec<store::TokenRow>,
+    /// The estate after an edit.
+    pub estate: Option<std::sync::Arc<linli_domain::estate::Estate>>,
     /// Answers to repeatable requests.
     pub kept_answers: Vec<store::IdempotentAnswer>,
 }
@@ -82,6 +84,7 @@ impl OpenBatch {
             && self.delivery_updates.is_empty()
             && self.retained.is_empty()
             && self.tokens.is_empty()
+            && self.rejects.is_empty()
     }
 
     /// Notes the time once per change; the log needs it before every entry it applies to.

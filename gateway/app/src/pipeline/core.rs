@@ -13,7 +13,8 @@ use crate::clock::SharedClock;
 use crate::field::{Done, Frame};
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
-use linli_domain::engine::{Command, Engine, Input, PointDef};
+use linli_domain::command::{Command, Refusal, Reply};
+use linli_domain::engine::{Changes, Engine, Input, PointDef};
 use linli_domain::estate::DeviceIndex;
 use linli_domain::id::{CommitId, PointKey, point_id};
 use linli_domain::reading::Reading;
@@ -45,7 +46,11 @@ pub struct Core {
     pub metrics: Arc<Metrics>,
     /// The batch under construction.
     pub batch: OpenBatch,
-    /// Newest own-time reading of each point in the open batch.
+    /// Version of the estate in the ledger.
+    pub estate_version: u32,
+    durable_version: u32,
+    changes: Changes,
+    /// Own-time readings of each point in the open batch, by their place in the log.
     fresh: HashMap<PointKey, Vec<(Timestamp, usize)>>,
     understood: Understood,
     complaints: super::complain::Complaints,
@@ -53,8 +58,10 @@ pub struct Core {
 
 impl Core {
     /// Puts the parts together around an empty batch.
+    #[allow(clippy::too_many_arguments, reason = "the parts of the pipeline, named once in the composition root")]
     pub fn new(
         engine: Engine,
+        estate_version: u32,
         ledger: Ledger,
         once: Once,
         understanding: Understanding,
@@ -71,6 +78,9 @@ impl Core {
             clock,
             metrics,
             batch: OpenBatch::default(),
+            estate_version,
+            durable_version: estate_version,
+            changes: Changes::default(),
             fresh: HashMap::new(),
             understood: Understood::default(),
             complaints: super::complain::Complaints::default(),
@@ -133,7 +143,7 @@ impl Core {
             }
             Frame::Modbus(answer) => self.understanding.modbus(answer, estate, out).map(|()| true),
             Frame::Fact(fact) => {
-                self.understanding.fact(fact, estate, out);
+                self.understanding.fact(fact, out);
                 Ok(true)
             }
         }
@@ -148,7 +158,7 @@ impl Core {
 
     /// Binds a value to its point, drops it when it came before, and lets the engine see it.
     fn seen(&mut self, device: DeviceIndex, seen: Seen, lorawan: bool, received: Timestamp, now: &Now) {
-        let point = match self.engine.point(device, seen.measure, seen.instance.as_deref()) {
+        let point = match self.engine.point_of(device, seen.measure, seen.instance.as_deref()) {
             Some(point) => point,
             None => match self.new_point(device, &seen, now) {
                 Some(point) => point,
@@ -165,13 +175,14 @@ impl Core {
         }
         let given = !seen.historical;
         if given {
-            let step = self.engine.step(now, &Input::Reading(reading.clone()));
-            if !step.evaluated {
+            let mut changes = std::mem::take(&mut self.changes);
+            if !matches!(self.engine.step_reading(now, &reading, &mut changes), Ok(true)) {
                 self.metrics.readings_late.inc();
             }
-            if !step.changes.is_empty() {
-                self.project(step.changes, now);
+            if !changes.is_empty() {
+                self.project(std::mem::take(&mut changes), now);
             }
+            self.changes = changes;
         } else {
             self.metrics.readings_late.inc();
         }
@@ -226,20 +237,21 @@ impl Core {
             instance: seen.instance.as_deref().map(str::to_owned),
         });
         self.batch.live.push(Live::Point(self.next_commit(), key));
-        self.engine.point(device, seen.measure, seen.instance.as_deref())
+        self.engine.point_of(device, seen.measure, seen.instance.as_deref())
     }
 
     /// Steps the engine with any input but a reading, logs it and takes its changes.
-    pub fn input(&mut self, now: &Now, input: &Input) -> Result<linli_domain::engine::Reply, linli_domain::engine::Refusal> {
+    ///
+    /// A refused input is logged too: the step let time pass, and a replay must see the same steps.
+    pub fn input(&mut self, now: &Now, input: &Input) -> Result<Reply, Refusal> {
         let step = self.engine.step(now, input);
-        let reply = step.reply?;
         self.batch.at(*now);
         self.batch.log.push(Logged::Input(encode(input)));
         self.project(step.changes, now);
-        Ok(reply)
+        step.reply
     }
 
-    fn project(&mut self, changes: linli_domain::engine::Changes, now: &Now) {
+    fn project(&mut self, changes: Changes, now: &Now) {
         let commit = self.next_commit();
         project(changes, &self.engine, &self.planner, now.wall, commit, &self.metrics, &mut self.batch);
     }
@@ -259,7 +271,7 @@ impl Core {
         reply: oneshot::Sender<Result<Answered, Failed>>,
         now: &Now,
     ) {
-        let name = command.name();
+        let name = command.action.name();
         match self.input(now, &Input::Command(command)) {
             Err(refusal) => {
                 self.metrics.commands.with_label_values(&[name, refusal.code()]).inc();
@@ -323,6 +335,7 @@ impl Core {
         match result {
             Ok(commit) => {
                 self.engine.commit();
+                self.durable_version = self.estate_version;
                 self.once.commit();
                 self.engine.begin();
                 self.fresh.clear();
@@ -349,6 +362,7 @@ impl Core {
         self.engine.begin();
         self.fresh.clear();
         self.understanding.learn(self.engine.estate());
+        self.estate_version = self.durable_version;
         let batch = std::mem::take(&mut self.batch);
         let reason = error.to_string();
         for answer in batch.answers {

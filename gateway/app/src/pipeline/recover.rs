@@ -4,13 +4,14 @@
 use super::once::Once;
 use super::requests::{ESTATE, estate_row};
 use crate::clock::SharedClock;
-use linli_domain::engine::{Engine, Input, SnapshotError};
+use linli_domain::engine::{Changes, Engine, Input, SnapshotError};
 use linli_domain::estate::{EstateDoc, Problem};
 use linli_domain::id::CommitId;
 use linli_domain::time::Now;
-use linli_ledger::{self as store, CommitError, Decoded, Ledger, Snapshot, StoreError};
+use linli_ledger::{self as store, CommitError, Entry, Ledger, OpenError, Snapshot, StoreError};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Format of the engine's snapshot as stored beside its bytes.
 pub const SNAPSHOT_FORMAT: u32 = 1;
@@ -21,6 +22,9 @@ pub enum RecoverError {
     /// Reading the ledger.
     #[error("read the ledger to bring the engine back")]
     Store(#[from] StoreError),
+    /// Opening a second connection to it.
+    #[error("open the ledger for reading")]
+    Open(#[from] OpenError),
     /// Writing the first commit.
     #[error("store the estate in the new ledger")]
     Commit(#[from] CommitError),
@@ -70,7 +74,7 @@ pub fn recover(ledger: &mut Ledger, seed: &Arc<EstateDoc>, clock: &SharedClock) 
         ledger.load_identities(now.wall)?.into_iter().map(|i| (i.hash, i.expires)),
         ledger.load_packet_marks()?.into_iter().map(|(_, m)| ((m.session, m.packet), m.hash)),
     );
-    let estate_version = ledger.newest_version(ESTATE, ESTATE)?.unwrap_or(1);
+    let estate_version = ledger.reader()?.document(ESTATE, ESTATE, None)?.map_or(1, |newest| newest.version);
     Ok(Recovered { engine: replay(ledger)?, once, estate_version, seeded })
 }
 
@@ -79,7 +83,8 @@ fn plant(ledger: &mut Ledger, seed: &Arc<EstateDoc>, now: &Now) -> Result<(), Re
     let engine = Engine::new(Arc::clone(seed)).map_err(RecoverError::Seed)?;
     let documents = [estate_row(seed, 1, "seed", now)];
     let commit = ledger.commit(&store::Batch { documents: &documents, ..store::Batch::at(*now) })?;
-    ledger.store_snapshot(&Snapshot { commit, format: SNAPSHOT_FORMAT, bytes: engine.snapshot() })?;
+    let snapshot = Snapshot { commit, format: SNAPSHOT_FORMAT, bytes: engine.snapshot() };
+    ledger.seal(store::Budget { now: now.wall, slice: Duration::ZERO }, commit, Some(&snapshot))?;
     Ok(())
 }
 
@@ -91,22 +96,23 @@ pub fn replay(ledger: &Ledger) -> Result<Engine, RecoverError> {
     let commit = snapshot.commit;
     let mut engine =
         Engine::restore(&snapshot.bytes).map_err(|source| RecoverError::Snapshot { commit, source })?;
-    let (mut at, mut broken) = (None, None);
+    let (mut at, mut broken, mut effects) = (None, None, Changes::default());
     ledger.replay(commit, &mut |commit, entry| {
         match (entry, at) {
-            (Decoded::Now(now), _) => at = Some(now),
-            (Decoded::Reading { reading, evaluated: true }, Some(now)) => {
-                engine.step(&now, &Input::Reading(reading));
+            (Entry::Now(now), _) => at = Some(now),
+            (Entry::Reading { reading, evaluated: true }, Some(now)) => {
+                let _ = engine.step_reading(&now, reading, &mut effects);
+                effects.clear();
             }
-            (Decoded::Reading { .. }, _) => {}
-            (Decoded::Input(bytes), Some(now)) => match postcard::from_bytes::<Input>(bytes) {
+            (Entry::Reading { .. }, _) => {}
+            (Entry::Input(bytes), Some(now)) => match postcard::from_bytes::<Input>(bytes) {
                 Ok(input) => drop(engine.step(&now, &input)),
                 Err(_) => {
                     broken = Some(commit);
                     return ControlFlow::Break(());
                 }
             },
-            (Decoded::Input(_), None) => {
+            (Entry::Input(_), None) => {
                 broken = Some(commit);
                 return ControlFlow::Break(());
             }

@@ -5,7 +5,7 @@ use super::door::{Done as Answered, Failed, Request};
 use linli_domain::engine::Input;
 use linli_domain::estate::Estate;
 use linli_domain::time::Now;
-use linli_ledger::{self as store, LedgerError, Snapshot};
+use linli_ledger::{self as store, Snapshot, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -22,15 +22,15 @@ impl Core {
                 self.batch.delivery_updates.extend(updates);
                 self.answer(reply);
             }
-            Request::Token(row, reply) => {
+            Request::Token { token, author, reply } => {
                 self.batch.audit.push(store::AuditRow {
                     at: now.wall,
-                    actor: row.author.clone(),
-                    action: if row.token.revoked.is_some() { "token.revoked" } else { "token.written" }.into(),
-                    subject: row.token.id.clone(),
-                    detail: row.token.role.clone(),
+                    actor: author,
+                    action: if token.revoked.is_some() { "token.revoked" } else { "token.written" }.into(),
+                    subject: token.id.clone(),
+                    detail: token.role.clone(),
                 });
-                self.batch.tokens.push(row.token);
+                self.batch.tokens.push(token);
                 self.answer(reply);
             }
             Request::Retained(row, reply) => {
@@ -41,7 +41,7 @@ impl Core {
                 self.batch.deliveries.extend(messages);
                 self.answer(reply);
             }
-            Request::Estate { document, actor, reply } => self.estate(document, actor.name.as_ref(), reply, now),
+            Request::Estate { document, actor, reply } => self.estate(document, &actor.name, reply, now),
             Request::Command { reply, .. } => {
                 let _ = reply.send(Err(Failed::Stopping));
             }
@@ -73,7 +73,7 @@ impl Core {
             Ok(answer) => {
                 self.estate_version = version;
                 self.batch.documents.push(estate_row(&document, version, author, now));
-                self.batch.estate = Some(Arc::clone(self.engine.estate_shared()));
+                self.batch.estate = Some(Arc::clone(self.engine.estate()));
                 self.understanding.learn(self.engine.estate());
                 self.batch.answers.push(Box::new(move |result| {
                     let _ = reply.send(result.map(|commit| Answered { commit, reply: answer }));
@@ -82,15 +82,17 @@ impl Core {
         }
     }
 
-    /// Seals what is due within `slice`, with a snapshot of the engine when `snapshot` says so.
-    pub fn seal(&mut self, slice: Duration, snapshot: bool) -> Result<(), LedgerError> {
+    /// Seals what is due within `slice`, with a snapshot of the engine when `snapshot` says so; whether there is more.
+    ///
+    /// Only between batches: the snapshot must be the engine of the last commit.
+    pub fn seal(&mut self, slice: Duration, snapshot: bool) -> Result<bool, StoreError> {
         let commit = self.ledger.last_commit();
         let snapshot = snapshot.then(|| Snapshot { commit, format: super::recover::SNAPSHOT_FORMAT, bytes: self.engine.snapshot() });
         let now = self.clock.now();
-        let sealed = self.ledger.seal(store::Budget { time: slice, now: now.wall }, commit, snapshot)?;
+        let sealed = self.ledger.seal(store::Budget { slice, now: now.wall }, commit, snapshot.as_ref())?;
         self.metrics.sealed_samples.inc_by(sealed.samples as u64);
         self.ledger.checkpoint_if_large()?;
-        Ok(())
+        Ok(sealed.more)
     }
 }
 

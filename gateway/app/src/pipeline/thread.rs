@@ -28,10 +28,17 @@ pub struct Progress {
     pub commit: CommitId,
     /// Whether it added to the outbox.
     pub outbox: bool,
-    /// The newest version of the estate, when it changed.
-    pub estate: Option<std::sync::Arc<linli_domain::estate::Estate>>,
+    /// The estate as it is.
+    pub estate: std::sync::Arc<linli_domain::estate::Estate>,
     /// When, for the watchdog.
     pub at: Monotonic,
+}
+
+impl Progress {
+    /// Before the first commit of this run.
+    pub fn new(estate: &std::sync::Arc<linli_domain::estate::Estate>) -> Self {
+        Self { commit: CommitId(0), outbox: true, estate: std::sync::Arc::clone(estate), at: Monotonic(0) }
+    }
 }
 
 /// The running loop.
@@ -46,6 +53,7 @@ pub struct Loop {
     resumed: bool,
     snapshot: Monotonic,
     sealed: Instant,
+    more_to_seal: bool,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
 }
 
@@ -65,6 +73,7 @@ impl Loop {
             resumed: true,
             snapshot,
             sealed: started,
+            more_to_seal: false,
             stop: None,
         }
     }
@@ -240,7 +249,13 @@ impl Loop {
 
     /// Nothing lies in the inbox: a good moment for the log of SQLite and for sealing.
     fn rest(&mut self) {
-        if self.core.batch.is_empty() && self.sealed.elapsed() >= SEAL_EVERY {
+        let at = self.core.clock.now().monotonic;
+        // Only the watchdog reads this one, so nobody is woken for it.
+        self.progress.send_if_modified(|progress| {
+            progress.at = at;
+            false
+        });
+        if self.core.batch.is_empty() && (self.more_to_seal || self.sealed.elapsed() >= SEAL_EVERY) {
             self.seal(false);
         }
     }
@@ -248,16 +263,21 @@ impl Loop {
     fn seal(&mut self, last: bool) {
         self.sealed = Instant::now();
         let now = self.core.clock.now();
-        if let Err(error) = self.core.seal(SEAL_SLICE, last || now.monotonic.since(self.snapshot) >= SNAPSHOT_EVERY) {
-            tracing::error!(%error, "sealing failed; it is tried again");
-        } else if now.monotonic.since(self.snapshot) >= SNAPSHOT_EVERY {
-            self.snapshot = now.monotonic;
+        let snapshot = last || now.monotonic.since(self.snapshot) >= SNAPSHOT_EVERY;
+        match self.core.seal(SEAL_SLICE, snapshot) {
+            Err(error) => tracing::error!(%error, "sealing failed; it is tried again"),
+            Ok(more) => {
+                self.more_to_seal = more;
+                if snapshot {
+                    self.snapshot = now.monotonic;
+                }
+            }
         }
     }
 
     fn announce_estate(&self) {
-        let estate = std::sync::Arc::clone(self.core.engine.estate_shared());
-        self.progress.send_modify(|progress| progress.estate = Some(estate));
+        let estate = std::sync::Arc::clone(self.core.engine.estate());
+        self.progress.send_modify(|progress| progress.estate = estate);
     }
 }
 
@@ -296,7 +316,7 @@ fn pay(committed: Committed, inbox: &Inbox, progress: &watch::Sender<Progress>, 
         progress.outbox = !batch.deliveries.is_empty() || !batch.delivery_updates.is_empty();
         progress.at = at;
         if let Some(estate) = batch.estate {
-            progress.estate = Some(estate);
+            progress.estate = estate;
         }
     });
 }

@@ -9,7 +9,9 @@ use linli_decode::{
     Catalogue, ClockWindow, DeviceContext, Event, Frame as Message, LorawanIdentity, Observation, Profile, RejectReason,
     Rejection, Role, open, plausible,
 };
+use linli_domain::estate::builtin::GATEWAY;
 use linli_domain::estate::{DeviceIndex, Estate};
+use linli_domain::id::DeviceId;
 use linli_domain::measure::Measure;
 use linli_domain::reading::{Quality, Value};
 use linli_domain::time::Timestamp;
@@ -79,6 +81,7 @@ pub struct Understanding {
     subscriptions: FxHashMap<Arc<str>, Vec<Subscription>>,
     catalogue: Catalogue,
     devices: Vec<Option<Known>>,
+    gateway: Option<DeviceIndex>,
     window: ClockWindow,
     scratch: Vec<Observation>,
 }
@@ -101,6 +104,7 @@ impl Understanding {
             subscriptions: subscriptions.into_iter().collect(),
             catalogue,
             devices: Vec::new(),
+            gateway: None,
             window,
             scratch: Vec::new(),
         }
@@ -108,6 +112,7 @@ impl Understanding {
 
     /// Looks up profile and geometry of every device of the estate, once.
     pub fn learn(&mut self, estate: &Estate) {
+        self.gateway = DeviceId::new(GATEWAY).ok().and_then(|id| estate.device_by_id(&id));
         self.devices = estate
             .devices()
             .iter()
@@ -196,8 +201,8 @@ impl Understanding {
     }
 
     /// A fact is a reading of the built-in `gateway` device.
-    pub fn fact(&self, fact: &Fact, estate: &Estate, out: &mut Understood) {
-        out.device = estate.gateway_device();
+    pub fn fact(&self, fact: &Fact, out: &mut Understood) {
+        out.device = self.gateway;
         out.seen.push(Seen {
             measure: fact.measure,
             instance: Some(Arc::clone(&fact.instance)),
