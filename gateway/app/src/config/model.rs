@@ -231,7 +231,7 @@ pub enum ChannelKind {
 #[derive(Debug, Clone)]
 pub struct Route {
     /// Roles whose orders match; empty means all.
-    pub roles: Vec<linli_domain::rule::Role>,
+    pub roles: Vec<linli_domain::order::OrderRole>,
     /// The channels.
     pub channels: Vec<ChannelId>,
 }
