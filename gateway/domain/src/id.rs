@@ -55,6 +55,11 @@ macro_rules! text_id {
                 &self.0
             }
         }
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
         impl FromStr for $name {
             type Err = InvalidId;
             fn from_str(text: &str) -> Result<Self, InvalidId> {
@@ -104,6 +109,8 @@ text_id! {
     Class;
     /// A fault: with the asset it is the key of an order.
     Fault;
+    /// An order profile: how orders of one kind are verified and closed.
+    OrderProfileId;
     /// A Modbus bus.
     BusId;
     /// A delivery channel.

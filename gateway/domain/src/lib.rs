@@ -7,7 +7,8 @@
 //! 1. [`id`], [`time`], [`measure`], [`reading`]: the words.
 //! 2. [`estate`]: places, assets, devices, points and rules, with every reference resolved once.
 //! 3. [`rule`], [`alarm`], [`order`]: what is watched, and the two state machines that follow.
-//! 4. [`engine`]: the door, the timers, snapshot and replay.
+//! 4. [`command`]: what people do, and why the engine may say no.
+//! 5. [`engine`]: the door, the timers, snapshot and replay.
 //!
 //! Two kinds of id do not mix:
 //! ```compile_fail
@@ -21,3 +22,18 @@ pub mod measure;
 pub mod reading;
 pub mod text;
 pub mod time;
+
+pub mod estate;
+
+pub mod rule;
+
+pub mod alarm;
+
+pub mod order;
+
+pub mod command;
+
+pub mod engine;
+
+pub use engine::Engine;
+pub use time::Now;

@@ -1,0 +1,295 @@
+//! What people tell the engine, who they are, and why it may say no.
+//!
+//! A person is an API token with a name and a role; more about people is not known here. Every command names the
+//! version it was decided on, so of two phones pressing at once exactly one wins and the other is told who.
+
+use crate::estate::Problem;
+use crate::id::{AlarmId, DeviceId, OrderId, PointKey};
+use crate::order::{MAX_NOTE_BYTES, OverrideReason};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActorRole {
+    /// Property staff: acknowledge, accept, start, complete.
+    Staff,
+    /// A manager: all that, and override, cancel, reset.
+    Manager,
+}
+
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// What tells one token from another: its id, never its secret.
+    pub token: Arc<str>,
+    /// The name people see.
+    pub name: Arc<str>,
+    /// What it may do.
+    pub role: ActorRole,
+}
+
+/// A command and who gives it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub action: Action,
+}
+
+/// What a person can do. `version` is the version of the alarm or order the person saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// "I have seen it."
+    AcknowledgeAlarm {
+        /// The alarm.
+        alarm: AlarmId,
+        /// Its version.
+        version: u32,
+    },
+    /// A manager lets go of the latch of an alarm whose condition is normal.
+    ResetAlarm {
+        /// The alarm.
+        alarm: AlarmId,
+        /// Its version.
+        version: u32,
+    },
+    /// "I take it." Acknowledges its alarms too.
+    Accept {
+        /// The order.
+        order: OrderId,
+        /// Its version.
+        version: u32,
+    },
+    /// "I begin."
+    Start {
+        /// The order.
+        order: OrderId,
+        /// Its version.
+        version: u32,
+    },
+    /// "It is done."
+    Complete {
+        /// The order.
+        order: OrderId,
+        /// Its version.
+        version: u32,
+        /// What was done.
+        note: Option<String>,
+    },
+    /// A manager closes it without the sensors' agreement.
+    Override {
+        /// The order.
+        order: OrderId,
+        /// Its version.
+        version: u32,
+        /// Why.
+        reason: OverrideReason,
+        /// More about why.
+        note: String,
+    },
+    /// A manager ends it without work.
+    Cancel {
+        /// The order.
+        order: OrderId,
+        /// Its version.
+        version: u32,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Action {
+    /// The action's name in records and refusals.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::AcknowledgeAlarm { .. } => "acknowledge",
+            Self::ResetAlarm { .. } => "reset",
+            Self::Accept { .. } => "accept",
+            Self::Start { .. } => "start",
+            Self::Complete { .. } => "complete",
+            Self::Override { .. } => "override",
+            Self::Cancel { .. } => "cancel",
+        }
+    }
+}
+
+/// What an input is answered with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// Done; there is nothing more to say.
+    Done,
+    /// The alarm as it is now.
+    Alarm {
+        /// Its number.
+        alarm: AlarmId,
+        /// Its version.
+        version: u32,
+    },
+    /// The order as it is now.
+    Order {
+        /// Its number.
+        order: OrderId,
+        /// Its version.
+        version: u32,
+    },
+    /// The point that was added.
+    Point(PointKey),
+}
+
+/// Why the engine says no. The state is as before; the text says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Refusal {
+    /// There never was such an alarm.
+    #[error("there is no alarm {alarm}; list the alarms and take a number from there")]
+    UnknownAlarm {
+        /// The number given.
+        alarm: AlarmId,
+    },
+    /// The alarm is over.
+    #[error("alarm {alarm} is over; nothing is left to do about it")]
+    AlarmEnded {
+        /// The number given.
+        alarm: AlarmId,
+    },
+    /// There never was such an order.
+    #[error("there is no order {order}; list the orders and take a number from there")]
+    UnknownOrder {
+        /// The number given.
+        order: OrderId,
+    },
+    /// The order is closed or cancelled.
+    #[error("order {order} is closed or cancelled; a new alarm opens a new order")]
+    OrderEnded {
+        /// The number given.
+        order: OrderId,
+    },
+    /// Somebody was faster.
+    #[error("it was changed by {by} and is at version {current}; look at it again, then decide again")]
+    VersionConflict {
+        /// Its version now.
+        current: u32,
+        /// Who changed it last.
+        by: Arc<str>,
+    },
+    /// The order's state does not allow it.
+    #[error("an order that is {state} does not allow {action}; the way is accept, start, complete")]
+    WrongState {
+        /// Its state.
+        state: &'static str,
+        /// What was asked.
+        action: &'static str,
+    },
+    /// Somebody else has the order.
+    #[error("{assignee} has accepted this order; only {assignee} or a manager can go on with it")]
+    NotAssignee {
+        /// Who has it.
+        assignee: Arc<str>,
+    },
+    /// Only a manager may do that.
+    #[error("only a manager may {action}; ask one")]
+    ManagerOnly {
+        /// What was asked.
+        action: &'static str,
+    },
+    /// Whoever completed an order does not override its verification.
+    #[error("you completed this order yourself; another manager must override")]
+    OwnCompletion,
+    /// The order's profile asks for a note.
+    #[error("this kind of order needs a note; say what was done")]
+    NoteRequired,
+    /// A reason is missing.
+    #[error("{action} needs a reason; say why")]
+    ReasonRequired {
+        /// What was asked.
+        action: &'static str,
+    },
+    /// The text is too long to keep.
+    #[error("the text is longer than {MAX_NOTE_BYTES} bytes; shorten it")]
+    TextTooLong,
+    /// The condition still holds.
+    #[error("alarm {alarm} is still active; wait until its condition is normal")]
+    AlarmStillActive {
+        /// The alarm.
+        alarm: AlarmId,
+    },
+    /// Somebody has already acknowledged it.
+    #[error("{by} has already acknowledged it; nothing is left to do")]
+    AlreadyAcknowledged {
+        /// Who.
+        by: Arc<str>,
+    },
+    /// There is no latch to reset.
+    #[error("the alarm is not latched; nothing is left to reset")]
+    NotLatched,
+    /// The estate document is wrong.
+    #[error("the estate has {} problem(s); correct them and send it again", problems.len())]
+    EstateInvalid {
+        /// All of them.
+        problems: Vec<Problem>,
+    },
+    /// A point was given a number out of turn.
+    #[error("the next point is {expected}; use that number")]
+    PointOutOfTurn {
+        /// The number whose turn it is.
+        expected: PointKey,
+    },
+    /// The point is already there.
+    #[error("the point is already there as {point}; use it")]
+    PointExists {
+        /// Its number.
+        point: PointKey,
+    },
+    /// A device the estate does not know.
+    #[error("device {device} is not in the estate; add it first")]
+    UnknownDevice {
+        /// The device.
+        device: DeviceId,
+    },
+    /// The device measures more than one device may.
+    #[error("device {device} already has as many points as one device may; check its profile")]
+    TooManyPoints {
+        /// The device.
+        device: DeviceId,
+    },
+    /// A reading of a point nobody added.
+    #[error("there is no point {point}; add it first")]
+    UnknownPoint {
+        /// The number given.
+        point: PointKey,
+    },
+}
+
+impl Refusal {
+    /// A stable code for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownAlarm { .. } => "unknown_alarm",
+            Self::AlarmEnded { .. } => "alarm_ended",
+            Self::UnknownOrder { .. } => "unknown_order",
+            Self::OrderEnded { .. } => "order_ended",
+            Self::VersionConflict { .. } => "version_conflict",
+            Self::WrongState { .. } => "wrong_state",
+            Self::NotAssignee { .. } => "not_assignee",
+            Self::ManagerOnly { .. } => "manager_only",
+            Self::OwnCompletion => "own_completion",
+            Self::NoteRequired => "note_required",
+            Self::ReasonRequired { .. } => "reason_required",
+            Self::TextTooLong => "text_too_long",
+            Self::AlarmStillActive { .. } => "alarm_still_active",
+            Self::AlreadyAcknowledged { .. } => "already_acknowledged",
+            Self::NotLatched => "not_latched",
+            Self::EstateInvalid { .. } => "estate_invalid",
+            Self::PointOutOfTurn { .. } => "point_out_of_turn",
+            Self::PointExists { .. } => "point_exists",
+            Self::UnknownDevice { .. } => "unknown_device",
+            Self::TooManyPoints { .. } => "too_many_points",
+            Self::UnknownPoint { .. } => "unknown_point",
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What a step yields: changes to keep, notices to say, audit events to write. Plain data, in the order in which
+//! it happened; who is told over which channel is decided elsewhere.
+
+use crate::alarm::{Alarm, AlarmState};
+use crate::command::Actor;
+use crate::id::{AlarmId, AssetId, OrderId};
+use crate::order::{Order, OrderEvent, OrderRole, OrderState};
+use crate::rule::Priority;
+use crate::text::Text;
+use crate::time::Timestamp;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Everything a step changed. Empty ones have never allocated.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Changes {
+    /// Alarms, each as it is after the change.
+    pub alarms: Vec<AlarmChange>,
+    /// Orders, each as it is after the change.
+    pub orders: Vec<OrderChange>,
+    /// What people should hear about.
+    pub notices: Vec<Notice>,
+    /// What the audit keeps besides.
+    pub audit: Vec<AuditEvent>,
+}
+
+impl Changes {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.alarms.is_empty() && self.orders.is_empty() && self.notices.is_empty() && self.audit.is_empty()
+    }
+    /// Puts `later` behind these.
+    pub fn append(&mut self, mut later: Self) {
+        self.alarms.append(&mut later.alarms);
+        self.orders.append(&mut later.orders);
+        self.notices.append(&mut later.notices);
+        self.audit.append(&mut later.audit);
+    }
+    /// Forgets everything, keeping the room.
+    pub fn clear(&mut self) {
+        self.alarms.clear();
+        self.orders.clear();
+        self.notices.clear();
+        self.audit.clear();
+    }
+}
+
+/// What happened to an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlarmEvent {
+    /// It began.
+    Raised,
+    /// It was raised again while it still lived.
+    RaisedAgain,
+    /// Its condition was on its way back and became wrong again.
+    Relapsed,
+    /// Its condition changed otherwise: clearing, normal, unknown, known again.
+    Condition,
+    /// It was linked to an order.
+    Linked,
+    /// A person has seen it.
+    Acknowledged,
+    /// Its latch was let go.
+    Released,
+    /// Points of it left the estate, or came back.
+    Points,
+    /// It is over; the engine forgets it.
+    Ended,
+}
+
+/// One change of one alarm.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlarmChange {
+    /// The alarm after the change.
+    pub alarm: Arc<Alarm>,
+    /// What happened.
+    pub event: AlarmEvent,
+    /// Its parts before; none when it began.
+    pub from: Option<AlarmState>,
+    /// Its parts after.
+    pub to: AlarmState,
+    /// When.
+    pub at: Timestamp,
+    /// Who; none for the gateway.
+    pub actor: Option<Actor>,
+}
+
+/// One change of one order.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OrderChange {
+    /// The order after the change.
+    pub order: Arc<Order>,
+    /// What happened.
+    pub event: OrderEvent,
+    /// Its state before; none when it was opened.
+    pub from: Option<OrderState>,
+    /// Its state after.
+    pub to: OrderState,
+    /// When.
+    pub at: Timestamp,
+    /// Who; none for the gateway.
+    pub actor: Option<Actor>,
+}
+
+/// What a notice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeKind {
+    /// An alarm was raised, or raised again.
+    AlarmRaised,
+    /// An alarm's condition is normal again.
+    AlarmCleared,
+    /// An alarm's condition cannot be known any more.
+    AlarmUnknown,
+    /// An order waits for somebody of its role.
+    OrderDispatched,
+    /// Somebody took it.
+    OrderAccepted,
+    /// Somebody began.
+    OrderStarted,
+    /// Somebody says that it is done.
+    OrderCompleted,
+    /// The sensor does not agree; it is back in work.
+    OrderReopened,
+    /// It is closed.
+    OrderClosed,
+    /// A manager ended it without work.
+    OrderCancelled,
+}
+
+impl NoticeKind {
+    /// The kind's name in the message catalogue and in filters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AlarmRaised => "alarm_raised",
+            Self::AlarmCleared => "alarm_cleared",
+            Self::AlarmUnknown => "alarm_unknown",
+            Self::OrderDispatched => "order_dispatched",
+            Self::OrderAccepted => "order_accepted",
+            Self::OrderStarted => "order_started",
+            Self::OrderCompleted => "order_completed",
+            Self::OrderReopened => "order_reopened",
+            Self::OrderClosed => "order_closed",
+            Self::OrderCancelled => "order_cancelled",
+        }
+    }
+}
+
+/// Something people should hear about, with the words a message needs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Notice {
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The alarm.
+    pub alarm: Option<AlarmId>,
+    /// The order.
+    pub order: Option<OrderId>,
+    /// The trade it is for.
+    pub role: Option<OrderRole>,
+    /// How much it matters.
+    pub priority: Priority,
+    /// The asset.
+    pub asset: AssetId,
+    /// The asset's name.
+    pub asset_name: Text,
+    /// The names of the places around it, from the root down.
+    pub place: Text,
+    /// What people call the alarm, where the rule says so.
+    pub title: Option<Text>,
+    /// What to do.
+    pub response: Text,
+    /// Name of the person who acted.
+    pub actor: Option<Arc<str>>,
+}
+
+/// One line for the audit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AuditEvent {
+    /// When.
+    pub at: Timestamp,
+    /// Who; none for the gateway.
+    pub actor: Option<Actor>,
+    /// What: `order.accept`, `alarm.fleeting`, `clock.jump` …
+    pub action: Arc<str>,
+    /// On what: `WO-3`, `AL-7`, a rule, an asset.
+    pub subject: String,
+    /// More, for people.
+    pub detail: String,
+}

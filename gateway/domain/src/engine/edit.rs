@@ -1,0 +1,204 @@
+//! An edit of the estate: another document takes the place of the present one.
+//!
+//! A point that is still watched by the same rule in the same words keeps what its delays have counted. A rule that has
+//! changed is evaluated on the last value and its delay restarts. A point that is no longer watched leaves a
+//! living alarm unknown, and its order stays. Living alarms keep the words and the version that raised them.
+
+use super::Engine;
+use super::change::{AlarmEvent, AuditEvent, Changes};
+use super::readings::judge;
+use super::store::NEVER;
+use crate::alarm::{Condition, Watch, WatchEvent};
+use crate::command::{Refusal, Reply};
+use crate::estate::{Estate, EstateDoc};
+use crate::id::{AssetId, Class, Fault, PointKey, RuleId};
+use crate::rule::Rule;
+use crate::time::Now;
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A watch before the edit.
+struct Before {
+    rule: Arc<Rule>,
+    asset: AssetId,
+    watch: Watch,
+}
+
+impl Engine {
+    pub(super) fn edit(
+        &mut self,
+        now: &Now,
+        doc: &Arc<EstateDoc>,
+        changes: &mut Changes,
+    ) -> Result<Reply, Refusal> {
+        let mut estate =
+            Estate::resolve(doc.clone()).map_err(|problems| Refusal::EstateInvalid { problems })?;
+        let mut versions = self.store.state().rule_versions.clone();
+        let edited = number_rules(&mut estate, self.estate(), &mut versions);
+        let mut before = self.watches_before();
+        let estate = Arc::new(estate);
+        self.store.replace(|state| {
+            state.estate = estate.clone();
+            state.rule_versions = versions;
+            state.watches = Vec::new();
+        });
+        changes.audit.push(AuditEvent {
+            at: now.wall,
+            actor: None,
+            action: "estate.edit".into(),
+            subject: estate.id().to_string(),
+            detail: format!(
+                "rules changed: {}",
+                if edited.is_empty() {
+                    "none"
+                } else {
+                    edited.as_str()
+                }
+            ),
+        });
+        let again = self.carry_over(&mut before);
+        self.lose_points(before, now, changes);
+        for n in again {
+            let event = self.last_event(n);
+            self.watch_event(n, event, now, changes);
+        }
+        self.refresh_all(now, changes);
+        Ok(Reply::Done)
+    }
+
+    fn watches_before(&self) -> FxHashMap<(RuleId, PointKey), Before> {
+        let watches = self.store.state().watches.iter().zip(&self.store.index().watches);
+        watches
+            .map(|(watch, def)| {
+                let before = Before {
+                    rule: def.rule.clone(),
+                    asset: def.asset.clone(),
+                    watch: *watch,
+                };
+                ((def.rule.id.clone(), def.point), before)
+            })
+            .collect()
+    }
+
+    /// Gives watches that go on their state back; returns those to be evaluated again. What is left in `before`
+    /// goes on nowhere.
+    fn carry_over(&mut self, before: &mut FxHashMap<(RuleId, PointKey), Before>) -> Vec<usize> {
+        let mut again = Vec::new();
+        for n in 0..self.store.index().watches.len() {
+            let Some(def) = self.store.index().watches.get(n).cloned() else {
+                continue;
+            };
+            let key = (def.rule.id.clone(), def.point);
+            let goes_on = before.get(&key).is_some_and(|b| {
+                b.asset == def.asset && b.rule.class == def.rule.class && b.rule.fault == def.rule.fault
+            });
+            match before.remove(&key).filter(|_| goes_on) {
+                Some(b) if b.rule.version == def.rule.version => self.store.set_watch(n, b.watch),
+                Some(b) => {
+                    self.store.set_watch(n, b.watch.restarted());
+                    again.push(n);
+                }
+                None => {
+                    // A raised alarm that this point watches is still raised until the point says otherwise.
+                    let raised = self.alarm_of(&def.asset, &def.rule.class).is_some_and(|a| {
+                        a.state.condition != Condition::Normal && a.lost.contains(&def.point)
+                    });
+                    self.store.set_watch(n, Watch::Unknown { raised, left: None });
+                    again.push(n);
+                }
+            }
+        }
+        again
+    }
+
+    /// Living alarms remember the points that no longer watch them, and forget those that do again.
+    fn lose_points(&mut self, gone: FxHashMap<(RuleId, PointKey), Before>, now: &Now, changes: &mut Changes) {
+        let mut lost: BTreeMap<(AssetId, Class), BTreeSet<PointKey>> = BTreeMap::new();
+        for ((_, point), before) in gone {
+            let key = (before.asset, before.rule.class.clone());
+            lost.entry(key).or_default().insert(point);
+        }
+        let alarms: Vec<_> = self.alarms().cloned().collect();
+        for alarm in alarms {
+            let key = (alarm.asset.clone(), alarm.class.clone());
+            let mut points: BTreeSet<PointKey> = alarm.lost.iter().copied().collect();
+            points.extend(lost.remove(&key).into_iter().flatten());
+            for n in self.store.index().of_class(&alarm.asset, &alarm.class) {
+                if let Some(def) = self.store.index().watches.get(*n) {
+                    points.remove(&def.point);
+                }
+            }
+            let points: Vec<PointKey> = points.into_iter().collect();
+            if points != alarm.lost {
+                self.change_alarm(alarm.id, AlarmEvent::Points, None, now, changes, |a| {
+                    a.lost = points
+                });
+            }
+        }
+    }
+
+    /// What the last value of a watch's point means for it.
+    fn last_event(&self, n: usize) -> WatchEvent {
+        let Some(def) = self.store.index().watches.get(n) else {
+            return WatchEvent::Lost;
+        };
+        let silent = self.is_silent(def.point);
+        match self.latest(def.point) {
+            Some(reading) if !silent => judge(&def.rule, reading),
+            _ => WatchEvent::Lost,
+        }
+    }
+
+    /// Everything that hangs on the estate is brought in step with it.
+    fn refresh_all(&mut self, now: &Now, changes: &mut Changes) {
+        for n in 0..self.store.state().points.len() {
+            let silent_at = self.store.state().points.get(n).map(|p| p.silent_at);
+            let watched = self
+                .store
+                .index()
+                .points
+                .get(n)
+                .is_some_and(|p| !p.watches.is_empty());
+            let heard = self
+                .store
+                .state()
+                .points
+                .get(n)
+                .is_some_and(|p| p.latest.is_some());
+            if watched && heard && silent_at != Some(NEVER) {
+                self.expect_again(n, now);
+            }
+        }
+        let alarms: Vec<(AssetId, Class)> = self
+            .alarms()
+            .map(|a| (a.asset.clone(), a.class.clone()))
+            .collect();
+        for (asset, class) in alarms {
+            self.refresh_condition(&asset, &class, now, changes);
+        }
+        let orders: Vec<(AssetId, Fault)> = self
+            .orders()
+            .map(|o| (o.asset.clone(), o.fault.clone()))
+            .collect();
+        for (asset, fault) in orders {
+            self.follow_order(&asset, &fault, false, now, changes);
+        }
+    }
+}
+
+/// Gives the rules of a new estate their versions: the old one where nothing changed, the next where something
+/// did. Returns the ids of those that changed.
+fn number_rules(estate: &mut Estate, old: &Estate, versions: &mut BTreeMap<RuleId, u32>) -> String {
+    let mut edited: Vec<String> = Vec::new();
+    for rule in &mut estate.rules {
+        let same = old.rule(&rule.id).is_some_and(|o| o.says_the_same(rule));
+        let version = versions.entry(rule.id.clone()).or_insert(0);
+        if !same {
+            *version = version.saturating_add(1);
+            edited.push(rule.id.to_string());
+        }
+        Arc::make_mut(rule).version = *version;
+    }
+    edited.join(", ")
+}

@@ -1,0 +1,257 @@
+//! The one door: [`Engine::step`] takes the time and an input and returns what changed.
+//!
+//! Readings, commands, edits of the estate and timers all pass through it, and nothing else changes the engine.
+//! The same inputs at the same times lead to the same state, byte by byte: a snapshot and the inputs after it are
+//! all that has to be kept. The engine owns no clock and no storage: [`Engine::next_wake`] says when it wants to
+//! be stepped next, [`Engine::begin`], [`Engine::commit`] and [`Engine::rollback`] let a caller drop the steps of
+//! a batch that could not be stored.
+//!
+//! A step in the order it happens: the clock ([`timers`]), due delays, then the input ([`readings`],
+//! [`commands`], [`edit`]); what follows for alarms is in [`alarms`], for orders in [`orders`].
+
+mod alarms;
+mod change;
+mod commands;
+mod dump;
+mod edit;
+mod index;
+mod orders;
+mod readings;
+mod snapshot;
+mod store;
+mod timers;
+
+pub use change::{AlarmChange, AlarmEvent, AuditEvent, Changes, Notice, NoticeKind, OrderChange};
+pub use snapshot::SnapshotError;
+
+use crate::alarm::Alarm;
+use crate::command::{Command, Refusal, Reply};
+use crate::estate::{DeviceIndex, Estate, EstateDoc, Problem};
+use crate::id::{AlarmId, AssetId, Class, DeviceId, Fault, OrderId, PointKey};
+use crate::measure::Measure;
+use crate::order::Order;
+use crate::reading::Reading;
+use crate::time::{Deadline, Now};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::{Counters, NEVER, State, Store};
+
+/// A point: the number it has for ever, and what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PointDef {
+    /// Its number, from [`Engine::next_point_key`].
+    pub key: PointKey,
+    /// The device.
+    pub device: DeviceId,
+    /// What is measured.
+    pub measure: Measure,
+    /// Which of several.
+    pub instance: Option<Arc<str>>,
+}
+
+/// Everything that can happen to the engine; the log is a list of these.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Input {
+    /// The program has started.
+    Started,
+    /// Time has passed.
+    Tick,
+    /// A device was heard to measure something for the first time.
+    Point(PointDef),
+    /// A point said something.
+    Reading(Reading),
+    /// A person did something.
+    Command(Command),
+    /// The estate was edited.
+    Estate(Arc<EstateDoc>),
+}
+
+/// What a step yields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What changed, due delays included.
+    pub changes: Changes,
+    /// The answer to the input. A refused input changed nothing itself.
+    pub reply: Result<Reply, Refusal>,
+    /// Whether a reading was evaluated; a late or retained one may only have been looked at.
+    pub evaluated: bool,
+}
+
+/// The state of an estate and the decisions about it.
+#[derive(Debug)]
+pub struct Engine {
+    store: Store,
+}
+
+impl Engine {
+    /// An engine that knows an estate and has heard nothing yet.
+    pub fn new(doc: Arc<EstateDoc>) -> Result<Self, Vec<Problem>> {
+        let estate = Arc::new(Estate::resolve(doc)?);
+        let state = State {
+            rule_versions: estate.rules().iter().map(|r| (r.id.clone(), r.version)).collect(),
+            estate,
+            defs: Vec::new(),
+            points: Vec::new(),
+            watches: Vec::new(),
+            alarms: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            counters: Counters {
+                next_alarm: 1,
+                next_order: 1,
+                clock: None,
+                watchdog: NEVER,
+            },
+        };
+        Ok(Self {
+            store: Store::new(state),
+        })
+    }
+
+    /// Takes one input at one time.
+    pub fn step(&mut self, now: &Now, input: &Input) -> Step {
+        let mut changes = Changes::default();
+        let mut evaluated = false;
+        let reply = match input {
+            Input::Reading(reading) => self.step_reading(now, reading, &mut changes).map(|e| {
+                evaluated = e;
+                Reply::Done
+            }),
+            Input::Started | Input::Tick => {
+                self.advance(now, &mut changes);
+                Ok(Reply::Done)
+            }
+            Input::Point(def) => {
+                self.advance(now, &mut changes);
+                self.add_point(def)
+            }
+            Input::Command(command) => {
+                self.advance(now, &mut changes);
+                self.command(now, command, &mut changes)
+            }
+            Input::Estate(doc) => {
+                self.advance(now, &mut changes);
+                self.edit(now, doc, &mut changes)
+            }
+        };
+        Step {
+            changes,
+            reply,
+            evaluated,
+        }
+    }
+
+    /// The same for a reading, adding to `changes`: whether it was evaluated. A reading that changes nothing does
+    /// not allocate.
+    pub fn step_reading(
+        &mut self,
+        now: &Now,
+        reading: &Reading,
+        changes: &mut Changes,
+    ) -> Result<bool, Refusal> {
+        self.advance(now, changes);
+        self.reading(now, reading, changes)
+    }
+
+    /// When the next delay is over; a step at that time or later is wanted. None: only inputs change anything.
+    pub fn next_wake(&self) -> Option<Deadline> {
+        let watchdog = Some(self.store.state().counters.watchdog).filter(|d| *d < NEVER);
+        let timer = self.store.first_timer().map(|(deadline, _)| deadline);
+        watchdog.into_iter().chain(timer).min()
+    }
+
+    /// Opens a batch: until it is committed, all steps can be rolled back together.
+    pub fn begin(&mut self) {
+        self.store.begin();
+    }
+    /// Keeps the steps since [`Engine::begin`].
+    pub fn commit(&mut self) {
+        self.store.commit();
+    }
+    /// Undoes the steps since [`Engine::begin`], time included.
+    pub fn rollback(&mut self) {
+        self.store.rollback();
+    }
+
+    /// The number the next new point must have.
+    pub fn next_point_key(&self) -> PointKey {
+        PointKey(u32::try_from(self.store.state().defs.len()).unwrap_or(u32::MAX))
+    }
+    /// The point of a device, by what it measures. Does not allocate.
+    pub fn point_of(
+        &self,
+        device: DeviceIndex,
+        measure: Measure,
+        instance: Option<&str>,
+    ) -> Option<PointKey> {
+        self.store.index().point(device.as_usize(), measure, instance)
+    }
+    /// What a point is.
+    pub fn point(&self, key: PointKey) -> Option<&Arc<PointDef>> {
+        self.store.state().defs.get(key.0 as usize)
+    }
+    /// Every point ever added, in the order of their numbers.
+    pub fn points(&self) -> &[Arc<PointDef>] {
+        &self.store.state().defs
+    }
+    /// The asset a point watches in the present estate.
+    pub fn asset_of(&self, key: PointKey) -> Option<&AssetId> {
+        let def = self.point(key)?;
+        let estate = self.estate();
+        let device = estate.device(estate.device_by_id(&def.device)?)?;
+        let asset = device.asset_of(def.measure, def.instance.as_deref())?;
+        estate.asset(asset).map(|a| &a.id)
+    }
+    /// The last reading of a point that was evaluated.
+    pub fn latest(&self, key: PointKey) -> Option<&Reading> {
+        self.store.state().points.get(key.0 as usize)?.latest.as_ref()
+    }
+    /// Whether a watched point has been silent for too long.
+    pub fn is_silent(&self, key: PointKey) -> bool {
+        let n = key.0 as usize;
+        let state = self.store.state();
+        let watched = self
+            .store
+            .index()
+            .points
+            .get(n)
+            .is_some_and(|p| !p.watches.is_empty());
+        watched
+            && state
+                .points
+                .get(n)
+                .is_some_and(|p| p.latest.is_some() && p.silent_at == NEVER)
+    }
+    /// The estate.
+    pub fn estate(&self) -> &Arc<Estate> {
+        &self.store.state().estate
+    }
+    /// Every living alarm, oldest first.
+    pub fn alarms(&self) -> impl Iterator<Item = &Arc<Alarm>> {
+        self.store.state().alarms.values()
+    }
+    /// A living alarm.
+    pub fn alarm(&self, id: AlarmId) -> Option<&Arc<Alarm>> {
+        self.store.state().alarms.get(&id)
+    }
+    /// The living alarm of a key.
+    pub fn alarm_of(&self, asset: &AssetId, class: &Class) -> Option<&Arc<Alarm>> {
+        self.store.live_alarm(asset, class)
+    }
+    /// Every open order, oldest first.
+    pub fn orders(&self) -> impl Iterator<Item = &Arc<Order>> {
+        self.store.state().orders.values()
+    }
+    /// An open order.
+    pub fn order(&self, id: OrderId) -> Option<&Arc<Order>> {
+        self.store.state().orders.get(&id)
+    }
+    /// The open order of a key.
+    pub fn order_of(&self, asset: &AssetId, fault: &Fault) -> Option<&Arc<Order>> {
+        self.store.open_order(asset, fault)
+    }
+    /// How many rules look at how many points: the number of watches.
+    pub fn watch_count(&self) -> usize {
+        self.store.state().watches.len()
+    }
+}

@@ -1,0 +1,120 @@
+//! The engine's state as bytes, and back.
+//!
+//! A snapshot and the inputs after it are all that has to be kept. It holds only what cannot be derived, so two
+//! engines in the same state have the same snapshot, byte by byte. It begins with its format number; another
+//! format is refused, never guessed at.
+
+use super::store::{Counters, PointState, State, Store};
+use super::{Engine, PointDef};
+use crate::alarm::{Alarm, Watch};
+use crate::estate::{Estate, EstateDoc, Problem};
+use crate::id::{AlarmId, OrderId, PointKey, RuleId};
+use crate::order::Order;
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The format this program writes and reads.
+const FORMAT: u16 = 1;
+
+/// Why bytes are not a snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// They were written by another version of the program.
+    #[error("the snapshot has format {found}, this program reads format {FORMAT}")]
+    Format {
+        /// The number found.
+        found: u16,
+    },
+    /// They are damaged.
+    #[error("the snapshot cannot be decoded")]
+    Decode(#[from] postcard::Error),
+    /// The estate in it makes no sense to this program.
+    #[error("the estate in the snapshot has {} problem(s), the first: {}", .0.len(), .0.first().map(ToString::to_string).unwrap_or_default())]
+    Estate(Vec<Problem>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Snapshot {
+    doc: Arc<EstateDoc>,
+    rule_versions: BTreeMap<RuleId, u32>,
+    counters: Counters,
+    defs: Vec<Arc<PointDef>>,
+    points: Vec<PointState>,
+    /// The rules `watches` counts by.
+    rules: Vec<RuleId>,
+    watches: Vec<(u32, PointKey, Watch)>,
+    alarms: BTreeMap<AlarmId, Arc<Alarm>>,
+    orders: BTreeMap<OrderId, Arc<Order>>,
+}
+
+impl Engine {
+    /// The state as bytes.
+    pub fn snapshot(&self) -> Result<Vec<u8>, SnapshotError> {
+        let state = self.store.state();
+        let rules: Vec<RuleId> = state.estate.rules().iter().map(|r| r.id.clone()).collect();
+        let positions: FxHashMap<&RuleId, u32> = rules.iter().zip(0..).collect();
+        let watches = state.watches.iter().zip(&self.store.index().watches);
+        let snapshot = Snapshot {
+            doc: state.estate.doc().clone(),
+            rule_versions: state.rule_versions.clone(),
+            counters: state.counters,
+            defs: state.defs.clone(),
+            points: state.points.clone(),
+            watches: watches
+                .filter_map(|(w, def)| Some((*positions.get(&def.rule.id)?, def.point, *w)))
+                .collect(),
+            alarms: state.alarms.clone(),
+            orders: state.orders.clone(),
+            rules,
+        };
+        let bytes = FORMAT.to_le_bytes().to_vec();
+        Ok(postcard::to_extend(&snapshot, bytes)?)
+    }
+
+    /// The engine whose snapshot these bytes are.
+    pub fn restore(bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let Some((format, body)) = bytes.split_first_chunk() else {
+            return Err(postcard::Error::DeserializeUnexpectedEnd.into());
+        };
+        let found = u16::from_le_bytes(*format);
+        if found != FORMAT {
+            return Err(SnapshotError::Format { found });
+        }
+        let snapshot: Snapshot = postcard::from_bytes(body)?;
+        let mut estate = Estate::resolve(snapshot.doc).map_err(SnapshotError::Estate)?;
+        for rule in &mut estate.rules {
+            if let Some(version) = snapshot.rule_versions.get(&rule.id) {
+                Arc::make_mut(rule).version = *version;
+            }
+        }
+        if snapshot.defs.len() != snapshot.points.len() {
+            return Err(postcard::Error::DeserializeBadEncoding.into());
+        }
+        let mut store = Store::new(State {
+            estate: Arc::new(estate),
+            rule_versions: snapshot.rule_versions,
+            defs: snapshot.defs,
+            points: snapshot.points,
+            watches: Vec::new(),
+            alarms: snapshot.alarms,
+            orders: snapshot.orders,
+            counters: snapshot.counters,
+        });
+        let saved: FxHashMap<(&RuleId, PointKey), Watch> = snapshot
+            .watches
+            .iter()
+            .filter_map(|(rule, point, watch)| Some(((snapshot.rules.get(*rule as usize)?, *point), *watch)))
+            .collect();
+        for n in 0..store.index().watches.len() {
+            let key = store.index().watches.get(n).map(|d| (d.rule.clone(), d.point));
+            if let Some((rule, point)) = key
+                && let Some(watch) = saved.get(&(&rule.id, point))
+            {
+                store.set_watch(n, *watch);
+            }
+        }
+        Ok(Self { store })
+    }
+}

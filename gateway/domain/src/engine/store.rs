@@ -1,0 +1,331 @@
+//! The engine's state and the only place that writes it.
+//!
+//! Every write goes through a setter that keeps the timers and the look-ups in step and, inside a batch, notes
+//! what was there before. Rolling back replays those notes backwards through the same setters, so a batch that
+//! cannot be committed leaves no trace.
+
+use super::PointDef;
+use super::index::Index;
+use crate::alarm::{Alarm, Watch};
+use crate::estate::Estate;
+use crate::id::{AlarmId, AssetId, Class, Fault, OrderId, PointKey, RuleId};
+use crate::order::{Order, OrderState};
+use crate::reading::Reading;
+use crate::time::{Deadline, Monotonic, Now, Timestamp};
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What is known about a point.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct PointState {
+    /// The last reading that was evaluated.
+    pub(super) latest: Option<Reading>,
+    /// Its place in time: a reading before it is late.
+    pub(super) evaluated: Timestamp,
+    /// When the point counts as silent; the end of time when it already does.
+    pub(super) silent_at: Deadline,
+}
+
+/// The end of time: a deadline that is never due.
+pub(super) const NEVER: Deadline = Deadline {
+    at: Monotonic(u64::MAX),
+};
+
+/// The small numbers, saved whole at the start of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Counters {
+    pub(super) next_alarm: u64,
+    pub(super) next_order: u64,
+    /// The time of the last step.
+    pub(super) clock: Option<Now>,
+    /// When to look for silent points; none of them is silent before.
+    pub(super) watchdog: Deadline,
+}
+
+/// What a running delay belongs to. Watches come first: an order looks at them when both are due at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    Watch(usize),
+    Order(OrderId),
+}
+
+/// Everything that decides what the engine does next.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub(super) estate: Arc<Estate>,
+    /// The highest version every rule has had, rules that are gone included.
+    pub(super) rule_versions: BTreeMap<RuleId, u32>,
+    pub(super) defs: Vec<Arc<PointDef>>,
+    pub(super) points: Vec<PointState>,
+    pub(super) watches: Vec<Watch>,
+    pub(super) alarms: BTreeMap<AlarmId, Arc<Alarm>>,
+    pub(super) orders: BTreeMap<OrderId, Arc<Order>>,
+    pub(super) counters: Counters,
+}
+
+/// One write, as it must be undone.
+#[derive(Debug)]
+enum Undo {
+    Point(usize, PointState),
+    PointAdded,
+    Watch(usize, Watch),
+    Alarm(AlarmId, Option<Arc<Alarm>>),
+    Order(OrderId, Option<Arc<Order>>),
+    Whole(Box<State>),
+}
+
+#[derive(Debug, Default)]
+struct Journal {
+    counters: Option<Counters>,
+    undo: Vec<Undo>,
+    /// Which points were noted in which batch: only the first write of a batch matters.
+    noted: Vec<u64>,
+    batch: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Store {
+    state: State,
+    index: Index,
+    timers: BTreeSet<(Deadline, Timer)>,
+    live: FxHashMap<(AssetId, Class), AlarmId>,
+    open: FxHashMap<(AssetId, Fault), OrderId>,
+    /// Points whose readings are evidence somebody waits for.
+    verifying: FxHashSet<PointKey>,
+    journal: Journal,
+}
+
+impl Store {
+    pub(super) fn new(state: State) -> Self {
+        let mut store = Self {
+            index: Index::default(),
+            timers: BTreeSet::new(),
+            live: FxHashMap::default(),
+            open: FxHashMap::default(),
+            verifying: FxHashSet::default(),
+            journal: Journal::default(),
+            state,
+        };
+        store.rebuild();
+        store
+    }
+
+    /// Derives everything that can be derived. Watches the state lacks begin as unknown.
+    fn rebuild(&mut self) {
+        self.index = Index::new(&self.state.estate);
+        for def in &self.state.defs {
+            self.index.add_point(&self.state.estate, def);
+        }
+        self.state
+            .watches
+            .resize(self.index.watches.len(), Watch::INITIAL);
+        self.journal.noted.resize(self.state.points.len(), 0);
+        let watches = self.state.watches.iter().enumerate();
+        let orders = self.state.orders.values();
+        self.timers = watches
+            .filter_map(|(n, w)| Some((w.deadline()?, Timer::Watch(n))))
+            .chain(
+                orders
+                    .clone()
+                    .filter_map(|o| Some((o.deadline()?, Timer::Order(o.id)))),
+            )
+            .collect();
+        let alarms = self.state.alarms.values();
+        self.live = alarms
+            .map(|a| ((a.asset.clone(), a.class.clone()), a.id))
+            .collect();
+        self.open = orders
+            .map(|o| ((o.asset.clone(), o.fault.clone()), o.id))
+            .collect();
+        self.refresh_verifying();
+    }
+
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+    pub(super) fn index(&self) -> &Index {
+        &self.index
+    }
+    pub(super) fn counters(&mut self) -> &mut Counters {
+        &mut self.state.counters
+    }
+    pub(super) fn first_timer(&self) -> Option<(Deadline, Timer)> {
+        self.timers.first().copied()
+    }
+    pub(super) fn drop_timer(&mut self, timer: (Deadline, Timer)) {
+        self.timers.remove(&timer);
+    }
+    pub(super) fn live_alarm(&self, asset: &AssetId, class: &Class) -> Option<&Arc<Alarm>> {
+        let id = self.live.get(&(asset.clone(), class.clone()))?;
+        self.state.alarms.get(id)
+    }
+    pub(super) fn open_order(&self, asset: &AssetId, fault: &Fault) -> Option<&Arc<Order>> {
+        let id = self.open.get(&(asset.clone(), fault.clone()))?;
+        self.state.orders.get(id)
+    }
+    pub(super) fn is_verifying(&self, point: PointKey) -> bool {
+        !self.verifying.is_empty() && self.verifying.contains(&point)
+    }
+
+    fn note(&mut self, undo: impl FnOnce() -> Undo) {
+        if self.journal.counters.is_some() {
+            self.journal.undo.push(undo());
+        }
+    }
+
+    /// The state of a point, to be written.
+    pub(super) fn point_mut(&mut self, n: usize) -> Option<&mut PointState> {
+        let point = self.state.points.get_mut(n)?;
+        if self.journal.counters.is_some()
+            && let Some(noted) = self.journal.noted.get_mut(n)
+            && *noted != self.journal.batch
+        {
+            *noted = self.journal.batch;
+            self.journal.undo.push(Undo::Point(n, point.clone()));
+        }
+        Some(point)
+    }
+    pub(super) fn add_point(&mut self, def: PointDef) {
+        self.note(|| Undo::PointAdded);
+        self.index.add_point(&self.state.estate, &def);
+        self.state
+            .watches
+            .resize(self.index.watches.len(), Watch::INITIAL);
+        self.state.defs.push(Arc::new(def));
+        self.state.points.push(PointState {
+            latest: None,
+            evaluated: Timestamp::from_millis(i64::MIN),
+            silent_at: NEVER,
+        });
+        // A point added in this batch is undone as a whole.
+        self.journal.noted.push(self.journal.batch);
+    }
+    fn remove_last_point(&mut self) {
+        if let Some(def) = self.state.defs.pop() {
+            self.state.points.pop();
+            self.journal.noted.pop();
+            self.index.remove_last_point(&self.state.estate, &def);
+            self.state.watches.truncate(self.index.watches.len());
+        }
+    }
+    pub(super) fn set_watch(&mut self, n: usize, watch: Watch) {
+        let Some(slot) = self.state.watches.get_mut(n) else {
+            return;
+        };
+        let before = std::mem::replace(slot, watch);
+        if let Some(deadline) = before.deadline() {
+            self.timers.remove(&(deadline, Timer::Watch(n)));
+        }
+        if let Some(deadline) = watch.deadline() {
+            self.timers.insert((deadline, Timer::Watch(n)));
+        }
+        self.note(|| Undo::Watch(n, before));
+    }
+    /// Puts an alarm in, or takes it out.
+    pub(super) fn set_alarm(&mut self, id: AlarmId, alarm: Option<Arc<Alarm>>) {
+        let before = match &alarm {
+            Some(alarm) => self.state.alarms.insert(id, alarm.clone()),
+            None => self.state.alarms.remove(&id),
+        };
+        if let Some(before) = &before {
+            self.live.remove(&(before.asset.clone(), before.class.clone()));
+        }
+        if let Some(alarm) = alarm {
+            self.live.insert((alarm.asset.clone(), alarm.class.clone()), id);
+        }
+        self.note(|| Undo::Alarm(id, before));
+    }
+    /// Puts an order in, or takes it out.
+    pub(super) fn set_order(&mut self, id: OrderId, order: Option<Arc<Order>>) {
+        let before = match &order {
+            Some(order) => self.state.orders.insert(id, order.clone()),
+            None => self.state.orders.remove(&id),
+        };
+        if let Some(before) = &before {
+            self.open.remove(&(before.asset.clone(), before.fault.clone()));
+            if let Some(deadline) = before.deadline() {
+                self.timers.remove(&(deadline, Timer::Order(id)));
+            }
+        }
+        if let Some(order) = &order {
+            self.open.insert((order.asset.clone(), order.fault.clone()), id);
+            if let Some(deadline) = order.deadline() {
+                self.timers.insert((deadline, Timer::Order(id)));
+            }
+        }
+        let verifies = |o: &Option<Arc<Order>>| {
+            o.as_ref()
+                .is_some_and(|o| matches!(o.state, OrderState::PendingVerification(_)))
+        };
+        if verifies(&before) != verifies(&order) {
+            self.refresh_verifying();
+        }
+        self.note(|| Undo::Order(id, before));
+    }
+    fn refresh_verifying(&mut self) {
+        self.verifying.clear();
+        for order in self.state.orders.values() {
+            if matches!(order.state, OrderState::PendingVerification(_)) {
+                let watches = self.index.of_fault(&order.asset, &order.fault);
+                let points = watches.iter().filter_map(|w| self.index.watches.get(*w));
+                self.verifying.extend(points.map(|w| w.point));
+            }
+        }
+    }
+    /// Changes the state as a whole: another estate, another boot.
+    pub(super) fn replace(&mut self, change: impl FnOnce(&mut State)) {
+        let before = self
+            .journal
+            .counters
+            .is_some()
+            .then(|| Box::new(self.state.clone()));
+        change(&mut self.state);
+        self.rebuild();
+        if let Some(before) = before {
+            self.journal.undo.push(Undo::Whole(before));
+            // What was noted about single points before lies below the whole.
+            self.journal.batch += 1;
+        }
+    }
+
+    /// Opens a batch. A batch that is still open is committed.
+    pub(super) fn begin(&mut self) {
+        self.commit();
+        self.journal.batch += 1;
+        self.journal.counters = Some(self.state.counters);
+    }
+    /// Keeps the batch.
+    pub(super) fn commit(&mut self) {
+        self.journal.counters = None;
+        self.journal.undo.clear();
+    }
+    /// Undoes the batch.
+    pub(super) fn rollback(&mut self) {
+        let Some(counters) = self.journal.counters.take() else {
+            return;
+        };
+        let mut undo = std::mem::take(&mut self.journal.undo);
+        while let Some(step) = undo.pop() {
+            match step {
+                Undo::Point(n, point) => {
+                    if let Some(slot) = self.state.points.get_mut(n) {
+                        *slot = point;
+                    }
+                }
+                Undo::PointAdded => self.remove_last_point(),
+                Undo::Watch(n, watch) => self.set_watch(n, watch),
+                Undo::Alarm(id, alarm) => self.set_alarm(id, alarm),
+                Undo::Order(id, order) => self.set_order(id, order),
+                Undo::Whole(state) => {
+                    self.state = *state;
+                    self.rebuild();
+                }
+            }
+        }
+        self.journal.undo = undo;
+        self.state.counters = counters;
+        self.refresh_verifying();
+    }
+}

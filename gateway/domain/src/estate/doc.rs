@@ -1,0 +1,326 @@
+//! The estate as a file: a serde mirror of the TOML exchange format, checked by nobody yet.
+//!
+//! It says what was written, with every unknown key refused; [`Estate::resolve`](super::Estate::resolve) says
+//! whether it makes sense. It is stored in binary too, so every optional part is a plain `Option` and every
+//! "one of" is a struct of options that resolving narrows down.
+//!
+//! ```toml
+//! id = "e1"
+//! name = { zh = "锦园小区", en = "Jinyuan" }
+//! timezone = "Asia/Shanghai"
+//!
+//! [[places]]
+//! id = "b3"
+//! kind = "building"
+//! name = { zh = "3号楼", en = "Building 3" }
+//!
+//! [[assets]]
+//! id = "b3-pipe"
+//! kind = "pipe_zone"
+//! place = "b3"
+//! name = { zh = "3号楼管段", en = "B3 pipe zone" }
+//!
+//! [[devices]]
+//! id = "rope-b3"
+//! profile = "milesight-em300-zld"
+//! name = { zh = "漏水绳", en = "Leak rope" }
+//! address = { mqtt = "main", key = "24e124136b502217" }   # or { bus = "bus1", unit = 3 }
+//! asset = "b3-pipe"
+//! expected_interval = "10m"
+//! # points = [{ measure = "leak.wet", instance = "DI3", asset = "b5-pipe" }]
+//!
+//! [[rules]]
+//! id = "leak"
+//! class = "leak"
+//! fault = "leak"
+//! measure = "leak.wet"
+//! applies_to = { kind = "pipe_zone" }                      # or { assets = ["b3-pipe"] }
+//! when = { state = true }                                  # or { above = 90.0, clear = 70.0 } or { below = … }
+//! on_delay = "5s"
+//! off_delay = "10m"
+//! latch = true
+//! priority = "P1"
+//! response = { zh = "关闭分段阀,找到漏点并处理。", en = "Close the section valve, find the leak, repair it." }
+//! order = { role = "repair", profile = "leak" }
+//!
+//! [[order_profiles]]
+//! id = "leak"
+//! name = { zh = "漏水维修", en = "Leak repair" }
+//! verify = { hold = "10m", grace = "15m" }
+//! guards = { note_required = true }
+//! ```
+
+use super::AssetKind;
+use crate::id::{
+    AssetId, BusId, Class, DeviceId, EstateId, Fault, OrderProfileId, PlaceId, ProfileId, RuleId,
+};
+use crate::measure::Measure;
+use crate::order::{Guards, OrderRole, Verify};
+use crate::rule::Priority;
+use crate::text::Text;
+use crate::time::duration_text;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EstateDoc {
+    /// The estate's id.
+    pub id: EstateId,
+    /// Its name.
+    pub name: Text,
+    /// IANA name of its time zone; `Asia/Shanghai` when not given.
+    #[serde(default = "default_timezone")]
+    pub timezone: String,
+    /// When a point counts as silent.
+    #[serde(default)]
+    pub silence: Silence,
+    /// The place tree.
+    #[serde(default)]
+    pub places: Vec<PlaceDoc>,
+    /// What is looked after.
+    #[serde(default)]
+    pub assets: Vec<AssetDoc>,
+    /// What measures.
+    #[serde(default)]
+    pub devices: Vec<DeviceDoc>,
+    /// What is an alarm.
+    #[serde(default)]
+    pub rules: Vec<RuleDoc>,
+    /// How orders are verified and closed.
+    #[serde(default)]
+    pub order_profiles: Vec<OrderProfileDoc>,
+}
+
+fn default_timezone() -> String {
+    "Asia/Shanghai".into()
+}
+
+/// When nothing heard makes a point unknown: `factor` × the device's expected interval, but at least `at_least`;
+/// `default` for a device without an expected interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Silence {
+    /// How many expected intervals may pass.
+    pub factor: u32,
+    /// The least silence that counts.
+    #[serde(with = "duration_text")]
+    pub at_least: Duration,
+    /// The silence that counts for a device without an expected interval.
+    #[serde(with = "duration_text")]
+    pub default: Duration,
+}
+
+impl Default for Silence {
+    fn default() -> Self {
+        Self {
+            factor: 3,
+            at_least: Duration::from_secs(15 * 60),
+            default: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+/// One node of the place tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceDoc {
+    /// Its id.
+    pub id: PlaceId,
+    /// The place around it; none at the root.
+    #[serde(default)]
+    pub parent: Option<PlaceId>,
+    /// What it is: building, unit, floor, room, outdoor … free text for people.
+    pub kind: String,
+    /// Its name.
+    pub name: Text,
+}
+
+/// One asset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssetDoc {
+    /// Its id.
+    pub id: AssetId,
+    /// What it is.
+    pub kind: AssetKind,
+    /// Where it is.
+    pub place: PlaceId,
+    /// Its name.
+    pub name: Text,
+    /// The geometry of a bin, from which a distance becomes a fill level.
+    #[serde(default)]
+    pub bin: Option<BinGeometry>,
+}
+
+/// Distances seen by a sensor in the lid of a bin.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BinGeometry {
+    /// Distance to the floor of the empty bin.
+    pub empty_distance_mm: f64,
+    /// Distance to the surface of the full bin.
+    pub full_distance_mm: f64,
+}
+
+/// One device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceDoc {
+    /// Its id.
+    pub id: DeviceId,
+    /// How its type speaks.
+    pub profile: ProfileId,
+    /// Its name.
+    pub name: Text,
+    /// Where it is heard.
+    #[serde(default)]
+    pub address: Option<AddressDoc>,
+    /// The asset all its points watch, unless `points` says otherwise.
+    #[serde(default)]
+    pub asset: Option<AssetId>,
+    /// Points that watch another asset than the device's own.
+    #[serde(default)]
+    pub points: Vec<PointDoc>,
+    /// How often it reports when all is well.
+    #[serde(default, with = "duration_text::option")]
+    pub expected_interval: Option<Duration>,
+    /// What it is used as, for profiles whose type can serve several ends (`bin`, `tank`, `leak` …).
+    #[serde(default)]
+    pub role: Option<String>,
+}
+
+/// Where a device is heard: `{ mqtt, key }` or `{ bus, unit }`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddressDoc {
+    /// Name of the MQTT connection.
+    #[serde(default)]
+    pub mqtt: Option<String>,
+    /// What identifies the device there: `dev_eui`, friendly name, captured topic part.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// Name of the Modbus bus.
+    #[serde(default)]
+    pub bus: Option<BusId>,
+    /// Unit number on the bus.
+    #[serde(default)]
+    pub unit: Option<u8>,
+}
+
+/// One point bound to an asset of its own. Without an instance it speaks for every instance of the measure that
+/// has no line of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PointDoc {
+    /// What is measured.
+    pub measure: Measure,
+    /// Which of several.
+    #[serde(default)]
+    pub instance: Option<String>,
+    /// The asset it watches.
+    pub asset: AssetId,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleDoc {
+    /// Its id.
+    pub id: RuleId,
+    /// What people call its alarm; the response text stands in when not given.
+    #[serde(default)]
+    pub name: Option<Text>,
+    /// With the asset the key of the alarm.
+    pub class: Class,
+    /// With the asset the key of the order.
+    pub fault: Fault,
+    /// Which measure it looks at.
+    pub measure: Measure,
+    /// Which assets it looks after.
+    pub applies_to: AppliesToDoc,
+    /// What is wrong.
+    pub when: WhenDoc,
+    /// How long it must be wrong before it is an alarm.
+    #[serde(default, with = "duration_text")]
+    pub on_delay: Duration,
+    /// How long it must be right before it is normal again.
+    #[serde(default, with = "duration_text")]
+    pub off_delay: Duration,
+    /// Whether the alarm stays until a verified order or a manager resets it.
+    #[serde(default)]
+    pub latch: bool,
+    /// How much it matters.
+    pub priority: Priority,
+    /// Why it happens.
+    #[serde(default)]
+    pub cause: Option<Text>,
+    /// What follows when nobody acts.
+    #[serde(default)]
+    pub consequence: Option<Text>,
+    /// What to do. A rule without it is refused: what needs no response is an event, not an alarm.
+    #[serde(default)]
+    pub response: Text,
+    /// The order it opens; none for a pure system notice.
+    #[serde(default)]
+    pub order: Option<OrderPlanDoc>,
+}
+
+/// Which assets a rule looks after: `{ kind }` or `{ assets }`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppliesToDoc {
+    /// Every asset of this kind.
+    #[serde(default)]
+    pub kind: Option<AssetKind>,
+    /// These assets.
+    #[serde(default)]
+    pub assets: Option<Vec<AssetId>>,
+}
+
+/// What is wrong: `{ state }`, `{ above, clear }` or `{ below, clear }`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhenDoc {
+    /// The state is this one.
+    #[serde(default)]
+    pub state: Option<bool>,
+    /// The number is this or more.
+    #[serde(default)]
+    pub above: Option<f64>,
+    /// The number is this or less.
+    #[serde(default)]
+    pub below: Option<f64>,
+    /// The number at which it is right again; the set value itself when not given.
+    #[serde(default)]
+    pub clear: Option<f64>,
+}
+
+/// The order a rule opens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderPlanDoc {
+    /// Who it is dispatched to.
+    pub role: OrderRole,
+    /// How it is verified and closed.
+    pub profile: OrderProfileId,
+}
+
+/// How orders of one kind are verified and closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderProfileDoc {
+    /// Its id.
+    pub id: OrderProfileId,
+    /// Its name.
+    pub name: Text,
+    /// What evidence closes it.
+    pub verify: Verify,
+    /// Whether it closes by itself when the sensor is normal before anybody has started.
+    #[serde(default)]
+    pub auto_close: bool,
+    /// What people must give.
+    #[serde(default)]
+    pub guards: Guards,
+}

@@ -1,0 +1,269 @@
+//! The estate: places, assets, devices and rules, with every reference resolved once.
+//!
+//! [`doc::EstateDoc`] is what a file says; [`Estate`] is what the program uses: it exists only when the document
+//! makes sense, and finds a device by its address without allocating. Points are not here: a device says what it
+//! measures by speaking, so the engine adds them as they are first heard, and this module only says which asset
+//! such a point watches.
+
+pub mod builtin;
+mod check;
+pub mod doc;
+mod resolve;
+
+pub use check::Problem;
+pub use doc::{BinGeometry, EstateDoc, Silence};
+pub(crate) use resolve::MAX_POINTS_PER_DEVICE;
+
+use crate::id::{AssetId, BusId, DeviceId, EstateId, PlaceId, ProfileId, RuleId};
+use crate::measure::Measure;
+use crate::order::{OrderProfile, OrderRole};
+use crate::rule::Rule;
+use crate::text::Text;
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What an asset is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssetKind {
+    /// 垃圾桶.
+    Bin,
+    /// 车位.
+    ParkingBay,
+    /// 消防通道.
+    FireLane,
+    /// 管段.
+    PipeZone,
+    /// 水泵房.
+    PumpRoom,
+    /// 集水井.
+    Sump,
+    /// 网关: this program and its box.
+    Gateway,
+    /// Anything else.
+    Other,
+}
+
+/// Where a place stands in [`Estate::places`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlaceIndex(pub(crate) u32);
+/// Where an asset stands in [`Estate::assets`]. Valid for one version of the estate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AssetIndex(pub(crate) u32);
+/// Where a device stands in [`Estate::devices`]. Valid for one version of the estate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeviceIndex(pub(crate) u32);
+
+impl DeviceIndex {
+    /// The position as a number, for tables kept beside the estate.
+    pub fn as_usize(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// Its id.
+    pub id: PlaceId,
+    /// The place around it.
+    pub parent: Option<PlaceIndex>,
+    /// What it is.
+    pub kind: String,
+    /// Its name.
+    pub name: Text,
+    /// The names from the root down to it, for messages.
+    pub path: Text,
+}
+
+/// An asset.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asset {
+    /// Its id.
+    pub id: AssetId,
+    /// What it is.
+    pub kind: AssetKind,
+    /// Where it is; none for the gateway itself.
+    pub place: Option<PlaceIndex>,
+    /// Its name.
+    pub name: Text,
+    /// Its geometry, if it is a bin with one.
+    pub bin: Option<BinGeometry>,
+}
+
+/// Where a device is heard.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Address {
+    /// Over MQTT.
+    Mqtt {
+        /// Name of the connection.
+        connection: Arc<str>,
+        /// What identifies the device on it.
+        key: Arc<str>,
+    },
+    /// On a Modbus bus.
+    Bus {
+        /// Name of the bus.
+        bus: BusId,
+        /// Unit number.
+        unit: u8,
+    },
+}
+
+/// A point that watches another asset than its device does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Binding {
+    /// What is measured.
+    pub measure: Measure,
+    /// Which of several; none speaks for all.
+    pub instance: Option<Arc<str>>,
+    /// The asset it watches.
+    pub asset: AssetIndex,
+}
+
+/// A device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Device {
+    /// Its id.
+    pub id: DeviceId,
+    /// How its type speaks.
+    pub profile: ProfileId,
+    /// Its name.
+    pub name: Text,
+    /// Where it is heard; none for the gateway itself.
+    pub address: Option<Address>,
+    /// The asset its points watch.
+    pub asset: Option<AssetIndex>,
+    /// Points with an asset of their own.
+    pub bindings: Vec<Binding>,
+    /// How often it reports when all is well.
+    pub expected_interval: Option<Duration>,
+    /// How long it may be silent before its points are unknown.
+    pub silence_limit: Duration,
+    /// What it is used as.
+    pub role: Option<Arc<str>>,
+}
+
+impl Device {
+    /// The asset a point of this device watches.
+    pub fn asset_of(&self, measure: Measure, instance: Option<&str>) -> Option<AssetIndex> {
+        let of_measure = || self.bindings.iter().filter(|b| b.measure == measure);
+        of_measure()
+            .find(|b| b.instance.as_deref() == instance)
+            .or_else(|| of_measure().find(|b| b.instance.is_none()))
+            .map(|b| b.asset)
+            .or(self.asset)
+    }
+}
+
+/// The order a rule opens, with its profile resolved.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OrderPlan {
+    /// Who it is dispatched to.
+    pub role: OrderRole,
+    /// How it is verified and closed.
+    pub profile: Arc<OrderProfile>,
+}
+
+/// A checked estate.
+#[derive(Debug, Clone)]
+pub struct Estate {
+    pub(crate) doc: Arc<EstateDoc>,
+    pub(crate) places: Vec<Place>,
+    pub(crate) assets: Vec<Asset>,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) rules: Vec<Arc<Rule>>,
+    pub(crate) assets_by_id: FxHashMap<AssetId, AssetIndex>,
+    pub(crate) devices_by_id: FxHashMap<DeviceId, DeviceIndex>,
+    pub(crate) by_mqtt: FxHashMap<Arc<str>, FxHashMap<Arc<str>, DeviceIndex>>,
+    pub(crate) by_bus: FxHashMap<BusId, FxHashMap<u8, DeviceIndex>>,
+}
+
+impl Estate {
+    /// Checks a document and resolves every reference in it, or says everything that is wrong with it.
+    pub fn resolve(doc: Arc<EstateDoc>) -> Result<Self, Vec<Problem>> {
+        resolve::resolve(doc)
+    }
+    /// The document it came from.
+    pub fn doc(&self) -> &Arc<EstateDoc> {
+        &self.doc
+    }
+    /// The estate's id.
+    pub fn id(&self) -> &EstateId {
+        &self.doc.id
+    }
+    /// The estate's name.
+    pub fn name(&self) -> &Text {
+        &self.doc.name
+    }
+    /// Every place, parents not necessarily first.
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+    /// Every asset, the gateway included.
+    pub fn assets(&self) -> &[Asset] {
+        &self.assets
+    }
+    /// Every device, the gateway included.
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
+    }
+    /// Every rule, the built-in ones included.
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules
+    }
+    /// The place at an index.
+    pub fn place(&self, index: PlaceIndex) -> Option<&Place> {
+        self.places.get(index.0 as usize)
+    }
+    /// The asset at an index.
+    pub fn asset(&self, index: AssetIndex) -> Option<&Asset> {
+        self.assets.get(index.0 as usize)
+    }
+    /// The device at an index.
+    pub fn device(&self, index: DeviceIndex) -> Option<&Device> {
+        self.devices.get(index.0 as usize)
+    }
+    /// The asset with an id.
+    pub fn asset_by_id(&self, id: &AssetId) -> Option<(AssetIndex, &Asset)> {
+        let index = *self.assets_by_id.get(id)?;
+        Some((index, self.asset(index)?))
+    }
+    /// The device with an id.
+    pub fn device_by_id(&self, id: &DeviceId) -> Option<DeviceIndex> {
+        self.devices_by_id.get(id).copied()
+    }
+    /// The device heard on an MQTT connection under a key.
+    pub fn device_by_mqtt(&self, connection: &str, key: &str) -> Option<DeviceIndex> {
+        self.by_mqtt.get(connection)?.get(key).copied()
+    }
+    /// The device at a unit number of a bus.
+    pub fn device_by_bus(&self, bus: &BusId, unit: u8) -> Option<DeviceIndex> {
+        self.by_bus.get(bus)?.get(&unit).copied()
+    }
+    /// The rule with an id.
+    pub fn rule(&self, id: &RuleId) -> Option<&Arc<Rule>> {
+        self.rules.iter().find(|r| r.id == *id)
+    }
+    /// Name of an asset and the path of its place, for messages. An asset that has left the estate keeps its id.
+    pub fn texts_of(&self, id: &AssetId) -> (Text, Text) {
+        let Some((_, asset)) = self.asset_by_id(id) else {
+            let text = || id.as_str().to_owned();
+            return (
+                Text {
+                    zh: text(),
+                    en: text(),
+                },
+                Text::default(),
+            );
+        };
+        let place = asset.place.and_then(|p| self.place(p));
+        (
+            asset.name.clone(),
+            place.map(|p| p.path.clone()).unwrap_or_default(),
+        )
+    }
+}
