@@ -2,6 +2,7 @@
 
 use linli_decode::{Family, TopicPattern};
 use linli_domain::id::{BusId, ChannelId};
+use linli_domain::order::OrderRole;
 use linli_domain::text::Language;
 use secrecy::SecretString;
 use std::net::SocketAddr;
@@ -231,7 +232,7 @@ pub enum ChannelKind {
 #[derive(Debug, Clone)]
 pub struct Route {
     /// Roles whose orders match; empty means all.
-    pub roles: Vec<linli_domain::order::OrderRole>,
+    pub roles: Vec<OrderRole>,
     /// The channels.
     pub channels: Vec<ChannelId>,
 }
