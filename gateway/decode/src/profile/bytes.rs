@@ -4,7 +4,8 @@
 //! tag behind good values, which keeps them and adds a diagnostic. Each step moves forward or ends, so the work is
 //! bounded by the payload. How a layout is written in a profile is the business of `bytes_read`.
 
-use super::convert::{Collector, Emit, Raw};
+use super::collect::Collector;
+use super::convert::{Emit, Raw};
 use crate::observation::Diagnostic;
 use crate::refusal::DecodeError;
 use crate::walk::Scalar;

@@ -2,7 +2,7 @@
 //!
 //! Total: every raw value has an outcome, and no outcome is a made-up number.
 
-use crate::observation::{Decoded, DeviceContext, Diagnostic, OWN, Observation, Role};
+use crate::observation::{DeviceContext, Role};
 use crate::walk::Scalar;
 use linli_domain::measure::{Measure, Unit};
 use linli_domain::reading::{Quality, Reason, Value};
@@ -93,7 +93,8 @@ pub(crate) enum Raw<'a> {
     Scalar(Scalar<'a>),
 }
 
-enum Outcome {
+/// What became of a raw value.
+pub(super) enum Outcome {
     Value(Value),
     Missing,
     Unmapped,
@@ -101,7 +102,8 @@ enum Outcome {
 }
 
 impl Emit {
-    fn outcome(&self, raw: Raw<'_>) -> Outcome {
+    /// Missing codes first, then meanings, then what the unit expects.
+    pub(super) fn outcome(&self, raw: Raw<'_>) -> Outcome {
         if raw == Raw::Scalar(Scalar::Null) || self.missing.iter().any(|code| matches(code, raw)) {
             return Outcome::Missing;
         }
@@ -131,7 +133,8 @@ impl Emit {
         value.map_or(Outcome::WrongType, Outcome::Value)
     }
 
-    fn measure(&self, context: &DeviceContext) -> Result<Measure, (&str, Role)> {
+    /// The measure in the device's role; the error names what has none in which role.
+    pub(super) fn measure(&self, context: &DeviceContext) -> Result<Measure, (&str, Role)> {
         match &self.target {
             Target::Measure(measure) => Ok(*measure),
             Target::ByRole(by_role) => {
@@ -141,7 +144,8 @@ impl Emit {
         }
     }
 
-    fn quality(&self, value: &Value) -> Quality {
+    /// The quality of a value that was read.
+    pub(super) fn quality(&self, value: &Value) -> Quality {
         match (value.as_number(), self.range) {
             (Some(n), Some((low, high))) if n < low || n > high => Quality::Uncertain(Reason::OutOfRange),
             _ => Quality::Good,
@@ -196,7 +200,7 @@ pub(crate) fn text_value(text: &str) -> Value {
 }
 
 /// A short form of a raw value for a person.
-fn show(raw: Raw<'_>) -> String {
+pub(super) fn show(raw: Raw<'_>) -> String {
     match raw {
         Raw::Int { value, .. } | Raw::Scalar(Scalar::Int(value)) => value.to_string(),
         Raw::Scalar(Scalar::Null) => "null".to_owned(),
@@ -207,159 +211,10 @@ fn show(raw: Raw<'_>) -> String {
     }
 }
 
-/// Collects the observations of one message behind those already in `out`.
-pub(crate) struct Collector<'o> {
-    out: &'o mut Vec<Observation>,
-    start: usize,
-    pub(crate) context: DeviceContext,
-    pub(crate) decoded: Decoded,
-}
-
-impl<'o> Collector<'o> {
-    pub(crate) fn new(context: &DeviceContext, out: &'o mut Vec<Observation>) -> Self {
-        Self {
-            start: out.len(),
-            out,
-            context: *context,
-            decoded: Decoded::default(),
-        }
-    }
-
-    /// Converts `raw` and keeps the outcome. `source_of` names where it stood.
-    pub(crate) fn emit(&mut self, emit: &Emit, raw: Raw<'_>, source_of: &str) {
-        let measure = match emit.measure(&self.context) {
-            Ok(measure) => measure,
-            Err((name, role)) => {
-                return self.decoded.note(|| Diagnostic::RoleWithoutMeasure {
-                    name: name.to_owned(),
-                    role,
-                });
-            }
-        };
-        let (value, quality) = match emit.outcome(raw) {
-            Outcome::Value(value) => {
-                let quality = emit.quality(&value);
-                (Some(value), quality)
-            }
-            Outcome::Missing => (None, Quality::Bad(Reason::SensorNoReading)),
-            Outcome::Unmapped => {
-                self.decoded.note(|| Diagnostic::UnmappedCode {
-                    measure,
-                    code: show(raw),
-                });
-                (None, Quality::Bad(Reason::OutOfRange))
-            }
-            Outcome::WrongType => {
-                self.decoded.note(|| Diagnostic::WrongType {
-                    source_of: source_of.to_owned(),
-                    found: show(raw),
-                    measure,
-                });
-                (None, Quality::Bad(Reason::DecodeError))
-            }
-        };
-        self.push(Observation {
-            measure,
-            instance: emit.instance.clone(),
-            value,
-            quality,
-            observed: None,
-            historical: false,
-        });
-    }
-
-    /// Keeps `value` as it is.
-    pub(crate) fn emit_value(&mut self, emit: &Emit, value: Value) {
-        if let Ok(measure) = emit.measure(&self.context) {
-            let observation = Observation::good(measure, value);
-            self.push(Observation {
-                instance: emit.instance.clone(),
-                ..observation
-            });
-        }
-    }
-
-    /// Says why `emit` has no value.
-    pub(crate) fn emit_missing(&mut self, emit: &Emit, reason: Reason) {
-        if let Ok(measure) = emit.measure(&self.context) {
-            self.push(Observation::missing(measure, emit.instance.clone(), reason));
-        }
-    }
-
-    /// Of several values of the same measure and instance in one message the last one wins.
-    fn push(&mut self, observation: Observation) {
-        let earlier = self.out[self.start..]
-            .iter_mut()
-            .find(|o| o.measure == observation.measure && o.instance == observation.instance);
-        match earlier {
-            Some(earlier) => *earlier = observation,
-            None => self.out.push(observation),
-        }
-    }
-
-    /// Whether anything was collected.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.out.len() == self.start
-    }
-
-    /// Lowers everything collected so far for `reason`.
-    pub(crate) fn distrust(&mut self, reason: Reason) {
-        for observation in &mut self.out[self.start..] {
-            observation.distrust(reason);
-        }
-    }
-
-    /// Forgets everything collected: the message failed as a whole.
-    pub(crate) fn discard(self) {
-        self.out.truncate(self.start);
-    }
-
-    /// Adds what follows from the values and from the context.
-    pub(crate) fn finish(mut self) -> Decoded {
-        self.derive_fill();
-        if let Some(own_time) = self.decoded.own_time {
-            for observation in &mut self.out[self.start..] {
-                observation.observed = Some(own_time);
-            }
-        }
-        if let Some(caution) = self.context.caution {
-            self.distrust(caution);
-        }
-        self.decoded
-    }
-
-    fn derive_fill(&mut self) {
-        let (Some(bin), Some(fill), Some(distance)) = (self.context.bin, OWN.bin_fill, OWN.bin_distance)
-        else {
-            return;
-        };
-        let of = |measure| self.out[self.start..].iter().find(move |o| o.measure == measure);
-        if of(fill).is_some() {
-            return;
-        }
-        let Some(distance) = of(distance) else { return };
-        let level = distance
-            .value
-            .as_ref()
-            .and_then(Value::as_number)
-            .and_then(|d| bin.fill(d))
-            .map(Value::Number);
-        let derived = Observation {
-            measure: fill,
-            quality: match (&level, distance.quality) {
-                (None, Quality::Good | Quality::Uncertain(_)) => Quality::Bad(Reason::OutOfRange),
-                (_, quality) => quality,
-            },
-            value: level,
-            ..distance.clone()
-        };
-        self.out.push(derived);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::collect::Collector;
 
     fn emit(measure: &str) -> Emit {
         let measure: Measure = measure.parse().unwrap();

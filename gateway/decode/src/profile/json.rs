@@ -1,8 +1,10 @@
 //! The JSON layout of a profile: which members become which observations. One walk over the text, no tree.
 
-use super::convert::{Collector, Emit, Raw};
+use super::collect::Collector;
+use super::convert::{Emit, Raw};
 use super::document::{Node, Problems, Table};
-use super::field::{Kind, Roles, read_emit};
+use super::field::{Kind, read_emit};
+use super::roles::Roles;
 use crate::observation::Diagnostic;
 use crate::refusal::DecodeError;
 use crate::walk::{Pointers, Scalar, Sink};

@@ -5,12 +5,16 @@
 //! missing codes, scale and offset, switches, TLV, JSON pointers and Modbus registers; no expressions, no code.
 
 pub(crate) mod bytes;
-pub(crate) mod bytes_read;
+pub(crate) mod bytes_number;
+mod bytes_read;
+pub(crate) mod collect;
 pub(crate) mod convert;
 pub(crate) mod document;
 pub(crate) mod field;
 mod json;
+pub(crate) mod roles;
 mod selftest;
+mod selftest_read;
 mod unit;
 
 use crate::frame::Body;
@@ -18,13 +22,13 @@ use crate::modbus::{self, RegisterMap};
 use crate::observation::{Decoded, DeviceContext, Observation, Role};
 use crate::refusal::DecodeError;
 use bytes::BytesLayout;
-use convert::Collector;
+use collect::Collector;
 pub use document::ProfileError;
 use document::{Problems, Table};
-use field::Roles;
 use json::JsonLayout;
 use linli_domain::id::ProfileId;
 use linli_domain::time::duration_text;
+use roles::Roles;
 use std::time::Duration;
 use toml::de::DeTable;
 
