@@ -33,7 +33,10 @@ impl Backoff {
     /// The delay before the next try. `random` spreads it over the upper half of the step, so that a thousand
     /// gateways that lost one broker do not come back in the same instant.
     pub fn next(&mut self, random: u16) -> Duration {
-        let step = self.first.saturating_mul(1 << self.failures.min(16)).min(self.cap);
+        let step = self
+            .first
+            .saturating_mul(1 << self.failures.min(16))
+            .min(self.cap);
         self.failures = self.failures.saturating_add(1);
         let half = step / 2;
         half + half.mul_f64(f64::from(random) / f64::from(u16::MAX))
@@ -72,7 +75,10 @@ mod tests {
         let mut previous = Duration::ZERO;
         for n in 0..12 {
             let (long, short) = (longest.next(u16::MAX), shortest.next(0));
-            assert!(long >= previous && long <= Duration::from_secs(30), "{n}: {long:?}");
+            assert!(
+                long >= previous && long <= Duration::from_secs(30),
+                "{n}: {long:?}"
+            );
             assert_eq!(short, long / 2, "{n}");
             previous = long;
         }

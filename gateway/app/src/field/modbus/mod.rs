@@ -113,7 +113,8 @@ impl Bus {
             }
             let began = Instant::now();
             let slaves = Arc::clone(&self.slaves.borrow_and_update());
-            self.memories.retain(|key, _| slaves.iter().any(|s| s.device == key.0 && s.unit == key.1));
+            self.memories
+                .retain(|key, _| slaves.iter().any(|s| s.device == key.0 && s.unit == key.1));
             if slaves.is_empty() {
                 continue;
             }
@@ -188,7 +189,12 @@ impl Bus {
                 (Next::LeaveBus, _) => return false,
                 (Next::LeaveSlave, Some(reason)) => {
                     // What was not asked for is missing for the same reason; silence is never normal.
-                    for (rest, _) in slave.requests.iter().enumerate().filter(|(n, _)| unasked(turn, index, *n)) {
+                    for (rest, _) in slave
+                        .requests
+                        .iter()
+                        .enumerate()
+                        .filter(|(n, _)| unasked(turn, index, *n))
+                    {
                         self.frame(slave, rest, Err(reason), frames);
                     }
                     return true;
@@ -213,7 +219,10 @@ impl Bus {
         loop {
             let result = self.line.ask(slave.unit, request).await;
             let label = result.as_ref().map_or_else(Failure::label, |_| "ok");
-            self.metrics.modbus_requests.with_label_values(&[&*self.name, label]).inc();
+            self.metrics
+                .modbus_requests
+                .with_label_values(&[&*self.name, label])
+                .inc();
             let failure = match result {
                 Ok(registers) => {
                     self.heard(slave);
@@ -259,7 +268,13 @@ impl Bus {
         }
     }
 
-    fn frame(&self, slave: &Slave, request: usize, answer: Result<Registers, Reason>, frames: &mut Vec<Frame>) {
+    fn frame(
+        &self,
+        slave: &Slave,
+        request: usize,
+        answer: Result<Registers, Reason>,
+        frames: &mut Vec<Frame>,
+    ) {
         frames.push(Frame::Modbus(ModbusFrame {
             device: slave.device.clone(),
             request,
@@ -283,7 +298,10 @@ impl Bus {
     }
 
     async fn tell_ok(&mut self, ok: bool) {
-        self.metrics.connector_up.with_label_values(&[&*self.name, "modbus"]).set(i64::from(ok));
+        self.metrics
+            .connector_up
+            .with_label_values(&[&*self.name, "modbus"])
+            .set(i64::from(ok));
         if self.told_ok != Some(ok) {
             self.told_ok = Some(ok);
             self.push(self.facts.state(About::BusOk, ok)).await;
@@ -291,12 +309,15 @@ impl Bus {
     }
 
     /// Waits while the inbox is full; polling waits with it.
-    async fn push(&self, frames: Vec<Frame>) {
+    async fn push(&mut self, frames: Vec<Frame>) {
         if frames.is_empty() {
             return;
         }
         let count = frames.len() as u64;
-        self.metrics.messages_received.with_label_values(&[&*self.name, "modbus"]).inc_by(count);
+        self.metrics
+            .messages_received
+            .with_label_values(&[&*self.name, "modbus"])
+            .inc_by(count);
         if self.door.push(frames).await.is_err() {
             tracing::debug!(bus = %self.name, "the pipeline has ended");
         }

@@ -44,7 +44,9 @@ pub(super) async fn run(
         };
         // Packet ids of an older life mean nothing now, or worse, another message; the broker sends those again.
         // Each life has its own request channel, so a life that ends meanwhile takes late requests with it.
-        let Some((generation, requests)) = life.get() else { continue };
+        let Some((generation, requests)) = life.get() else {
+            continue;
+        };
         for ticket in burst.iter().filter(|t| t.generation == generation) {
             if requests.acknowledge(ticket.packet).await.is_err() {
                 break;

@@ -85,13 +85,11 @@ pub fn spawn(
         shutdown,
     };
     tokio::spawn(async move {
-        let returns = async {
+        // The acknowledging side runs beside the polling one, on its own task, and ends with it.
+        let returns = tokio::spawn(async move {
             acks::run(acks, discarded, life).await;
             acks_done.cancel();
-            std::future::pending::<()>().await;
-        };
-        // The acknowledging side runs beside the polling one, on its own task, and ends with it.
-        let returns = tokio::spawn(returns);
+        });
         task.run().await;
         returns.abort();
     })
@@ -165,13 +163,20 @@ impl Connection {
             }
             self.backoff.held(self.clock.now().monotonic.since(began));
             let at_once = self.negotiation.learn(broken.outcome);
-            let delay = if at_once { Duration::ZERO } else { self.backoff.next(backoff::jitter()) };
+            let delay = if at_once {
+                Duration::ZERO
+            } else {
+                self.backoff.next(backoff::jitter())
+            };
             tracing::warn!(
                 connection = %self.config.name, error = broken.why, retry_in = ?delay,
                 "no connection to {}:{}", self.config.host, self.config.port
             );
             self.tell_up(false).await;
-            self.metrics.connector_reconnects.with_label_values(&[&*self.config.name]).inc();
+            self.metrics
+                .connector_reconnects
+                .with_label_values(&[&*self.config.name])
+                .inc();
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 () = self.shutdown.cancelled() => {}
@@ -272,7 +277,12 @@ impl Connection {
         }
     }
 
-    async fn connected(&mut self, session_present: bool, subscriptions: &mut Subscriptions, requests: &Requests) -> bool {
+    async fn connected(
+        &mut self,
+        session_present: bool,
+        subscriptions: &mut Subscriptions,
+        requests: &Requests,
+    ) -> bool {
         let name = &self.config.name;
         self.negotiation.learn(Outcome::Accepted);
         tracing::info!(connection = %name, session_present, version = ?self.negotiation.version(), "connected");
@@ -284,7 +294,8 @@ impl Connection {
                     "the broker has lost our session: what it queued meanwhile is lost; check its persistence"
                 );
             }
-            self.push(self.facts.state(About::SessionKept, session_present)).await;
+            self.push(self.facts.state(About::SessionKept, session_present))
+                .await;
         }
         self.met = true;
         self.tell_up(true).await;
@@ -346,11 +357,17 @@ impl Connection {
 
     async fn broker_says(&mut self, message: &Message) {
         let name = &self.config.name;
-        match self.sys.read(&message.topic, &message.payload, self.clock.now().monotonic) {
+        match self
+            .sys
+            .read(&message.topic, &message.payload, self.clock.now().monotonic)
+        {
             News::Version(version) => tracing::info!(connection = %name, version, "broker"),
             News::Dropped { total, rise } => {
                 let total = i64::try_from(total).unwrap_or(i64::MAX);
-                self.metrics.broker_dropped.with_label_values(&[&**name]).set(total);
+                self.metrics
+                    .broker_dropped
+                    .with_label_values(&[&**name])
+                    .set(total);
                 match rise {
                     Some(0) => {}
                     Some(rise) => {
@@ -377,7 +394,10 @@ impl Connection {
     }
 
     fn up_metric(&self, up: bool) {
-        self.metrics.connector_up.with_label_values(&[&*self.config.name, "mqtt"]).set(i64::from(up));
+        self.metrics
+            .connector_up
+            .with_label_values(&[&*self.config.name, "mqtt"])
+            .set(i64::from(up));
     }
 
     async fn hand_over(&self, burst: &mut Burst) {
@@ -387,7 +407,10 @@ impl Connection {
         burst.bytes = 0;
         let frames = std::mem::take(&mut burst.frames);
         let count = frames.len() as u64;
-        self.metrics.messages_received.with_label_values(&[&*self.config.name, "mqtt"]).inc_by(count);
+        self.metrics
+            .messages_received
+            .with_label_values(&[&*self.config.name, "mqtt"])
+            .inc_by(count);
         self.push(frames).await;
     }
 
