@@ -100,15 +100,8 @@ impl OpenBatch {
         self.rejects.push(store::RejectRow {
             at,
             origin: origin.chars().take(256).collect(),
-            reason: format!(
-                "{}: {}",
-                refused.reason,
-                refused.detail.chars().take(256).collect::<String>()
-            ),
-            payload: payload
-                .get(..store::MAX_REJECT_PAYLOAD)
-                .unwrap_or(payload)
-                .to_vec(),
+            reason: format!("{}: {}", refused.reason, refused.detail.chars().take(256).collect::<String>()),
+            payload: payload.get(..store::MAX_REJECT_PAYLOAD).unwrap_or(payload).to_vec(),
         });
     }
 

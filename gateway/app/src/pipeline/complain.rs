@@ -43,12 +43,7 @@ mod tests {
     #[test]
     fn a_flood_is_one_line_a_second_with_its_count() {
         let mut complaints = Complaints::default();
-        let at = |ms| Now {
-            wall: Timestamp::from_millis(0),
-            monotonic: Monotonic(ms),
-            boot: BootId(1),
-            trusted: true,
-        };
+        let at = |ms| Now { wall: Timestamp::from_millis(0), monotonic: Monotonic(ms), boot: BootId(1), trusted: true };
         assert_eq!(complaints.may_speak("not_json", &at(0)), Some(0));
         assert_eq!(complaints.may_speak("not_json", &at(1)), None);
         assert_eq!(complaints.may_speak("unknown_device", &at(2)), Some(0));

@@ -1,6 +1,7 @@
 //! Requests that are rows rather than inputs of the engine: delivery results, tokens, retained messages, estates.
 
 use super::core::Core;
+use super::recover::SNAPSHOT_FORMAT;
 use super::door::{Done as Answered, Failed, Request};
 use linli_domain::engine::Input;
 use linli_domain::estate::Estate;
@@ -26,12 +27,7 @@ impl Core {
                 self.batch.audit.push(store::AuditRow {
                     at: now.wall,
                     actor: author,
-                    action: if token.revoked.is_some() {
-                        "token.revoked"
-                    } else {
-                        "token.written"
-                    }
-                    .into(),
+                    action: if token.revoked.is_some() { "token.revoked" } else { "token.written" }.into(),
                     subject: token.id.clone(),
                     detail: token.role.clone(),
                 });
@@ -46,11 +42,7 @@ impl Core {
                 self.batch.deliveries.extend(messages);
                 self.answer(reply);
             }
-            Request::Estate {
-                document,
-                actor,
-                reply,
-            } => self.estate(document, &actor.name, reply, now),
+            Request::Estate { document, actor, reply } => self.estate(document, &actor.name, reply, now),
             Request::Command { reply, .. } => {
                 let _ = reply.send(Err(Failed::Stopping));
             }
@@ -81,16 +73,11 @@ impl Core {
             Err(refusal) => drop(reply.send(Err(Failed::Refused(refusal)))),
             Ok(answer) => {
                 self.estate_version = version;
-                self.batch
-                    .documents
-                    .push(estate_row(&document, version, author, now));
+                self.batch.documents.push(estate_row(&document, version, author, now));
                 self.batch.estate = Some(Arc::clone(self.engine.estate()));
                 self.understanding.learn(self.engine.estate());
                 self.batch.answers.push(Box::new(move |result| {
-                    let _ = reply.send(result.map(|commit| Answered {
-                        commit,
-                        reply: answer,
-                    }));
+                    let _ = reply.send(result.map(|commit| Answered { commit, reply: answer }));
                 }));
             }
         }
@@ -101,15 +88,15 @@ impl Core {
     /// Only between batches: the snapshot must be the engine of the last commit.
     pub fn seal(&mut self, slice: Duration, snapshot: bool) -> Result<bool, StoreError> {
         let commit = self.ledger.last_commit();
-        let snapshot = snapshot.then(|| Snapshot {
-            commit,
-            format: super::recover::SNAPSHOT_FORMAT,
-            bytes: self.engine.snapshot(),
-        });
+        let snapshot = match snapshot.then(|| self.engine.snapshot()).transpose() {
+            Ok(bytes) => bytes.map(|bytes| Snapshot { commit, format: SNAPSHOT_FORMAT, bytes }),
+            Err(error) => {
+                tracing::error!(%error, "the engine could not be written down; the log is kept for a replay");
+                None
+            }
+        };
         let now = self.clock.now();
-        let sealed = self
-            .ledger
-            .seal(store::Budget { slice, now: now.wall }, commit, snapshot.as_ref())?;
+        let sealed = self.ledger.seal(store::Budget { slice, now: now.wall }, commit, snapshot.as_ref())?;
         self.metrics.sealed_samples.inc_by(sealed.samples as u64);
         self.ledger.checkpoint_if_large()?;
         Ok(sealed.more)

@@ -3,8 +3,8 @@
 //! The simulation holds no handle to the gateway but what anybody has: the broker's port, the Modbus ports it
 //! serves itself, and an API token. It is not linked into decisions.
 
-mod demo;
 pub mod payload;
+mod demo;
 mod radio;
 mod script;
 mod staff;

@@ -31,10 +31,7 @@ pub struct Api {
 impl Api {
     /// GET as JSON.
     pub async fn get(&self, path: &str) -> Result<Value, reqwest::Error> {
-        let request = self
-            .client
-            .get(format!("{}{path}", self.base))
-            .bearer_auth(&self.token);
+        let request = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
         request.send().await?.error_for_status()?.json().await
     }
 
@@ -42,10 +39,7 @@ impl Api {
     async fn act(&self, order: &Value, verb: &str, body: Value) -> Result<(), reqwest::Error> {
         let id = order["id"].as_str().unwrap_or_default();
         let version = order["version"].as_u64().unwrap_or(0);
-        let request = self
-            .client
-            .post(format!("{}/api/v1/orders/{id}/{verb}", self.base))
-            .bearer_auth(&self.token);
+        let request = self.client.post(format!("{}/api/v1/orders/{id}/{verb}", self.base)).bearer_auth(&self.token);
         let request = request.header("If-Match", format!("\"{version}\"")).json(&body);
         request.send().await?.error_for_status().map(drop)
     }
@@ -73,12 +67,7 @@ pub async fn work(api: Api, estate: Arc<Estate>, world: World, stop: Cancellatio
                 "accepted" => api.act(order, "start", serde_json::json!({})).await,
                 "in_progress" => {
                     repair(&estate, &world, &text(order, "asset"));
-                    api.act(
-                        order,
-                        "complete",
-                        serde_json::json!({ "note": "已处理,现场已清理" }),
-                    )
-                    .await
+                    api.act(order, "complete", serde_json::json!({ "note": "已处理,现场已清理" })).await
                 }
                 _ => Ok(()),
             };

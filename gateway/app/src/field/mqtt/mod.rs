@@ -38,20 +38,21 @@ use std::time::Duration;
 use subscriptions::{Answer, Subscriptions};
 use sys::{News, SysWatch};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Frames handed over at once; more wait for the next hand-over, nothing is lost.
 const BURST_FRAMES: usize = 256;
 /// Bytes handed over at once, likewise.
 const BURST_BYTES: usize = 64 << 10;
 /// At shutdown: how long the last commit may take before the connection closes without its acknowledgements.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(2);
 
-/// Starts a connection. `index` is its place among the acknowledgement queues of the door, `acks` the other half of
-/// that queue. The task ends after `shutdown`, once the pipeline has dropped its half of `acks` (or after a grace).
-pub fn spawn(
+/// Runs a connection. `index` is its place among the acknowledgement queues of the door, `acks` the other half of
+/// that queue. Ends after `shutdown`, once every message handed over is acknowledged (or after a grace), so the
+/// pipeline must still be running then.
+pub async fn run(
     connection: MqttConnection,
     index: usize,
     door: Door,
@@ -59,11 +60,13 @@ pub fn spawn(
     clock: SharedClock,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
-) -> JoinHandle<()> {
+) {
     let life = CurrentLife::default();
     let (discard, discarded) = mpsc::unbounded_channel();
-    let acks_done = CancellationToken::new();
-    let task = Connection {
+    // The acknowledging side has a task of its own and ends with the polling side.
+    let returns = tokio::spawn(acks::run(acks, discarded, life.clone()));
+    let _returns = AbortOnDropHandle::new(returns);
+    let connection = Connection {
         routes: Routes::new(&connection.subscriptions),
         session: session_of(&connection.client_id, &connection.name),
         facts: Facts::new(Arc::clone(&connection.name), Arc::clone(&clock)),
@@ -74,8 +77,7 @@ pub fn spawn(
         met: false,
         told_up: None,
         generation: 0,
-        acks_done: acks_done.clone(),
-        life: life.clone(),
+        life,
         index,
         config: connection,
         door,
@@ -84,15 +86,7 @@ pub fn spawn(
         metrics,
         shutdown,
     };
-    tokio::spawn(async move {
-        // The acknowledging side runs beside the polling one, on its own task, and ends with it.
-        let returns = tokio::spawn(async move {
-            acks::run(acks, discarded, life).await;
-            acks_done.cancel();
-        });
-        task.run().await;
-        returns.abort();
-    })
+    connection.run().await;
 }
 
 /// Who numbers the packets: together with a packet id this identifies a redelivery.
@@ -116,8 +110,6 @@ struct Connection {
     met: bool,
     told_up: Option<bool>,
     generation: u64,
-    /// Cancelled once the pipeline owes no more acknowledgements.
-    acks_done: CancellationToken,
     life: CurrentLife,
     door: Door,
     discard: mpsc::UnboundedSender<AckTicket>,
@@ -252,14 +244,14 @@ impl Connection {
             return event.map(Some);
         }
         self.hand_over(burst).await;
-        let (shutdown, acks_done) = (self.shutdown.clone(), self.acks_done.clone());
+        let (shutdown, life) = (self.shutdown.clone(), self.life.clone());
         loop {
             let quiet = self.sys_quiet_in();
             let deadline = stop.deadline;
             tokio::select! {
                 event = &mut next => return event.map(Some),
                 () = shutdown.cancelled(), if deadline.is_none() => stop.deadline = Some(Instant::now() + GRACE),
-                () = acks_done.cancelled(), if deadline.is_some() && !stop.said_bye => {
+                () = life.settled(), if deadline.is_some() && !stop.said_bye => {
                     stop.said_bye = true;
                     if !requests.disconnect() {
                         return Ok(None);
@@ -328,6 +320,9 @@ impl Connection {
             generation: self.generation,
             packet,
         });
+        if ticket.is_some() {
+            self.life.owe();
+        }
         let too_large = message.payload.len() > self.config.max_packet_bytes as usize;
         let (Some(subscription), false) = (self.routes.subscription(&message.topic), too_large) else {
             // Never acknowledged it would shrink the window for ever; refused it would come again for ever.
