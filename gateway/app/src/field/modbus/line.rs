@@ -118,9 +118,9 @@ impl Line {
         result
     }
 
-    async fn connect(&self) -> io::Result<Context> {
+    async fn connect(&mut self) -> io::Result<Context> {
         let any = SlaveId(1);
-        match &self.transport {
+        match &self.transport.clone() {
             ModbusTransport::Tcp(address) => Ok(tcp::attach_slave(self.dial(address).await?, any)),
             ModbusTransport::RtuOverTcp(address) => {
                 let mut stream = self.dial(address).await?;
@@ -154,7 +154,7 @@ impl Line {
         }
     }
 
-    async fn dial(&self, address: &str) -> io::Result<TcpStream> {
+    async fn dial(&mut self, address: &str) -> io::Result<TcpStream> {
         let stream = timeout(self.timeout.max(OPEN), TcpStream::connect(address))
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
@@ -166,7 +166,7 @@ impl Line {
     /// Reads and discards until nothing came for `silence`. A line that never falls silent within the bus's timeout
     /// is reported as an error.
     async fn drain(
-        &self,
+        &mut self,
         from: &mut (impl AsyncRead + AsyncWrite + Unpin),
         silence: Duration,
     ) -> io::Result<()> {
