@@ -49,8 +49,14 @@ pub fn profile(kind: Kind) -> String {
 /// One `[[modbus.registers]]`, if the gateway reads this register at all.
 fn entry(register: &Register) -> Option<String> {
     let measure = register.measure?;
+    // The language has no key for units: a measure has one unit, and the table's value is in it.
+    let unit = if register.unit.is_empty() {
+        String::new()
+    } else {
+        format!(" # {}", register.unit)
+    };
     let mut text = format!(
-        "\n[[modbus.registers]]\nfunction = {}\naddress = {:#06x}\ntype = \"{}\"\nmeasure = \"{}\"\n",
+        "\n[[modbus.registers]]\nfunction = {}\naddress = {:#06x}\ntype = \"{}\"\nmeasure = \"{}\"{unit}\n",
         register.table.read_function(),
         register.address,
         register.ty.profile_name(),
@@ -58,12 +64,10 @@ fn entry(register: &Register) -> Option<String> {
     );
     match measure.meaning {
         Meaning::Truth => text.push_str("enum = { \"0\" = false, \"1\" = true }\n"),
-        Meaning::Number => {
-            if register.decimals > 0 {
-                text.push_str(&format!("scale = {}\n", decimal(1, register.decimals)));
-            }
-            text.push_str(&format!("unit = \"{}\"\n", register.unit));
+        Meaning::Number if register.decimals > 0 => {
+            text.push_str(&format!("scale = {}\n", decimal(1, register.decimals)));
         }
+        Meaning::Number => {}
     }
     if let Some(missing) = measure.missing {
         text.push_str(&format!("missing = [{missing:#06x}]\n"));

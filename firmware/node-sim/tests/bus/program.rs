@@ -68,6 +68,17 @@ async fn it_prints_where_it_listens_and_follows_its_script() {
     let rtu_stream = TcpStream::connect(address(&lines[1])).await.expect("it listens");
     let mut client = Client(rtu::attach_slave(rtu_stream, Slave(PROBE)));
     client.until(PROBE, address::LEAK_STATE, state::ON).await;
+
+    let told = Command::new("kill")
+        .arg(program.0.id().to_string())
+        .status()
+        .expect("a shell tool");
+    assert!(told.success());
+    assert_eq!(
+        program.0.wait().expect("it ends").code(),
+        Some(0),
+        "told to stop, it stops in order"
+    );
 }
 
 #[test]
