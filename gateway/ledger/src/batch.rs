@@ -3,6 +3,7 @@
 //! Alarm, order and document rows are opaque here: a label, a few columns to filter by, and a JSON document.
 //! What they mean is decided elsewhere.
 
+use crate::outbox_rows::{DeliveryUpdate, NewDelivery};
 use crate::rows::*;
 use linli_domain::id::{AlarmId, OrderId};
 use linli_domain::reading::Reading;

@@ -1,0 +1,14 @@
+//! Stories about the ledger, told against a real file in a temporary folder.
+#![allow(missing_docs)]
+
+mod estate;
+
+mod crash;
+mod damage;
+mod model;
+mod once;
+mod open;
+mod records;
+mod samples;
+mod seal;
+mod space;
