@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod field;
 pub mod http;
+pub mod profiles;
 pub mod messages;
 pub mod metrics;
 pub mod ops;

@@ -60,7 +60,11 @@ metrics! {
         messages_received: "linli_messages_received_total" ["connection", "kind"], "Frames received from the field.";
         messages_rejected: "linli_messages_rejected_total" ["reason"], "Frames recorded as rejected, by reason.";
         connector_reconnects: "linli_connector_reconnects_total" ["connection"], "Reconnections.";
+        sessions_lost: "linli_mqtt_sessions_lost_total" ["connection"], "Reconnects at which the broker no longer had our session.";
+        broker_refused: "linli_broker_refused_total" ["what"], "Connections, messages and subscriptions the embedded broker refused.";
+        broker_lost: "linli_broker_lost_total" ["what"], "Messages the embedded broker could not hand on or keep.";
         modbus_requests: "linli_modbus_requests_total" ["bus", "outcome"], "Modbus requests by outcome.";
+        modbus_overruns: "linli_modbus_cycle_overruns_total" ["bus"], "Poll cycles left out because the one before took too long.";
         alarm_transitions: "linli_alarm_transitions_total" ["priority", "to"], "Alarm transitions.";
         order_transitions: "linli_order_transitions_total" ["to"], "Order transitions.";
         deliveries: "linli_deliveries_total" ["kind", "outcome"], "Delivery attempts by outcome.";

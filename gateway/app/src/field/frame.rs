@@ -67,14 +67,33 @@ pub struct AckTicket {
 /// The outcome of one planned request to one slave.
 #[derive(Debug)]
 pub struct ModbusFrame {
-    /// The device, by its place in the estate's device list at `estate_version`.
+    /// The device that was asked.
     pub device: linli_domain::id::DeviceId,
     /// Which request of the profile's plan.
     pub request: usize,
     /// Registers or bits, or why there are none.
-    pub answer: Result<RegisterData, Reason>,
+    pub answer: Result<Registers, Reason>,
     /// When the answer was complete (or given up).
     pub received: Now,
+}
+
+/// The answer to one Modbus request, as long as was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registers {
+    /// Functions 3 and 4.
+    Words(Box<[u16]>),
+    /// Functions 1 and 2.
+    Bits(Box<[bool]>),
+}
+
+impl Registers {
+    /// As decoding wants it.
+    pub fn data(&self) -> RegisterData {
+        match self {
+            Self::Words(words) => RegisterData::Words(words.to_vec()),
+            Self::Bits(bits) => RegisterData::Bits(bits.to_vec()),
+        }
+    }
 }
 
 /// A fact about the gateway's own surroundings.
@@ -97,6 +116,24 @@ impl Frame {
             Self::Mqtt(m) => 128 + m.topic.len() + m.payload.len(),
             Self::Modbus(_) => 512,
             Self::Fact(_) => 128,
+        }
+    }
+
+    /// When it came.
+    pub fn received(&self) -> linli_domain::time::Timestamp {
+        match self {
+            Self::Mqtt(m) => m.received.wall,
+            Self::Modbus(m) => m.received.wall,
+            Self::Fact(f) => f.received.wall,
+        }
+    }
+
+    /// Where it came from, for people, and its bytes as far as there are any.
+    pub fn origin(&self) -> (String, &[u8]) {
+        match self {
+            Self::Mqtt(m) => (format!("{} {}", m.connection, m.topic), &m.payload),
+            Self::Modbus(m) => (format!("modbus {} request {}", m.device, m.request), &[]),
+            Self::Fact(f) => (format!("gateway {} {}", f.measure, f.instance), &[]),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A full inbox means that a producer waits, which stops its socket; nothing is dropped.
 
 use crate::field::{AckTicket, Frame};
-use linli_domain::engine::{Command, Refusal, Reply};
+use linli_domain::command::{Actor, Command, Refusal, Reply};
 use linli_domain::id::{AlarmId, CommitId, OrderId, PointKey};
 use linli_domain::reading::Reading;
 use std::sync::Arc;
@@ -49,12 +49,19 @@ pub enum Request {
         /// The document.
         document: Arc<linli_domain::estate::EstateDoc>,
         /// Who brings it.
-        actor: linli_domain::engine::Actor,
+        actor: Actor,
         /// The answer.
         reply: oneshot::Sender<Result<Done, Failed>>,
     },
-    /// Added, rotated or revoked tokens.
-    Token(linli_ledger::TokenRow, oneshot::Sender<Result<(), Failed>>),
+    /// A token was added, rotated or revoked.
+    Token {
+        /// The token as it is now.
+        token: linli_ledger::TokenRow,
+        /// Who did it.
+        author: String,
+        /// The answer.
+        reply: oneshot::Sender<Result<(), Failed>>,
+    },
     /// A retained message of the embedded broker; an empty payload clears the topic.
     Retained(linli_ledger::RetainedRow, oneshot::Sender<Result<(), Failed>>),
     /// The engine's whole state as text, for comparing and support.
@@ -64,8 +71,6 @@ pub enum Request {
         Vec<linli_ledger::NewDelivery>,
         oneshot::Sender<Result<(), Failed>>,
     ),
-    /// Send a dead or waiting delivery again.
-    Retry(linli_ledger::DeliveryId, oneshot::Sender<Result<(), Failed>>),
 }
 
 /// The key a client gave to a command so that a repeat is answered, not done again.
@@ -77,6 +82,19 @@ pub struct Idempotency {
     pub principal: String,
     /// Hash of method, route and body.
     pub request_hash: [u8; 32],
+}
+
+impl Request {
+    /// Answers that it was not done.
+    pub fn fail(self, why: &Failed) {
+        match self {
+            Self::Command { reply, .. } | Self::Estate { reply, .. } => drop(reply.send(Err(why.clone()))),
+            Self::Deliveries(_, reply) | Self::Retained(_, reply) | Self::Notify(_, reply) | Self::Token { reply, .. } => {
+                drop(reply.send(Err(why.clone())));
+            }
+            Self::Dump(reply) => drop(reply),
+        }
+    }
 }
 
 /// A command that was done, and where.
