@@ -1,7 +1,8 @@
 //! The validated configuration. Nothing here can hold a value the program would have to refuse later.
 
-use linli_decode::{Family, TopicPattern};
+use linli_decode::{ClockWindow, Family, TopicPattern};
 use linli_domain::id::{BusId, ChannelId};
+use linli_domain::order::OrderRole;
 use linli_domain::text::Language;
 use secrecy::SecretString;
 use std::net::SocketAddr;
@@ -36,15 +37,6 @@ pub struct Config {
     pub log: Log,
     /// Device times outside this window are replaced by the time of receipt.
     pub clock_window: ClockWindow,
-}
-
-/// Accepted device times, relative to the time of receipt.
-#[derive(Debug, Clone, Copy)]
-pub struct ClockWindow {
-    /// How far back (buffered readings).
-    pub past: Duration,
-    /// How far ahead (clock skew).
-    pub future: Duration,
 }
 
 /// Where and how readings are kept.
@@ -231,7 +223,7 @@ pub enum ChannelKind {
 #[derive(Debug, Clone)]
 pub struct Route {
     /// Roles whose orders match; empty means all.
-    pub roles: Vec<linli_domain::rule::Role>,
+    pub roles: Vec<OrderRole>,
     /// The channels.
     pub channels: Vec<ChannelId>,
 }

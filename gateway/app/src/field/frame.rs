@@ -88,10 +88,10 @@ pub enum Registers {
 
 impl Registers {
     /// As decoding wants it.
-    pub fn data(&self) -> RegisterData<'_> {
+    pub fn data(&self) -> RegisterData {
         match self {
-            Self::Words(words) => RegisterData::Words(words),
-            Self::Bits(bits) => RegisterData::Bits(bits),
+            Self::Words(words) => RegisterData::Words(words.to_vec()),
+            Self::Bits(bits) => RegisterData::Bits(bits.to_vec()),
         }
     }
 }

@@ -74,14 +74,14 @@ fn alarm(change: &AlarmChange, commit: CommitId, metrics: &Metrics, batch: &mut 
 
 fn order(change: &OrderChange, commit: CommitId, metrics: &Metrics, batch: &mut OpenBatch) {
     let order = &change.order;
-    let to = change.to.label();
+    let to = change.to.name();
     let document = serde_json::to_vec(order.as_ref()).unwrap_or_default();
     metrics.order_transitions.with_label_values(&[to]).inc();
     batch.live.push(Live::Order(commit, order.id, text(&document)));
     batch.transitions.push(store::TransitionRow {
         subject: store::Subject::Order(order.id),
         at: change.at,
-        from: change.from.as_ref().map_or("none", |from| from.label()).to_owned(),
+        from: change.from.map_or("none", |from| from.name()).to_owned(),
         to: to.to_owned(),
         event: label(&change.event),
         actor: name(change.actor.as_ref()),

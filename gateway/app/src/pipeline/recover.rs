@@ -83,7 +83,8 @@ fn plant(ledger: &mut Ledger, seed: &Arc<EstateDoc>, now: &Now) -> Result<(), Re
     let engine = Engine::new(Arc::clone(seed)).map_err(RecoverError::Seed)?;
     let documents = [estate_row(seed, 1, "seed", now)];
     let commit = ledger.commit(&store::Batch { documents: &documents, ..store::Batch::at(*now) })?;
-    let snapshot = Snapshot { commit, format: SNAPSHOT_FORMAT, bytes: engine.snapshot() };
+    let bytes = engine.snapshot().map_err(|source| RecoverError::Snapshot { commit, source })?;
+    let snapshot = Snapshot { commit, format: SNAPSHOT_FORMAT, bytes };
     ledger.seal(store::Budget { now: now.wall, slice: Duration::ZERO }, commit, Some(&snapshot))?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Requests that are rows rather than inputs of the engine: delivery results, tokens, retained messages, estates.
 
 use super::core::Core;
+use super::recover::SNAPSHOT_FORMAT;
 use super::door::{Done as Answered, Failed, Request};
 use linli_domain::engine::Input;
 use linli_domain::estate::Estate;
@@ -87,7 +88,13 @@ impl Core {
     /// Only between batches: the snapshot must be the engine of the last commit.
     pub fn seal(&mut self, slice: Duration, snapshot: bool) -> Result<bool, StoreError> {
         let commit = self.ledger.last_commit();
-        let snapshot = snapshot.then(|| Snapshot { commit, format: super::recover::SNAPSHOT_FORMAT, bytes: self.engine.snapshot() });
+        let snapshot = match snapshot.then(|| self.engine.snapshot()).transpose() {
+            Ok(bytes) => bytes.map(|bytes| Snapshot { commit, format: SNAPSHOT_FORMAT, bytes }),
+            Err(error) => {
+                tracing::error!(%error, "the engine could not be written down; the log is kept for a replay");
+                None
+            }
+        };
         let now = self.clock.now();
         let sealed = self.ledger.seal(store::Budget { slice, now: now.wall }, commit, snapshot.as_ref())?;
         self.metrics.sealed_samples.inc_by(sealed.samples as u64);

@@ -181,7 +181,7 @@ impl Understanding {
         let device = estate
             .device_by_id(&frame.device)
             .ok_or_else(|| Refused::new("unknown_device", format!("{} is not in the estate any more", frame.device)))?;
-        let map = self
+        let (map, context) = self
             .devices
             .get(device.as_usize())
             .and_then(Option::as_ref)
@@ -190,11 +190,8 @@ impl Understanding {
         out.device = Some(device);
         self.scratch.clear();
         match &frame.answer {
-            Ok(data) => map
-                .0
-                .decode(frame.request, data, &map.1, &mut self.scratch)
-                .map_err(|e| Refused::decode(e.reason(), &e))?,
-            Err(reason) => map.0.missing(frame.request, *reason, &mut self.scratch),
+            Ok(answer) => map.decode(frame.request, &answer.data(), &context, &mut self.scratch),
+            Err(reason) => map.missing(frame.request, *reason, &context, &mut self.scratch),
         }
         self.give_times(None, frame.received.wall, out);
         Ok(())

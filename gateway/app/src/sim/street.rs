@@ -62,18 +62,20 @@ async fn live(street: SharedStreet, devices: Vec<Device>, estate: Arc<Estate>, w
         for device in &devices {
             let (Some(unit), Some(kind)) = (unit(device), kind(device)) else { continue };
             let Some(asset) = device.asset.and_then(|a| estate.asset(a)) else { continue };
-            match kind {
+            let known = match kind {
                 Kind::Leak => street.set_leak(unit, world.is_wet(&asset.id)),
                 Kind::Parking if round.is_multiple_of(25) => street.park(unit, world.is_parked(&asset.id)),
-                Kind::Parking => {}
+                Kind::Parking => true,
                 Kind::Bin => {
                     let (empty, full) =
                         asset.bin.map_or((1200.0, 200.0), |g| (g.empty_distance_mm, g.full_distance_mm));
                     let distance = empty - (empty - full) * world.fill(&asset.id) / 100.0;
                     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to u16")]
-                    street.set_distance_mm(unit, distance.round().clamp(0.0, 65_535.0) as u16);
+                    let distance = distance.round().clamp(0.0, 65_535.0) as u16;
+                    street.set_distance_mm(unit, distance)
                 }
-            }
+            };
+            debug_assert!(known, "unit {unit} was made from the same estate");
         }
     }
 }

@@ -29,12 +29,12 @@ pub struct RegisterRequest {
 }
 
 /// The answer to one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RegisterData<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegisterData {
     /// The answer to functions 3 and 4.
-    Words(&'a [u16]),
+    Words(Vec<u16>),
     /// The answer to functions 1 and 2.
-    Bits(&'a [bool]),
+    Bits(Vec<bool>),
 }
 
 /// What a Modbus device holds and where.
@@ -69,7 +69,7 @@ impl RegisterMap {
     pub fn decode(
         &self,
         request_index: usize,
-        data: RegisterData<'_>,
+        data: &RegisterData,
         context: &DeviceContext,
         out: &mut Vec<Observation>,
     ) {

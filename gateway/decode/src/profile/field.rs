@@ -2,6 +2,7 @@
 
 use super::convert::{Code, Emit, RoleTarget, Scale, Target};
 use super::document::{Node, Problems, Table};
+use super::unit;
 use crate::observation::Role;
 use linli_domain::measure::{Measure, Unit, nearest};
 use linli_domain::reading::Value;
@@ -167,6 +168,8 @@ pub(crate) fn read_emit(
             "use an integer type",
         );
     }
+    let spoken = table.take("unit").map(|node| unit::read(node, unit, problems));
+    let spoken = spoken.flatten().unwrap_or(unit::SAME);
     let scale = table.take("scale").and_then(|node| read_scale(node, problems));
     let offset = table.take("offset").and_then(|node| problems.number(node));
     let range = table.take("range").and_then(|node| read_range(node, problems));
@@ -176,8 +179,8 @@ pub(crate) fn read_emit(
         instance,
         missing,
         meanings,
-        scale: scale.unwrap_or(Scale::None),
-        offset: offset.unwrap_or(0.0),
+        scale: Scale::new(scale.unwrap_or(1.0) * spoken.factor),
+        offset: offset.unwrap_or(0.0) * spoken.factor + spoken.offset,
         range,
     })
 }
@@ -279,14 +282,14 @@ pub(crate) fn read_code(key: &str) -> Option<i128> {
     }
 }
 
-fn read_scale(node: Node<'_>, problems: &mut Problems<'_>) -> Option<Scale> {
+fn read_scale(node: Node<'_>, problems: &mut Problems<'_>) -> Option<f64> {
     match problems.number(node)? {
         0.0 => problems.refuse(
             node.span(),
             "a scale of 0 makes every value the same",
             "value = raw * scale + offset",
         ),
-        factor => Some(Scale::new(factor)),
+        factor => Some(factor),
     }
 }
 

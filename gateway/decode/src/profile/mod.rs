@@ -11,6 +11,7 @@ pub(crate) mod document;
 pub(crate) mod field;
 mod json;
 mod selftest;
+mod unit;
 
 use crate::frame::Body;
 use crate::modbus::{self, RegisterMap};

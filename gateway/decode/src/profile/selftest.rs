@@ -154,9 +154,9 @@ fn answer_from(
         match words {
             Some(words) if request.function <= 2 => {
                 let bits: Vec<bool> = words.iter().map(|word| *word != 0).collect();
-                map.decode(index, RegisterData::Bits(&bits), context, out);
+                map.decode(index, &RegisterData::Bits(bits), context, out);
             }
-            Some(words) => map.decode(index, RegisterData::Words(&words), context, out),
+            Some(words) => map.decode(index, &RegisterData::Words(words), context, out),
             None => {}
         }
     }

@@ -195,10 +195,9 @@ fn envelope_contradictions(case: &Json, opened: &Opened<'_>, malformed: bool) ->
         Event::Join => Some(true),
         _ => None,
     };
-    if let Some(want) = case["expect_availability"].as_str() {
-        if available != Some(want == "online") {
-            wrong.push(format!("expected {want}, got {:?}", opened.event));
-        }
+    let want = case["expect_availability"].as_str();
+    if want.is_some_and(|want| available != Some(want == "online")) {
+        wrong.push(format!("expected {want:?}, got {:?}", opened.event));
     }
     if malformed != (case["status"] == "malformed") {
         wrong.push(format!("malformed: {malformed}"));
@@ -307,11 +306,11 @@ fn every_register_image_of_a_covered_device_means_what_its_fixture_says() {
                     .collect();
                 let bits: Vec<bool> = words.iter().map(|word| *word != 0).collect();
                 let data = if request.function <= 2 {
-                    RegisterData::Bits(&bits)
+                    RegisterData::Bits(bits)
                 } else {
-                    RegisterData::Words(&words)
+                    RegisterData::Words(words)
                 };
-                registers.decode(index, data, &context(&map), &mut observations);
+                registers.decode(index, &data, &context(&map), &mut observations);
             }
             let wrong = contradictions(sample, &observations, None);
             assert!(wrong.is_empty(), "{}: {}", map["id"], wrong.join("\n"));

@@ -137,8 +137,8 @@ proptest! {
     fn any_answer_to_any_request(index in 0usize..8, words in vec(any::<u16>(), 0..130), bits in vec(any::<bool>(), 0..40)) {
         for map in PROFILES.iter().filter_map(|profile| profile.modbus()) {
             let mut out = Vec::new();
-            map.decode(index, RegisterData::Words(&words), &DeviceContext::default(), &mut out);
-            map.decode(index, RegisterData::Bits(&bits), &DeviceContext::default(), &mut out);
+            map.decode(index, &RegisterData::Words(words.clone()), &DeviceContext::default(), &mut out);
+            map.decode(index, &RegisterData::Bits(bits.clone()), &DeviceContext::default(), &mut out);
         }
     }
 
