@@ -169,8 +169,8 @@ impl<'p> Run<'p, '_, '_> {
                             *local = pattern;
                         }
                     }
-                    Put::Emit(extract, emit) if *signed => {
-                        debug_assert_eq!(*extract, Extract::ALL);
+                    // A signed number has no mask.
+                    Put::Emit(_, emit) if *signed => {
                         let shift = 64 - 8 * *width as u32;
                         let value = ((pattern << shift) as i64 >> shift).into();
                         self.emit(

@@ -161,13 +161,14 @@ impl<'d> Reader<'_, 'd> {
                 problems,
             )?),
         };
-        let mut read = Vec::new();
+        let mut read: Vec<(i128, Vec<Step>)> = Vec::new();
         for (key, span, node) in problems.table(cases)?.rest() {
-            let Some(code) = read_code(key) else {
+            let known = |code: &i128| read.iter().any(|(other, _)| other == code);
+            let Some(code) = read_code(key).filter(|code| !known(code)) else {
                 problems.refuse::<()>(
                     span,
                     format!("{key:?} is not a case"),
-                    "write a number such as 1 or 0x1f",
+                    "write a number such as 1 or 0x1f, each once",
                 );
                 continue;
             };
