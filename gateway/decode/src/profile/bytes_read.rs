@@ -1,9 +1,9 @@
 //! Reading a byte layout out of a profile: every step is a table with exactly one kind.
 
-use super::bytes::{BytesLayout, Endian, Selector, Step};
 use super::bytes_number::{FLOATS, INTEGERS};
 use super::document::{Node, Problems, Table};
 use super::field::read_code;
+use super::layout::{BytesLayout, Endian, Selector, Step};
 use super::roles::Roles;
 use linli_domain::measure::nearest;
 

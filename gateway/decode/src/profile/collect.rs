@@ -3,7 +3,8 @@
 //! A message that fails is discarded as a whole; nothing of it reaches the caller.
 
 use super::convert::{Emit, Outcome, Raw, show};
-use crate::observation::{Decoded, DeviceContext, Diagnostic, OWN, Observation};
+use crate::context::DeviceContext;
+use crate::observation::{Decoded, Diagnostic, OWN, Observation};
 use linli_domain::measure::Measure;
 use linli_domain::reading::{Quality, Reason, Value};
 
