@@ -81,7 +81,7 @@ struct Gateway {
     snr: f64,
 }
 
-/// Opens an event; its kind is the `{event}` level of the topic.
+/// Opens an event; its kind is the `{event}` level of the topic. A pattern without that level subscribes to uplinks only.
 pub(super) fn open<'a>(captures: Captures<'a>, frame: &Frame<'a>) -> Result<Opened<'a>, Rejection> {
     match captures.event.unwrap_or("up") {
         "up" => uplink(captures.device, frame),

@@ -7,7 +7,8 @@ mod plan;
 mod read;
 mod words;
 
-use crate::observation::{DeviceContext, Observation};
+use crate::context::DeviceContext;
+use crate::observation::Observation;
 use crate::profile::collect::Collector;
 use crate::profile::convert::{Emit, Raw};
 use linli_domain::reading::Reason;

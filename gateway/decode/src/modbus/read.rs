@@ -101,7 +101,7 @@ fn read_register(
     let words = Form {
         kind,
         order,
-        extract: crate::profile::bytes::Extract::ALL,
+        extract: crate::profile::layout::Extract::ALL,
     }
     .words();
     let is_unsigned = matches!(kind, Kind::Unsigned(_)) && !is_bits;

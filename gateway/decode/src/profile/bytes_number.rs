@@ -1,9 +1,9 @@
 //! Reading the steps that read numbers: integers, floats, bits of earlier integers, versions.
 
-use super::bytes::{Endian, Extract, MAX_LOCALS, Put, Step};
 use super::bytes_read::Reader;
 use super::document::{Node, Problems, Table};
 use super::field::{Kind, read_emit};
+use super::layout::{Endian, Extract, MAX_LOCALS, Put, Step};
 use linli_domain::measure::{Unit, nearest};
 use std::ops::Range;
 

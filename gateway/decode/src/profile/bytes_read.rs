@@ -1,9 +1,9 @@
 //! Reading a byte layout out of a profile: every step is a table with exactly one kind.
 
-use super::bytes::{BytesLayout, Endian, Selector, Step};
 use super::bytes_number::{FLOATS, INTEGERS};
 use super::document::{Node, Problems, Table};
 use super::field::read_code;
+use super::layout::{BytesLayout, Endian, Selector, Step};
 use super::roles::Roles;
 use linli_domain::measure::nearest;
 
@@ -161,13 +161,14 @@ impl<'d> Reader<'_, 'd> {
                 problems,
             )?),
         };
-        let mut read = Vec::new();
+        let mut read: Vec<(i128, Vec<Step>)> = Vec::new();
         for (key, span, node) in problems.table(cases)?.rest() {
-            let Some(code) = read_code(key) else {
+            let known = |code: &i128| read.iter().any(|(other, _)| other == code);
+            let Some(code) = read_code(key).filter(|code| !known(code)) else {
                 problems.refuse::<()>(
                     span,
                     format!("{key:?} is not a case"),
-                    "write a number such as 1 or 0x1f",
+                    "write a number such as 1 or 0x1f, each once",
                 );
                 continue;
             };

@@ -3,7 +3,9 @@
 //! A message that fails is discarded as a whole; nothing of it reaches the caller.
 
 use super::convert::{Emit, Outcome, Raw, show};
-use crate::observation::{Decoded, DeviceContext, Diagnostic, OWN, Observation};
+use crate::context::DeviceContext;
+use crate::observation::{Decoded, Diagnostic, OWN, Observation};
+use linli_domain::measure::Measure;
 use linli_domain::reading::{Quality, Reason, Value};
 
 /// Collects the observations of one message behind those already in `out`.
@@ -26,14 +28,8 @@ impl<'o> Collector<'o> {
 
     /// Converts `raw` and keeps the outcome. `source_of` names where it stood.
     pub(crate) fn emit(&mut self, emit: &Emit, raw: Raw<'_>, source_of: &str) {
-        let measure = match emit.measure(&self.context) {
-            Ok(measure) => measure,
-            Err((name, role)) => {
-                return self.decoded.note(|| Diagnostic::RoleWithoutMeasure {
-                    name: name.to_owned(),
-                    role,
-                });
-            }
+        let Some(measure) = self.measure_of(emit) else {
+            return;
         };
         let (value, quality) = match emit.outcome(raw) {
             Outcome::Value(value) => {
@@ -69,7 +65,7 @@ impl<'o> Collector<'o> {
 
     /// Keeps `value` as it is.
     pub(crate) fn emit_value(&mut self, emit: &Emit, value: Value) {
-        if let Ok(measure) = emit.measure(&self.context) {
+        if let Some(measure) = self.measure_of(emit) {
             let observation = Observation::good(measure, value);
             self.push(Observation {
                 instance: emit.instance.clone(),
@@ -80,8 +76,21 @@ impl<'o> Collector<'o> {
 
     /// Says why `emit` has no value.
     pub(crate) fn emit_missing(&mut self, emit: &Emit, reason: Reason) {
-        if let Ok(measure) = emit.measure(&self.context) {
+        if let Some(measure) = self.measure_of(emit) {
             self.push(Observation::missing(measure, emit.instance.clone(), reason));
+        }
+    }
+
+    /// The measure in the device's role; a value without one is noted and dropped.
+    fn measure_of(&mut self, emit: &Emit) -> Option<Measure> {
+        match emit.measure(&self.context) {
+            Ok(measure) => Some(measure),
+            Err((name, role)) => {
+                let name = name.to_owned();
+                self.decoded
+                    .note(|| Diagnostic::RoleWithoutMeasure { name, role });
+                None
+            }
         }
     }
 

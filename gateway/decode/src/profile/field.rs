@@ -120,17 +120,26 @@ fn read_meanings(
             "write for example enum = { 0 = false, 1 = true }",
         );
     }
-    let mut meanings = Vec::with_capacity(entries.len());
+    let mut meanings: Vec<(Code, Value)> = Vec::with_capacity(entries.len());
     for (key, span, node) in entries {
         let code = match read_code(key) {
-            Some(code) => Some(Code::Int(code)),
-            None if kind == Kind::Json => Some(Code::Text(key.into())),
-            None => problems.refuse(
-                span,
-                format!("{key:?} is not a code"),
-                "write a number such as 1 or 0x1f",
-            ),
+            Some(code) if kind != Kind::Json || !key.starts_with("0x") => Some(Code::Int(code)),
+            _ if kind == Kind::Json => Some(Code::Text(key.into())),
+            _ => {
+                let hint = "write a number such as 1 or 0x1f";
+                problems.refuse(span.clone(), format!("{key:?} is not a code"), hint)
+            }
         };
+        if code
+            .as_ref()
+            .is_some_and(|code| meanings.iter().any(|(other, _)| other == code))
+        {
+            problems.refuse::<()>(
+                span,
+                format!("the code {key} has two meanings"),
+                "write each once",
+            );
+        }
         let value = match unit {
             Unit::BOOL => problems.boolean(node).map(Value::State),
             Unit::TEXT => problems.text(node).map(|text| Value::Text(text.into())),

@@ -2,7 +2,7 @@
 
 use super::convert::{RoleTarget, Target};
 use super::document::{Problems, Table};
-use crate::observation::Role;
+use crate::context::Role;
 use linli_domain::measure::{Measure, Unit, nearest};
 use std::ops::Range;
 use std::sync::Arc;

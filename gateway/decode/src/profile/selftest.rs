@@ -3,8 +3,9 @@
 use super::Profile;
 use super::document::{Node, Problems};
 use super::selftest_read::{Expected, Input, Test, read};
+use crate::context::DeviceContext;
 use crate::modbus::{RegisterData, RegisterMap, RegisterRequest};
-use crate::observation::{Decoded, DeviceContext, Observation};
+use crate::observation::{Decoded, Observation};
 use crate::refusal::DecodeError;
 use linli_domain::measure::Measure;
 use linli_domain::reading::{Quality, Value};

@@ -2,9 +2,9 @@
 
 use super::document::{Node, Problems, Table};
 use super::roles::{read_measure, read_role};
+use crate::context::{BinGeometry, DeviceContext};
 use crate::frame::Body;
 use crate::modbus::RegisterRequest;
-use crate::observation::{BinGeometry, DeviceContext};
 use crate::refusal::RejectReason;
 use linli_domain::measure::{Measure, Unit};
 use linli_domain::reading::Value;
