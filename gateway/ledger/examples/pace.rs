@@ -134,7 +134,6 @@ fn flat_out(ledger: &mut Ledger) -> Result<(), Box<dyn Error>> {
 
 fn year_of_minutes(ledger: &mut Ledger) -> Result<(), Box<dyn Error>> {
     let point = POINTS + 4;
-    let before = ledger.reader()?.sizes()?.database;
     for chunk in 0..YEAR_MINUTES / 1_460 {
         let readings: Vec<Reading> = (chunk * 1_460..(chunk + 1) * 1_460)
             .map(|n| reading(point, n, n * 60_000 + n * 7_919 % 400))
@@ -152,11 +151,13 @@ fn year_of_minutes(ledger: &mut Ledger) -> Result<(), Box<dyn Error>> {
         })?;
         seal_all(ledger, now(chunk))?;
     }
-    ledger.checkpoint_if_large()?;
     let reader = ledger.reader()?;
+    let file = rusqlite::Connection::open(ledger.dir().join(linli_ledger::DATABASE_FILE))?;
+    let sql = "SELECT count(*), sum(length(data)) FROM chunk WHERE point = ?1";
+    let (chunks, bytes): (i64, i64) = file.query_row(sql, [point], |row| Ok((row.get(0)?, row.get(1)?)))?;
     println!(
-        "year     {} bytes of growth of the file",
-        reader.sizes()?.database.saturating_sub(before)
+        "year     {chunks} chunks, {:.2} bytes per sample",
+        bytes as f64 / YEAR_MINUTES as f64
     );
     let (from, to) = (now(0).wall, now(YEAR_MINUTES * 60_000).wall);
     for round in ["cold", "warm", "warm"] {

@@ -1,5 +1,10 @@
 //! Stories about the ledger, told against a real file in a temporary folder.
-#![allow(missing_docs)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
 
 mod estate;
 

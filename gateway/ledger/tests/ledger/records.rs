@@ -303,8 +303,8 @@ fn tokens_answers_points_values_and_retained_messages_are_found_again() {
     };
     let batch = Batch {
         tokens: &[token.clone()],
-        answers: &[answer.clone()],
-        points: &[point.clone()],
+        answers: std::slice::from_ref(&answer),
+        points: std::slice::from_ref(&point),
         retained: &[retained(Some("on"))],
         values: &[
             NamedValue {
