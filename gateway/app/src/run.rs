@@ -161,12 +161,13 @@ impl Gateway {
     pub async fn shutdown(self) {
         let orderly = async {
             self.stop.cancel();
-            self.field.close();
-            self.field.wait().await;
             if let Some(broker) = self.running_broker {
                 broker.stop().await;
             }
+            // The last commit drops the acknowledgement queues, which ends the connections.
             self.door.stop().await;
+            self.field.close();
+            self.field.wait().await;
             self.outflow.close();
             self.outflow.wait().await;
         };

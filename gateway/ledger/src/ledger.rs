@@ -12,7 +12,7 @@ use crate::lock;
 use crate::once::ChunkTimes;
 use crate::reader::Reader;
 use crate::schema::{self, DATABASE_FILE};
-use crate::seal::Pass;
+use crate::seal::{Looked, Pass};
 use crate::stage;
 use crate::write::{self, StageRow};
 use linli_domain::id::{CommitId, PointKey};
@@ -47,7 +47,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             head_samples: 65_536,
-            stage_target: 64 << 20,
+            stage_target: 32 << 20,
             stage_limit: 1 << 30,
             stage_keep: Duration::from_secs(7 * 86_400),
             seal_samples: 2_000,
@@ -79,6 +79,9 @@ pub struct Ledger {
     pub(crate) total: u64,
     pub(crate) snapshot: CommitId,
     pub(crate) pass: Option<Pass>,
+    pub(crate) looked: Looked,
+    /// Readings committed since the start.
+    pub(crate) readings: u64,
     pub(crate) pruned: Timestamp,
     pub(crate) chunk_times: RefCell<Option<ChunkTimes>>,
     audit: AuditHash,
@@ -105,6 +108,8 @@ impl Ledger {
             total: 0,
             snapshot: CommitId(0),
             pass: None,
+            looked: Looked::default(),
+            readings: 0,
             pruned: Timestamp::default(),
             chunk_times: RefCell::new(None),
             audit: [0; 32],
@@ -143,6 +148,7 @@ impl Ledger {
             }
         }
         (self.last, self.total) = (commit, total);
+        self.readings += self.stage.readings as u64;
         if let Some((first, last)) = self.stage.span {
             self.rows.push_back(RowSpan {
                 commit,

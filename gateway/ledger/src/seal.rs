@@ -54,6 +54,17 @@ pub(crate) struct Pass {
     /// The last commit it has looked at.
     scanned: CommitId,
     points: FxHashMap<PointKey, Columns>,
+    /// Whether more points were due than fit.
+    leaves_some: bool,
+}
+
+/// When the ledger last looked for points that are due: looking costs time per point, so not every call does.
+#[derive(Debug, Default)]
+pub(crate) struct Looked {
+    at: Timestamp,
+    readings: u64,
+    /// Whether the last slice left something to do.
+    more: bool,
 }
 
 /// A point sealed in a transaction that has not committed yet.
@@ -76,13 +87,25 @@ impl Ledger {
         cursors_floor: CommitId,
         snapshot: Option<&Snapshot>,
     ) -> Result<Sealed, StoreError> {
+        if self.pass.is_none() && snapshot.is_none() && !self.worth_a_look(budget.now) {
+            return Ok(Sealed::default());
+        }
         let deadline = Instant::now() + budget.slice;
         let covered = snapshot.map_or(self.snapshot, |snapshot| snapshot.commit);
         let outcome = self.slice(budget, deadline, cursors_floor.min(self.last), covered, snapshot);
-        if outcome.is_err() {
-            roll_back(&self.conn);
-            self.pass = None;
-            self.heads.abandon_pass();
+        match &outcome {
+            Ok(sealed) => {
+                self.looked = Looked {
+                    at: budget.now,
+                    readings: self.readings,
+                    more: sealed.more,
+                }
+            }
+            Err(_) => {
+                roll_back(&self.conn);
+                self.pass = None;
+                self.heads.abandon_pass();
+            }
         }
         outcome
     }
@@ -120,13 +143,20 @@ impl Ledger {
             end(&self.conn).map_err(|(doing, source)| StoreError::Sqlite { doing, source })?;
         }
         self.snapshot = covered;
-        self.apply(&done, sealed_floor);
+        let leaves_some = self.apply(&done, sealed_floor);
         Ok(Sealed {
             points: done.len(),
             samples: done.iter().map(|done| done.samples).sum(),
             rows,
-            more: self.pass.is_some() || more_rows,
+            more: self.pass.is_some() || leaves_some || more_rows,
         })
+    }
+
+    /// Whether enough has happened since the last look: as many readings as fill a point, or a second.
+    fn worth_a_look(&mut self, now: Timestamp) -> bool {
+        let looked = &self.looked;
+        let moved = now.as_millis().abs_diff(looked.at.as_millis()) >= 1_000;
+        moved || self.readings - looked.readings >= self.options.seal_samples as u64 || looked.more
     }
 
     /// Chooses the points of the next pass: those that are full, old, or in the way of letting go of log.
@@ -150,11 +180,13 @@ impl Ledger {
             upto: self.last,
             scanned: CommitId(first - 1),
             points: FxHashMap::default(),
+            leaves_some: false,
         };
         let mut samples = 0;
         for (_, point, count) in due {
             samples += count;
             if samples > PASS_SAMPLES && !pass.points.is_empty() {
+                pass.leaves_some = true;
                 break;
             }
             pass.points.insert(point, Columns::default());
@@ -319,8 +351,8 @@ impl Ledger {
         first.min().map_or(self.last, |first| CommitId(first - 1))
     }
 
-    /// Takes into memory what has committed.
-    fn apply(&mut self, done: &[Done], sealed_floor: CommitId) {
+    /// Takes into memory what has committed. Returns whether a finished pass left points for another.
+    fn apply(&mut self, done: &[Done], sealed_floor: CommitId) -> bool {
         let upto = self.pass.as_ref().map_or(CommitId(0), |pass| pass.upto);
         for done in done {
             if let Some(series) = self.heads.get_mut(done.point) {
@@ -329,12 +361,11 @@ impl Ledger {
                 series.unsealed = series.since_pass.take().unwrap_or_default();
             }
         }
-        if self.pass.as_ref().is_some_and(|pass| pass.points.is_empty()) {
-            self.pass = None;
-        }
         while self.rows.front().is_some_and(|row| row.commit <= sealed_floor) {
             self.rows.pop_front();
         }
+        let finished = self.pass.take_if(|pass| pass.points.is_empty());
+        finished.is_some_and(|pass| pass.leaves_some)
     }
 }
 

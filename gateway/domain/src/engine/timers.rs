@@ -146,9 +146,6 @@ impl Engine {
         let Some(links) = self.store.index().points.get(n) else {
             return;
         };
-        if links.watches.is_empty() {
-            return;
-        }
         let at = Monotonic(now.monotonic.0.saturating_add(links.silence_ms));
         let silent_at = Deadline { at };
         if let Some(point) = self.store.point_mut(n) {
