@@ -5,8 +5,8 @@ use crate::http::Http;
 use crate::http::status_text::{code, unit};
 use crate::http::view::Names;
 use crate::http::wire::point::{Quality, Reading, Value};
-use linli_domain::estate::{Asset, PlaceIndex};
-use linli_domain::id::AssetId;
+use linli_domain::estate::{Asset, Place};
+use linli_domain::id::{AssetId, PlaceId};
 use linli_domain::measure::Measure;
 use linli_domain::reading::Reading as DomainReading;
 use linli_ledger::PointRow;
@@ -63,31 +63,31 @@ impl Tree {
                 by_asset.entry(&asset.id).or_default().push(line);
             }
         }
-        let mut assets: FxHashMap<Option<PlaceIndex>, Vec<AssetBlock>> = FxHashMap::default();
-        for asset in names.estate.assets() {
+        let estate = &names.estate;
+        let mut assets: FxHashMap<Option<&PlaceId>, Vec<AssetBlock>> = FxHashMap::default();
+        for asset in estate.assets() {
             let values = by_asset.remove(&asset.id).unwrap_or_default();
-            assets.entry(asset.place).or_default().push(block(asset, values, writing));
+            let place = asset.place.and_then(|place| estate.place(place)).map(|place| &place.id);
+            assets.entry(place).or_default().push(block(asset, values, writing));
         }
-        let mut children: FxHashMap<Option<PlaceIndex>, Vec<PlaceIndex>> = FxHashMap::default();
-        for (index, place) in names.estate.places_indexed() {
-            children.entry(place.parent).or_default().push(index);
+        let mut children: FxHashMap<Option<&PlaceId>, Vec<&Place>> = FxHashMap::default();
+        for place in estate.places().iter().rev() {
+            let parent = place.parent.and_then(|parent| estate.place(parent)).map(|parent| &parent.id);
+            children.entry(parent).or_default().push(place);
         }
         let mut places = Vec::new();
-        let mut open: Vec<(PlaceIndex, usize)> = Vec::new();
-        let push = |open: &mut Vec<(PlaceIndex, usize)>, parent: Option<PlaceIndex>, depth: usize| {
-            let below = children.get(&parent).into_iter().flatten().rev();
-            open.extend(below.map(|index| (*index, depth)));
+        let below = |parent: Option<&PlaceId>, depth: usize| {
+            let children = children.get(&parent).into_iter().flatten();
+            children.map(move |place| (*place, depth)).collect::<Vec<_>>()
         };
-        push(&mut open, None, 0);
-        while let Some((index, depth)) = open.pop() {
-            if let Some(place) = names.estate.place(index) {
-                places.push(PlaceBlock {
-                    depth: depth.min(MAX_DEPTH),
-                    name: writing.text(&place.name),
-                    assets: assets.remove(&Some(index)).unwrap_or_default(),
-                });
-            }
-            push(&mut open, Some(index), depth + 1);
+        let mut open = below(None, 0);
+        while let Some((place, depth)) = open.pop() {
+            places.push(PlaceBlock {
+                depth: depth.min(MAX_DEPTH),
+                name: writing.text(&place.name),
+                assets: assets.remove(&Some(&place.id)).unwrap_or_default(),
+            });
+            open.extend(below(Some(&place.id), depth + 1));
         }
         if let Some(assets) = assets.remove(&None) {
             places.push(PlaceBlock {
