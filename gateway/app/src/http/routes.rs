@@ -68,13 +68,19 @@ fn all() -> OpenApiRouter<Arc<Http>> {
 /// The whole router, ready to be served or asked by a test.
 pub fn router(http: Arc<Http>) -> Router {
     let (router, _) = all().split_for_parts();
-    router
+    let router = router
         .route("/", get(status::root))
         .route("/assets/status.css", get(status::style))
         .route("/api/v1/openapi.json", get(health::document))
         .fallback(|| async {
             problem::Problem::new(problem::Code::UnknownRoute, "GET /api/v1/openapi.json lists every address").into_response()
-        })
+        });
+    shell(router, http)
+}
+
+/// Everything a request passes before its handler.
+pub(super) fn shell(router: Router<Arc<Http>>, http: Arc<Http>) -> Router {
+    router
         .layer(from_fn_with_state(Arc::clone(&http), layers::authorize))
         .layer(from_fn(layers::deadline))
         .layer(from_fn_with_state(Arc::clone(&http), layers::inflight))

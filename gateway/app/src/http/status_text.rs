@@ -23,7 +23,6 @@ macro_rules! words {
 words! {
     lang = "zh-CN", "en";
     title = "运行状态", "Status";
-    summary = "概况", "Summary";
     alarms = "告警", "Alarms";
     orders = "工单", "Orders";
     places = "位置与资产", "Places and assets";

@@ -114,8 +114,8 @@ async fn store(http: &Http, principal: &Principal, row: &TokenRow) -> Result<(),
 
 fn issued(row: &TokenRow, secret: &secrecy::SecretString) -> IssuedToken {
     IssuedToken {
-        token: Token::from(row),
-        secret: secret.expose_secret().to_owned(),
+        kept: Token::from(row),
+        token: secret.expose_secret().to_owned(),
     }
 }
 
