@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 /// A link that held this long was well: the next failure starts from the first delay again.
-pub const STABLE: Duration = Duration::from_secs(60);
+pub(super) const STABLE: Duration = Duration::from_secs(60);
 
 /// The delays of one link.
 #[derive(Debug, Clone)]
-pub struct Backoff {
+pub(super) struct Backoff {
     first: Duration,
     cap: Duration,
     failures: u32,
@@ -17,7 +17,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// Starts at `first`, doubles, never exceeds `cap`.
-    pub fn new(first: Duration, cap: Duration) -> Self {
+    pub(super) fn new(first: Duration, cap: Duration) -> Self {
         Self {
             first,
             cap,
@@ -26,34 +26,37 @@ impl Backoff {
     }
 
     /// The delays of a network link: 0.5 s to 30 s.
-    pub fn of_a_link() -> Self {
+    pub(super) fn of_a_link() -> Self {
         Self::new(Duration::from_millis(500), Duration::from_secs(30))
     }
 
     /// The delay before the next try. `random` spreads it over the upper half of the step, so that a thousand
     /// gateways that lost one broker do not come back in the same instant.
-    pub fn next(&mut self, random: u16) -> Duration {
-        let step = self.first.saturating_mul(1 << self.failures.min(16)).min(self.cap);
+    pub(super) fn next(&mut self, random: u16) -> Duration {
+        let step = self
+            .first
+            .saturating_mul(1 << self.failures.min(16))
+            .min(self.cap);
         self.failures = self.failures.saturating_add(1);
         let half = step / 2;
         half + half.mul_f64(f64::from(random) / f64::from(u16::MAX))
     }
 
     /// Tells how long the link had held; a stable one clears the count.
-    pub fn held(&mut self, uptime: Duration) {
+    pub(super) fn held(&mut self, uptime: Duration) {
         if uptime >= STABLE {
             self.failures = 0;
         }
     }
 
     /// Forgets all failures.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.failures = 0;
     }
 }
 
 /// A random number for [`Backoff::next`]. Without a source of randomness the jitter is lost, nothing else.
-pub fn jitter() -> u16 {
+pub(super) fn jitter() -> u16 {
     let mut bytes = [0xFF; 2];
     match getrandom::fill(&mut bytes) {
         Ok(()) => u16::from_le_bytes(bytes),
@@ -72,7 +75,10 @@ mod tests {
         let mut previous = Duration::ZERO;
         for n in 0..12 {
             let (long, short) = (longest.next(u16::MAX), shortest.next(0));
-            assert!(long >= previous && long <= Duration::from_secs(30), "{n}: {long:?}");
+            assert!(
+                long >= previous && long <= Duration::from_secs(30),
+                "{n}: {long:?}"
+            );
             assert_eq!(short, long / 2, "{n}");
             previous = long;
         }

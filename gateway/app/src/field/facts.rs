@@ -52,7 +52,10 @@ impl Facts {
         self.fact(about, Value::State(value))
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "a count of messages past 2^53 is not met")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "a count of messages past 2^53 is not met"
+    )]
     pub(super) fn count(&self, about: About, value: u64) -> Vec<Frame> {
         self.fact(about, Value::Number(value as f64))
     }

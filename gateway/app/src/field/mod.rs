@@ -4,11 +4,17 @@
 //! and an end. A frame is undecoded bytes with their origin and time of receipt; decoding happens in the pipeline.
 
 pub mod frame;
+
 pub mod mqtt;
+
 pub mod modbus;
+
 pub mod broker;
+
 pub mod topic;
+
 mod facts;
+
 mod backoff;
 
 pub use frame::*;

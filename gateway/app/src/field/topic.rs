@@ -82,7 +82,11 @@ impl Routes {
         self.subscriptions
             .iter()
             .position(|(s, _)| s.pattern.capture(topic).is_some())
-            .or_else(|| self.subscriptions.iter().position(|(_, filter)| matches(filter, topic)))
+            .or_else(|| {
+                self.subscriptions
+                    .iter()
+                    .position(|(_, filter)| matches(filter, topic))
+            })
     }
 
     /// Every filter once, in order.
@@ -159,13 +163,19 @@ mod tests {
             all.dedup();
             all
         };
-        let filters: Vec<_> = build(&["a", "b", "+", "#"]).into_iter().filter(|f| is_filter(f)).collect();
+        let filters: Vec<_> = build(&["a", "b", "+", "#"])
+            .into_iter()
+            .filter(|f| is_filter(f))
+            .collect();
         let topics = build(&["a", "b", "c"]);
         for allowed in &filters {
             for asked in &filters {
                 if covers(allowed, asked) {
                     for topic in topics.iter().filter(|t| matches(asked, t)) {
-                        assert!(matches(allowed, topic), "{allowed} covers {asked} but not {topic}");
+                        assert!(
+                            matches(allowed, topic),
+                            "{allowed} covers {asked} but not {topic}"
+                        );
                     }
                 }
             }

@@ -185,6 +185,7 @@ impl Engine {
         }
         let mut sum = Sensors {
             wrong: false,
+            pending: false,
             right: !lost,
             normal: !lost,
             proven: !lost,
@@ -196,7 +197,8 @@ impl Engine {
             ) else {
                 continue;
             };
-            sum.wrong |= matches!(watch, Watch::Active | Watch::Pending { .. });
+            sum.wrong |= matches!(watch, Watch::Active);
+            sum.pending |= matches!(watch, Watch::Pending { .. });
             sum.right &= matches!(watch, Watch::Normal | Watch::Clearing { .. });
             sum.normal &= matches!(watch, Watch::Normal);
             sum.proven &= sum.right && self.proves(def.point, completed);

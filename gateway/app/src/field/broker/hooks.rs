@@ -96,7 +96,10 @@ impl Shared {
         if self.policy.may_subscribe(user, &subscribe.topic_filter) {
             return SubscribeAclResult::new_success(subscribe.opts.qos(), None);
         }
-        self.metrics.broker_refused.with_label_values(&["subscribe"]).inc();
+        self.metrics
+            .broker_refused
+            .with_label_values(&["subscribe"])
+            .inc();
         tracing::warn!(user, filter = %subscribe.topic_filter, "subscription refused by the user's rules");
         SubscribeAclResult::new_failure(SubscribeAckReason::NotAuthorized)
     }
@@ -115,7 +118,11 @@ impl Shared {
         // negative one. Only a closed connection makes both send the message again.
         self.metrics.broker_lost.with_label_values(&["commit"]).inc();
         tracing::warn!(client = %session.id.client_id, "not committed; the connection is closed so that it comes again");
-        PublishAclResult(PublishResult::reason_code(PublishAckReason::QuotaExceeded, None, true))
+        PublishAclResult(PublishResult::reason_code(
+            PublishAckReason::QuotaExceeded,
+            None,
+            true,
+        ))
     }
 
     /// Hands a message to the pipeline. QoS 1 and 2: waits for the commit and tells whether it happened. QoS 0: never
@@ -138,9 +145,16 @@ impl Shared {
             session: session_of(client_id, &self.name),
             packet: publish.packet_id.map(u16::from).filter(|_| waits),
             received: self.clock.now(),
-            done: if waits { Done::Waiting(sender) } else { Done::Nothing },
+            done: if waits {
+                Done::Waiting(sender)
+            } else {
+                Done::Nothing
+            },
         });
-        self.metrics.messages_received.with_label_values(&[&*self.name, "broker"]).inc();
+        self.metrics
+            .messages_received
+            .with_label_values(&[&*self.name, "broker"])
+            .inc();
         if waits {
             return self.door.push(vec![frame]).await.is_ok() && committed.await.unwrap_or(false);
         }

@@ -60,7 +60,9 @@ pub enum BrokerError {
         why: String,
     },
     /// The ledger holds a topic that is none.
-    #[error("take over the retained messages: {0}; remove the topic from the ledger with a newer version of linli")]
+    #[error(
+        "take over the retained messages: {0}; remove the topic from the ledger with a newer version of linli"
+    )]
     Retained(String),
 }
 
@@ -136,7 +138,9 @@ pub async fn start(
         .map_err(listen)?;
     let addr = listener.local_addr().map_err(listen)?;
     // The plain `listener` takes the configured port as id and panics at the second broker on port 0.
-    let server = MqttServer::new(context.clone()).listener_by_id(listener, 1).build();
+    let server = MqttServer::new(context.clone())
+        .listener_by_id(listener, 1)
+        .build();
     // Not `start`: it ends the process on an error.
     let accepting = tokio::spawn(async move {
         if let Err(error) = server.run().await {
@@ -159,7 +163,14 @@ impl Running {
     /// pipeline must still be running.
     pub async fn stop(self) {
         self.accepting.abort();
-        let sessions: Vec<_> = self.context.extends.shared().await.iter().map(|e| e.id()).collect();
+        let sessions: Vec<_> = self
+            .context
+            .extends
+            .shared()
+            .await
+            .iter()
+            .map(|e| e.id())
+            .collect();
         for id in sessions {
             let client = id.client_id.clone();
             let entry = self.context.extends.shared().await.entry(id);
@@ -178,9 +189,18 @@ impl Running {
 
     async fn tell(&self, up: bool) {
         let shared = &self.shared;
-        shared.metrics.connector_up.with_label_values(&[&*shared.name, "broker"]).set(i64::from(up));
+        shared
+            .metrics
+            .connector_up
+            .with_label_values(&[&*shared.name, "broker"])
+            .set(i64::from(up));
         let facts = Facts::new(Arc::clone(&shared.name), Arc::clone(&shared.clock));
-        if shared.door.push(facts.state(About::BrokerConnected, up)).await.is_err() {
+        if shared
+            .door
+            .push(facts.state(About::BrokerConnected, up))
+            .await
+            .is_err()
+        {
             tracing::debug!("the pipeline has ended");
         }
     }
@@ -188,6 +208,8 @@ impl Running {
 
 impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Running").field("addr", &self.addr).finish_non_exhaustive()
+        f.debug_struct("Running")
+            .field("addr", &self.addr)
+            .finish_non_exhaustive()
     }
 }

@@ -26,7 +26,12 @@ struct User {
 impl Policy {
     pub(super) fn new(users: &[BrokerUser]) -> Self {
         let users = users.iter().map(|user| {
-            let rules = |rules: &[String]| rules.iter().filter_map(|rule| rule_of(rule, &user.username)).collect();
+            let rules = |rules: &[String]| {
+                rules
+                    .iter()
+                    .filter_map(|rule| rule_of(rule, &user.username))
+                    .collect()
+            };
             let known = User {
                 password: digest(user.password.expose_secret().as_bytes()),
                 publish: rules(&user.publish),
@@ -34,7 +39,9 @@ impl Policy {
             };
             (user.username.clone(), known)
         });
-        Self { users: users.collect() }
+        Self {
+            users: users.collect(),
+        }
     }
 
     /// Whether the password is the user's. Takes the same time for an unknown user and for any wrong password.
@@ -131,7 +138,13 @@ mod tests {
         assert!(policy.is_client_of("bin", "bin"));
         assert!(policy.is_client_of("bin-7", "bin"));
         assert!(policy.is_client_of("bin-yard-1", "bin-yard"));
-        for (client, user) in [("bin-yard", "bin"), ("bin-yard-1", "bin"), ("binary", "bin"), ("", "bin"), ("x", "bin")] {
+        for (client, user) in [
+            ("bin-yard", "bin"),
+            ("bin-yard-1", "bin"),
+            ("binary", "bin"),
+            ("", "bin"),
+            ("x", "bin"),
+        ] {
             assert!(!policy.is_client_of(client, user), "{client} of {user}");
         }
     }

@@ -93,7 +93,10 @@ impl Retained {
             let topic = row.topic.clone();
             let stored = door.ask(|reply| Request::Retained(row, reply)).await;
             if !matches!(stored, Ok(Ok(()))) {
-                tracing::warn!(topic, "a retained message at QoS 0 was not stored; it is lost at a restart");
+                tracing::warn!(
+                    topic,
+                    "a retained message at QoS 0 was not stored; it is lost at a restart"
+                );
             }
             drop(permit);
         });
@@ -125,7 +128,12 @@ impl RetainStorage for Retained {
             if !self.write_unawaited(row) {
                 self.lost("retained_qos0", topic);
             }
-        } else if let Err(error) = self.door.ask(|reply| Request::Retained(row, reply)).await.and_then(|stored| stored) {
+        } else if let Err(error) = self
+            .door
+            .ask(|reply| Request::Retained(row, reply))
+            .await
+            .and_then(|stored| stored)
+        {
             // An error here ends the connection, so the client sends the message again.
             return Err(error.into());
         }

@@ -118,9 +118,9 @@ impl Line {
         result
     }
 
-    async fn connect(&self) -> io::Result<Context> {
+    async fn connect(&mut self) -> io::Result<Context> {
         let any = SlaveId(1);
-        match &self.transport {
+        match &self.transport.clone() {
             ModbusTransport::Tcp(address) => Ok(tcp::attach_slave(self.dial(address).await?, any)),
             ModbusTransport::RtuOverTcp(address) => {
                 let mut stream = self.dial(address).await?;
@@ -140,7 +140,11 @@ impl Line {
                         Parity::Even => tokio_serial::Parity::Even,
                         Parity::Odd => tokio_serial::Parity::Odd,
                     })
-                    .stop_bits(if *stop_bits == 2 { tokio_serial::StopBits::Two } else { tokio_serial::StopBits::One })
+                    .stop_bits(if *stop_bits == 2 {
+                        tokio_serial::StopBits::Two
+                    } else {
+                        tokio_serial::StopBits::One
+                    })
                     .open_native_async()?;
                 // 3.5 characters of 11 bits.
                 let characters = Duration::from_secs_f64(38.5 / f64::from((*baud).max(300)));
@@ -150,7 +154,7 @@ impl Line {
         }
     }
 
-    async fn dial(&self, address: &str) -> io::Result<TcpStream> {
+    async fn dial(&mut self, address: &str) -> io::Result<TcpStream> {
         let stream = timeout(self.timeout.max(OPEN), TcpStream::connect(address))
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
@@ -161,7 +165,11 @@ impl Line {
 
     /// Reads and discards until nothing came for `silence`. A line that never falls silent within the bus's timeout
     /// is reported as an error.
-    async fn drain(&self, from: &mut (impl AsyncRead + AsyncWrite + Unpin), silence: Duration) -> io::Result<()> {
+    async fn drain(
+        &mut self,
+        from: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        silence: Duration,
+    ) -> io::Result<()> {
         if !self.stale {
             return Ok(());
         }
@@ -175,7 +183,9 @@ impl Line {
                 Ok(Err(error)) => return Err(error),
             }
         }
-        Err(io::Error::other("the line does not fall silent; is there a second master on it?"))
+        Err(io::Error::other(
+            "the line does not fall silent; is there a second master on it?",
+        ))
     }
 }
 
@@ -183,7 +193,9 @@ impl Line {
 fn registers(response: Response, asked: &RegisterRequest) -> Result<Registers, Failure> {
     let count = usize::from(asked.count);
     match response {
-        Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words) if words.len() == count => {
+        Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words)
+            if words.len() == count =>
+        {
             Ok(Registers::Words(words.into()))
         }
         Response::ReadCoils(mut bits) | Response::ReadDiscreteInputs(mut bits)

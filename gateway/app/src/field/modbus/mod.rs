@@ -6,8 +6,12 @@
 //!
 //! Requests are not pipelined: real slaves and serial servers drop or mix them.
 
-mod breaker;
+mod devices;
+
 mod line;
+
+mod breaker;
+
 mod outcome;
 mod slave;
 
@@ -18,6 +22,7 @@ use crate::clock::SharedClock;
 use crate::config::ModbusBus;
 use crate::metrics::Metrics;
 use crate::pipeline::Door;
+pub use devices::{Devices, Slave, devices};
 use line::Line;
 use linli_decode::RegisterRequest;
 use linli_domain::id::DeviceId;
@@ -27,8 +32,6 @@ use slave::{Memory, Turn};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -38,29 +41,18 @@ const PROBES_PER_CYCLE: u32 = 1;
 /// A shorter period than this is a mistake, and a period of zero a panic of the timer.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
 
-/// One slave of a bus.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slave {
-    /// The device its answers belong to.
-    pub device: DeviceId,
-    /// Its address on the bus.
-    pub unit: u8,
-    /// What to ask, from its profile's register map, in that order.
-    pub requests: Arc<[RegisterRequest]>,
-}
-
-/// Starts a bus. `slaves` may be replaced at any time; the change holds from the next cycle on, and what is known of
-/// a slave that stays is kept. The task ends after `shutdown`, between two questions.
-pub fn spawn(
+/// Runs a bus. An edit of the estate holds from the next cycle on; what is known of a slave that stays is kept. Ends
+/// after `shutdown`, between two slaves.
+pub async fn run(
     bus: ModbusBus,
-    slaves: watch::Receiver<Arc<[Slave]>>,
+    devices: Devices,
     door: Door,
     clock: SharedClock,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
-) -> JoinHandle<()> {
+) {
     let name: Arc<str> = bus.bus.to_string().into();
-    let task = Bus {
+    let bus = Bus {
         facts: Facts::new(Arc::clone(&name), Arc::clone(&clock)),
         line: Line::new(&bus),
         memories: HashMap::new(),
@@ -68,19 +60,19 @@ pub fn spawn(
         told_ok: None,
         name,
         config: bus,
-        slaves,
+        devices,
         door,
         clock,
         metrics,
         shutdown,
     };
-    tokio::spawn(task.run())
+    bus.run().await;
 }
 
 struct Bus {
     name: Arc<str>,
     config: ModbusBus,
-    slaves: watch::Receiver<Arc<[Slave]>>,
+    devices: Devices,
     line: Line,
     /// By device and unit; as many as there are slaves.
     memories: HashMap<(DeviceId, u8), Memory>,
@@ -112,8 +104,9 @@ impl Bus {
                 () = shutdown.cancelled() => return,
             }
             let began = Instant::now();
-            let slaves = Arc::clone(&self.slaves.borrow_and_update());
-            self.memories.retain(|key, _| slaves.iter().any(|s| s.device == key.0 && s.unit == key.1));
+            let slaves = self.devices.now();
+            self.memories
+                .retain(|key, _| slaves.iter().any(|s| s.device == key.0 && s.unit == key.1));
             if slaves.is_empty() {
                 continue;
             }
@@ -188,7 +181,12 @@ impl Bus {
                 (Next::LeaveBus, _) => return false,
                 (Next::LeaveSlave, Some(reason)) => {
                     // What was not asked for is missing for the same reason; silence is never normal.
-                    for (rest, _) in slave.requests.iter().enumerate().filter(|(n, _)| unasked(turn, index, *n)) {
+                    for (rest, _) in slave
+                        .requests
+                        .iter()
+                        .enumerate()
+                        .filter(|(n, _)| unasked(turn, index, *n))
+                    {
                         self.frame(slave, rest, Err(reason), frames);
                     }
                     return true;
@@ -213,7 +211,10 @@ impl Bus {
         loop {
             let result = self.line.ask(slave.unit, request).await;
             let label = result.as_ref().map_or_else(Failure::label, |_| "ok");
-            self.metrics.modbus_requests.with_label_values(&[&*self.name, label]).inc();
+            self.metrics
+                .modbus_requests
+                .with_label_values(&[&*self.name, label])
+                .inc();
             let failure = match result {
                 Ok(registers) => {
                     self.heard(slave);
@@ -259,7 +260,13 @@ impl Bus {
         }
     }
 
-    fn frame(&self, slave: &Slave, request: usize, answer: Result<Registers, Reason>, frames: &mut Vec<Frame>) {
+    fn frame(
+        &self,
+        slave: &Slave,
+        request: usize,
+        answer: Result<Registers, Reason>,
+        frames: &mut Vec<Frame>,
+    ) {
         frames.push(Frame::Modbus(ModbusFrame {
             device: slave.device.clone(),
             request,
@@ -283,7 +290,10 @@ impl Bus {
     }
 
     async fn tell_ok(&mut self, ok: bool) {
-        self.metrics.connector_up.with_label_values(&[&*self.name, "modbus"]).set(i64::from(ok));
+        self.metrics
+            .connector_up
+            .with_label_values(&[&*self.name, "modbus"])
+            .set(i64::from(ok));
         if self.told_ok != Some(ok) {
             self.told_ok = Some(ok);
             self.push(self.facts.state(About::BusOk, ok)).await;
@@ -291,12 +301,15 @@ impl Bus {
     }
 
     /// Waits while the inbox is full; polling waits with it.
-    async fn push(&self, frames: Vec<Frame>) {
+    async fn push(&mut self, frames: Vec<Frame>) {
         if frames.is_empty() {
             return;
         }
         let count = frames.len() as u64;
-        self.metrics.messages_received.with_label_values(&[&*self.name, "modbus"]).inc_by(count);
+        self.metrics
+            .messages_received
+            .with_label_values(&[&*self.name, "modbus"])
+            .inc_by(count);
         if self.door.push(frames).await.is_err() {
             tracing::debug!(bus = %self.name, "the pipeline has ended");
         }

@@ -94,7 +94,9 @@ impl Failure {
             Self::Timeout | Self::Line(_) => Next::LeaveSlave,
             Self::Exception(code) if is_gateway(*code) => Next::LeaveSlave,
             // "Working on it" and "busy" are worth one more try; other exceptions will not change in this cycle.
-            Self::Exception(ExceptionCode::Acknowledge | ExceptionCode::ServerDeviceBusy) if first => Next::Again,
+            Self::Exception(ExceptionCode::Acknowledge | ExceptionCode::ServerDeviceBusy) if first => {
+                Next::Again
+            }
             // Most likely somebody else's late answer; the line has been drained since.
             Self::Foreign | Self::Frame(_) if first => Next::Again,
             Self::Foreign | Self::Frame(_) => Next::LeaveSlave,
@@ -104,7 +106,10 @@ impl Failure {
 }
 
 fn is_gateway(code: ExceptionCode) -> bool {
-    matches!(code, ExceptionCode::GatewayPathUnavailable | ExceptionCode::GatewayTargetDevice)
+    matches!(
+        code,
+        ExceptionCode::GatewayPathUnavailable | ExceptionCode::GatewayTargetDevice
+    )
 }
 
 impl From<Error> for Failure {
@@ -146,10 +151,18 @@ mod tests {
     #[test]
     fn everything_but_an_answer_spoils_the_line() {
         let invalid = || io::Error::from(io::ErrorKind::InvalidData);
-        for failure in [Failure::Timeout, Failure::Foreign, Failure::Frame(invalid()), Failure::Line(invalid())] {
+        for failure in [
+            Failure::Timeout,
+            Failure::Foreign,
+            Failure::Frame(invalid()),
+            Failure::Line(invalid()),
+        ] {
             assert!(!failure.line_is_well(), "{failure:?}");
         }
-        assert_eq!(Failure::from(Error::Transport(invalid())).reason(), Reason::FrameError);
+        assert_eq!(
+            Failure::from(Error::Transport(invalid())).reason(),
+            Reason::FrameError
+        );
         let closed = Error::Transport(io::ErrorKind::BrokenPipe.into());
         assert_eq!(Failure::from(closed).next(true), Next::Again);
         assert_eq!(Failure::Closed(invalid()).next(true), Next::LeaveBus);

@@ -35,9 +35,14 @@ pub(super) struct Memory {
 enum Trust {
     Full,
     /// Silent on this question; leave it alone until then.
-    Suspect { question: usize, until: Monotonic },
+    Suspect {
+        question: usize,
+        until: Monotonic,
+    },
     /// Answered again; an older answer may still come until then.
-    Settling { until: Monotonic },
+    Settling {
+        until: Monotonic,
+    },
 }
 
 impl Memory {

@@ -4,26 +4,67 @@
 
 use super::link::Requests;
 use crate::field::AckTicket;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, mpsc};
 
-/// The life that acknowledgements belong to now; empty while disconnected.
+/// The life that acknowledgements belong to now; empty while disconnected. Shared by the two tasks of a connection.
 #[derive(Clone, Default)]
-pub(super) struct CurrentLife(Arc<Mutex<Option<(u64, Requests)>>>);
+pub(super) struct CurrentLife {
+    life: Arc<Mutex<Life>>,
+    settled: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Life {
+    now: Option<(u64, Requests)>,
+    /// Messages of this life that were handed on and are not acknowledged.
+    owed: usize,
+}
 
 impl CurrentLife {
     /// A new life began.
     pub(super) fn begin(&self, generation: u64, requests: Requests) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((generation, requests));
+        *self.lock() = Life {
+            now: Some((generation, requests)),
+            owed: 0,
+        };
     }
 
     /// The life ended; tickets of it are dropped from now on.
     pub(super) fn end(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.lock() = Life::default();
+    }
+
+    /// One more message waits for its commit.
+    pub(super) fn owe(&self) {
+        self.lock().owed += 1;
+    }
+
+    /// Waits until nothing is owed any more.
+    pub(super) async fn settled(&self) {
+        loop {
+            let change = self.settled.notified();
+            if self.lock().owed == 0 {
+                return;
+            }
+            change.await;
+        }
+    }
+
+    fn paid(&self, generation: u64, count: usize) {
+        let mut life = self.lock();
+        if life.now.as_ref().is_some_and(|(g, _)| *g == generation) {
+            life.owed = life.owed.saturating_sub(count);
+            self.settled.notify_waiters();
+        }
     }
 
     fn get(&self) -> Option<(u64, Requests)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().now.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -44,11 +85,16 @@ pub(super) async fn run(
         };
         // Packet ids of an older life mean nothing now, or worse, another message; the broker sends those again.
         // Each life has its own request channel, so a life that ends meanwhile takes late requests with it.
-        let Some((generation, requests)) = life.get() else { continue };
+        let Some((generation, requests)) = life.get() else {
+            continue;
+        };
+        let mut paid = 0;
         for ticket in burst.iter().filter(|t| t.generation == generation) {
             if requests.acknowledge(ticket.packet).await.is_err() {
                 break;
             }
+            paid += 1;
         }
+        life.paid(generation, paid);
     }
 }

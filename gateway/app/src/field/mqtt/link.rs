@@ -105,7 +105,9 @@ fn options_v5(to: &MqttConnection, transport: Transport) -> v5::MqttOptions {
         .set_connection_timeout(CONNECT_TIMEOUT_SECONDS)
         // A clean start would throw away everything unacknowledged and queued while the gateway was down.
         .set_clean_start(false)
-        .set_session_expiry_interval(Some(u32::try_from(to.session_expiry.as_secs()).unwrap_or(u32::MAX)))
+        .set_session_expiry_interval(Some(
+            u32::try_from(to.session_expiry.as_secs()).unwrap_or(u32::MAX),
+        ))
         // The window. `set_inflight` would limit only what we publish, and we publish nothing.
         .set_receive_maximum(Some(to.receive_maximum.max(1)))
         // The default of 10 kB would end the connection at each larger packet, and again after its redelivery.
@@ -156,7 +158,8 @@ impl Requests {
     pub(super) async fn acknowledge(&self, packet: u16) -> Result<(), Gone> {
         match self {
             Self::V5(client) => {
-                let mut publish = packet5::Publish::new("", v5::mqttbytes::QoS::AtLeastOnce, Vec::new(), None);
+                let mut publish =
+                    packet5::Publish::new("", v5::mqttbytes::QoS::AtLeastOnce, Vec::new(), None);
                 publish.pkid = packet;
                 client.ack(&publish).await.map_err(|_| Gone)
             }
@@ -172,13 +175,27 @@ impl Requests {
     pub(super) fn subscribe(&self, filters: &[String], at_least_once: bool) -> bool {
         match self {
             Self::V5(client) => {
-                let qos = if at_least_once { v5::mqttbytes::QoS::AtLeastOnce } else { v5::mqttbytes::QoS::AtMostOnce };
-                client.try_subscribe_many(filters.iter().map(|f| packet5::Filter::new(f, qos))).is_ok()
+                let qos = if at_least_once {
+                    v5::mqttbytes::QoS::AtLeastOnce
+                } else {
+                    v5::mqttbytes::QoS::AtMostOnce
+                };
+                client
+                    .try_subscribe_many(filters.iter().map(|f| packet5::Filter::new(f, qos)))
+                    .is_ok()
             }
             Self::V311(client) => {
-                let qos = if at_least_once { rumqttc::QoS::AtLeastOnce } else { rumqttc::QoS::AtMostOnce };
+                let qos = if at_least_once {
+                    rumqttc::QoS::AtLeastOnce
+                } else {
+                    rumqttc::QoS::AtMostOnce
+                };
                 client
-                    .try_subscribe_many(filters.iter().map(|f| rumqttc::SubscribeFilter::new(f.clone(), qos)))
+                    .try_subscribe_many(
+                        filters
+                            .iter()
+                            .map(|f| rumqttc::SubscribeFilter::new(f.clone(), qos)),
+                    )
                     .is_ok()
             }
         }
@@ -253,7 +270,9 @@ fn broken_v5(error: &v5::ConnectionError) -> Broken {
     use packet5::ConnectReturnCode as Code;
     use v5::{ConnectionError as E, StateError as S};
     let outcome = match error {
-        E::ConnectionRefused(Code::UnsupportedProtocolVersion | Code::RefusedProtocolVersion) => Outcome::WrongVersion,
+        E::ConnectionRefused(Code::UnsupportedProtocolVersion | Code::RefusedProtocolVersion) => {
+            Outcome::WrongVersion
+        }
         // The CONNACK of an older broker has no properties: the decoder waits for them until the stream ends.
         E::MqttState(S::Deserialization(v5::mqttbytes::Error::Io(e))) | E::MqttState(S::Io(e))
             if e.kind() == io::ErrorKind::Other && e.to_string().contains("bytes remaining") =>
@@ -285,4 +304,3 @@ fn broken_v311(error: &rumqttc::ConnectionError) -> Broken {
         outcome,
     }
 }
-

@@ -38,20 +38,21 @@ use std::time::Duration;
 use subscriptions::{Answer, Subscriptions};
 use sys::{News, SysWatch};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Frames handed over at once; more wait for the next hand-over, nothing is lost.
 const BURST_FRAMES: usize = 256;
 /// Bytes handed over at once, likewise.
 const BURST_BYTES: usize = 64 << 10;
 /// At shutdown: how long the last commit may take before the connection closes without its acknowledgements.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(2);
 
-/// Starts a connection. `index` is its place among the acknowledgement queues of the door, `acks` the other half of
-/// that queue. The task ends after `shutdown`, once the pipeline has dropped its half of `acks` (or after a grace).
-pub fn spawn(
+/// Runs a connection. `index` is its place among the acknowledgement queues of the door, `acks` the other half of
+/// that queue. Ends after `shutdown`, once every message handed over is acknowledged (or after a grace), so the
+/// pipeline must still be running then.
+pub async fn run(
     connection: MqttConnection,
     index: usize,
     door: Door,
@@ -59,11 +60,13 @@ pub fn spawn(
     clock: SharedClock,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
-) -> JoinHandle<()> {
+) {
     let life = CurrentLife::default();
     let (discard, discarded) = mpsc::unbounded_channel();
-    let acks_done = CancellationToken::new();
-    let task = Connection {
+    // The acknowledging side has a task of its own and ends with the polling side.
+    let returns = tokio::spawn(acks::run(acks, discarded, life.clone()));
+    let _returns = AbortOnDropHandle::new(returns);
+    let connection = Connection {
         routes: Routes::new(&connection.subscriptions),
         session: session_of(&connection.client_id, &connection.name),
         facts: Facts::new(Arc::clone(&connection.name), Arc::clone(&clock)),
@@ -74,8 +77,7 @@ pub fn spawn(
         met: false,
         told_up: None,
         generation: 0,
-        acks_done: acks_done.clone(),
-        life: life.clone(),
+        life,
         index,
         config: connection,
         door,
@@ -84,17 +86,7 @@ pub fn spawn(
         metrics,
         shutdown,
     };
-    tokio::spawn(async move {
-        let returns = async {
-            acks::run(acks, discarded, life).await;
-            acks_done.cancel();
-            std::future::pending::<()>().await;
-        };
-        // The acknowledging side runs beside the polling one, on its own task, and ends with it.
-        let returns = tokio::spawn(returns);
-        task.run().await;
-        returns.abort();
-    })
+    connection.run().await;
 }
 
 /// Who numbers the packets: together with a packet id this identifies a redelivery.
@@ -118,8 +110,6 @@ struct Connection {
     met: bool,
     told_up: Option<bool>,
     generation: u64,
-    /// Cancelled once the pipeline owes no more acknowledgements.
-    acks_done: CancellationToken,
     life: CurrentLife,
     door: Door,
     discard: mpsc::UnboundedSender<AckTicket>,
@@ -165,13 +155,20 @@ impl Connection {
             }
             self.backoff.held(self.clock.now().monotonic.since(began));
             let at_once = self.negotiation.learn(broken.outcome);
-            let delay = if at_once { Duration::ZERO } else { self.backoff.next(backoff::jitter()) };
+            let delay = if at_once {
+                Duration::ZERO
+            } else {
+                self.backoff.next(backoff::jitter())
+            };
             tracing::warn!(
                 connection = %self.config.name, error = broken.why, retry_in = ?delay,
                 "no connection to {}:{}", self.config.host, self.config.port
             );
             self.tell_up(false).await;
-            self.metrics.connector_reconnects.with_label_values(&[&*self.config.name]).inc();
+            self.metrics
+                .connector_reconnects
+                .with_label_values(&[&*self.config.name])
+                .inc();
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 () = self.shutdown.cancelled() => {}
@@ -247,14 +244,14 @@ impl Connection {
             return event.map(Some);
         }
         self.hand_over(burst).await;
-        let (shutdown, acks_done) = (self.shutdown.clone(), self.acks_done.clone());
+        let (shutdown, life) = (self.shutdown.clone(), self.life.clone());
         loop {
             let quiet = self.sys_quiet_in();
             let deadline = stop.deadline;
             tokio::select! {
                 event = &mut next => return event.map(Some),
                 () = shutdown.cancelled(), if deadline.is_none() => stop.deadline = Some(Instant::now() + GRACE),
-                () = acks_done.cancelled(), if deadline.is_some() && !stop.said_bye => {
+                () = life.settled(), if deadline.is_some() && !stop.said_bye => {
                     stop.said_bye = true;
                     if !requests.disconnect() {
                         return Ok(None);
@@ -272,7 +269,12 @@ impl Connection {
         }
     }
 
-    async fn connected(&mut self, session_present: bool, subscriptions: &mut Subscriptions, requests: &Requests) -> bool {
+    async fn connected(
+        &mut self,
+        session_present: bool,
+        subscriptions: &mut Subscriptions,
+        requests: &Requests,
+    ) -> bool {
         let name = &self.config.name;
         self.negotiation.learn(Outcome::Accepted);
         tracing::info!(connection = %name, session_present, version = ?self.negotiation.version(), "connected");
@@ -284,7 +286,8 @@ impl Connection {
                     "the broker has lost our session: what it queued meanwhile is lost; check its persistence"
                 );
             }
-            self.push(self.facts.state(About::SessionKept, session_present)).await;
+            self.push(self.facts.state(About::SessionKept, session_present))
+                .await;
         }
         self.met = true;
         self.tell_up(true).await;
@@ -317,6 +320,9 @@ impl Connection {
             generation: self.generation,
             packet,
         });
+        if ticket.is_some() {
+            self.life.owe();
+        }
         let too_large = message.payload.len() > self.config.max_packet_bytes as usize;
         let (Some(subscription), false) = (self.routes.subscription(&message.topic), too_large) else {
             // Never acknowledged it would shrink the window for ever; refused it would come again for ever.
@@ -346,11 +352,17 @@ impl Connection {
 
     async fn broker_says(&mut self, message: &Message) {
         let name = &self.config.name;
-        match self.sys.read(&message.topic, &message.payload, self.clock.now().monotonic) {
+        match self
+            .sys
+            .read(&message.topic, &message.payload, self.clock.now().monotonic)
+        {
             News::Version(version) => tracing::info!(connection = %name, version, "broker"),
             News::Dropped { total, rise } => {
                 let total = i64::try_from(total).unwrap_or(i64::MAX);
-                self.metrics.broker_dropped.with_label_values(&[&**name]).set(total);
+                self.metrics
+                    .broker_dropped
+                    .with_label_values(&[&**name])
+                    .set(total);
                 match rise {
                     Some(0) => {}
                     Some(rise) => {
@@ -377,7 +389,10 @@ impl Connection {
     }
 
     fn up_metric(&self, up: bool) {
-        self.metrics.connector_up.with_label_values(&[&*self.config.name, "mqtt"]).set(i64::from(up));
+        self.metrics
+            .connector_up
+            .with_label_values(&[&*self.config.name, "mqtt"])
+            .set(i64::from(up));
     }
 
     async fn hand_over(&self, burst: &mut Burst) {
@@ -387,7 +402,10 @@ impl Connection {
         burst.bytes = 0;
         let frames = std::mem::take(&mut burst.frames);
         let count = frames.len() as u64;
-        self.metrics.messages_received.with_label_values(&[&*self.config.name, "mqtt"]).inc_by(count);
+        self.metrics
+            .messages_received
+            .with_label_values(&[&*self.config.name, "mqtt"])
+            .inc_by(count);
         self.push(frames).await;
     }
 

@@ -82,8 +82,16 @@ impl Subscriptions {
             self.refused = true;
             return Answer::Refused(refused);
         }
-        let open = self.queued.iter().chain(self.sent.iter().map(|(_, p)| p)).any(|p| !p.sys);
-        if open || self.refused { Answer::More } else { Answer::Complete }
+        let open = self
+            .queued
+            .iter()
+            .chain(self.sent.iter().map(|(_, p)| p))
+            .any(|p| !p.sys);
+        if open || self.refused {
+            Answer::More
+        } else {
+            Answer::Complete
+        }
     }
 
     /// Whether `$SYS` was asked for and never answered: some managed brokers close the connection instead.
@@ -123,7 +131,10 @@ mod tests {
         assert_eq!(subscriptions.answered(2, &[Ok(())]), Answer::More);
         assert_eq!(subscriptions.answered(1, &[Ok(())]), Answer::Complete);
         assert!(subscriptions.sys_unanswered());
-        assert_eq!(subscriptions.answered(3, &[Err("refused".to_owned())]), Answer::More);
+        assert_eq!(
+            subscriptions.answered(3, &[Err("refused".to_owned())]),
+            Answer::More
+        );
         assert!(!subscriptions.sys_unanswered());
     }
 }

@@ -123,7 +123,10 @@ mod tests {
     fn other_topics_and_nonsense_are_nothing() {
         let mut watch = SysWatch::default();
         assert_eq!(watch.read(DROPPED, b"many", Monotonic(0)), News::Nothing);
-        assert_eq!(watch.read("$SYS/broker/uptime", b"1", Monotonic(0)), News::Nothing);
+        assert_eq!(
+            watch.read("$SYS/broker/uptime", b"1", Monotonic(0)),
+            News::Nothing
+        );
         assert_eq!(
             watch.read(VERSION, b"mosquitto version 2.0.11", Monotonic(0)),
             News::Version("mosquitto version 2.0.11".to_owned())

@@ -38,9 +38,13 @@ pub(super) fn transport(tls: &MqttTls) -> Result<Transport, TlsError> {
         .with_root_certificates(roots(tls.ca.as_deref())?);
     let config = match &tls.client {
         None => builder.with_no_client_auth(),
-        Some((certificate, key)) => builder.with_client_auth_cert(certificates(certificate)?, private_key(key)?)?,
+        Some((certificate, key)) => {
+            builder.with_client_auth_cert(certificates(certificate)?, private_key(key)?)?
+        }
     };
-    Ok(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(config))))
+    Ok(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(
+        config,
+    ))))
 }
 
 fn roots(ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
@@ -86,7 +90,9 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 }
 
 fn open(what: &'static str, path: &Path) -> Result<BufReader<File>, TlsError> {
-    Ok(BufReader::new(File::open(path).map_err(|source| read(what, path, source))?))
+    Ok(BufReader::new(
+        File::open(path).map_err(|source| read(what, path, source))?,
+    ))
 }
 
 fn read(what: &'static str, path: &Path, source: io::Error) -> TlsError {
