@@ -176,7 +176,5 @@ family = "zigbee2mqtt"
     }
     let path = folder.join("linli.toml");
     std::fs::write(&path, text)?;
-    let (config, _warnings) = crate::config::load(&path, &|name| std::env::var(name).ok())
-        .map_err(|refused| anyhow::anyhow!("the demo's configuration: {refused}"))?;
-    Ok(config)
+    crate::config::load(&path).map_err(|refused| anyhow::anyhow!("the demo's configuration: {refused}"))
 }
