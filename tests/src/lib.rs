@@ -1,1 +1,14 @@
-//! Harness of the stories.
+//! The harness of the stories: the real program, real peers, and the words the stories are told in.
+//!
+//! Every peer gets a free loopback port and a folder of its own and is stopped by pid when it goes out of scope.
+//! Nothing here sleeps to be on the safe side: [`wait::until`] polls a condition and reports its last answer.
+
+pub mod gateway;
+pub mod modbus;
+pub mod mosquitto;
+pub mod mqtt;
+pub mod process;
+pub mod proxy;
+pub mod publisher;
+pub mod wait;
+pub mod webhook;

@@ -1,1 +1,18 @@
-//! .
+//! Linli 邻里: the gateway of a residential estate.
+//!
+//! The program around the pure core. The modules stand in the order a newcomer should read them; arrows point
+//! down only: `http`, `outbox` and `field` → `pipeline` → the ledger, decode and domain crates.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod field;
+pub mod http;
+pub mod profiles;
+pub mod messages;
+pub mod metrics;
+pub mod ops;
+pub mod outbox;
+pub mod pipeline;
+pub mod run;
+pub mod sim;

@@ -1,0 +1,43 @@
+//! The diagnostic counters of a serial node (function 8). All wrap.
+//!
+//! Not responsible for: counting what never reached the receiver, such as framing errors of a UART.
+
+/// What a node saw of the bus since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Good frames heard, for whomever.
+    pub messages: u16,
+    /// Requests for this node, broadcasts among them.
+    pub requests: u16,
+    /// Stretches between silences that held no good frame.
+    pub crc_errors: u16,
+    /// Requests this node refused.
+    pub exceptions: u16,
+    /// Frames longer than Modbus allows.
+    pub overruns: u16,
+}
+
+impl Counters {
+    /// All zero.
+    pub const fn new() -> Counters {
+        Counters {
+            messages: 0,
+            requests: 0,
+            crc_errors: 0,
+            exceptions: 0,
+            overruns: 0,
+        }
+    }
+
+    /// The counter a diagnostic sub-function reads.
+    pub(crate) fn diagnostic(&self, sub_function: u16) -> Option<u16> {
+        match sub_function {
+            0x0B => Some(self.messages),
+            0x0C => Some(self.crc_errors),
+            0x0D => Some(self.exceptions),
+            0x0E => Some(self.requests),
+            0x12 => Some(self.overruns),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A leak probe: wet or dry, and whether its cable is whole.
+//!
+//! Not responsible for: where along a rope the water is; the probe cannot tell.
+
+use linli_registers::meaning::fault;
+
+use super::Onsets;
+use crate::channel::{Channel, Outcome};
+use crate::clock::Uptime;
+use crate::{Gate, Probe, Samples, Settings, State};
+
+/// The longest duration its register can say; one more means "no value".
+const LONGEST_S: u16 = u16::MAX - 1;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leak {
+    pub(crate) wet: Gate,
+    pub(crate) cable: State,
+    pub(crate) signal: Option<u16>,
+    pub(crate) last_duration_s: Option<u16>,
+    probe: Channel<Probe>,
+    leaks: Onsets,
+    /// Uptime at which the probe became wet.
+    wet_since_s: Option<u32>,
+}
+
+impl Leak {
+    pub(crate) const fn new() -> Leak {
+        Leak {
+            wet: Gate::NEW,
+            cable: State::Unknown,
+            signal: None,
+            last_duration_s: None,
+            probe: Channel::new(),
+            leaks: Onsets::NONE,
+            wet_since_s: None,
+        }
+    }
+
+    pub(crate) const fn leaks(&self) -> u16 {
+        self.leaks.count as u16
+    }
+
+    pub(super) fn step(
+        &mut self,
+        now_ms: u32,
+        uptime: Uptime,
+        samples: &Samples,
+        settings: &Settings,
+    ) -> u16 {
+        match self.probe.sample(samples.probe) {
+            Outcome::Measured(Probe::Signal(signal)) => {
+                self.cable = State::Off;
+                self.signal = Some(signal.min(u16::MAX - 1));
+                self.wet.measured(now_ms, i32::from(signal), settings.wetness());
+                self.leaks.follow(self.wet.state());
+                self.time(uptime);
+                0
+            }
+            Outcome::Measured(Probe::Open) => {
+                self.blind();
+                self.cable = State::On;
+                fault::PROBE_OPEN
+            }
+            Outcome::Missed if self.cable == State::On => fault::PROBE_OPEN,
+            Outcome::Missed => 0,
+            Outcome::Lost => {
+                self.blind();
+                self.cable = State::Unknown;
+                fault::PROBE_LOST
+            }
+        }
+    }
+
+    fn blind(&mut self) {
+        self.wet.lost();
+        self.signal = None;
+    }
+
+    /// A leak lasts from "wet" to the next "dry", also over a time in which nothing was known.
+    fn time(&mut self, uptime: Uptime) {
+        match self.wet.state() {
+            State::On => {
+                self.wet_since_s.get_or_insert(uptime.seconds());
+            }
+            State::Off => {
+                if let Some(since_s) = self.wet_since_s.take() {
+                    self.last_duration_s = Some(uptime.since(since_s, LONGEST_S));
+                }
+            }
+            State::Unknown => {}
+        }
+    }
+}

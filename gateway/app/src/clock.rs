@@ -1,0 +1,60 @@
+//! The one place that asks the machine for the time. Everything else is handed a [`Now`].
+
+use linli_domain::time::{BootId, Monotonic, Now, Timestamp};
+use std::sync::Arc;
+
+/// A source of [`Now`]; tests hand in their own.
+pub trait Clock: Send + Sync {
+    /// The time at this moment.
+    fn now(&self) -> Now;
+}
+
+/// The clock the program is composed with.
+pub type SharedClock = Arc<dyn Clock>;
+
+/// The machine's clocks: UTC, `CLOCK_BOOTTIME`, and the kernel's boot id.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock {
+    boot: BootId,
+    /// The program was built after this instant, so a wall clock before it is wrong.
+    built: Timestamp,
+}
+
+impl SystemClock {
+    /// Reads the boot id once; where the kernel has none, each start of the program counts as a boot.
+    pub fn new() -> Self {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .ok()
+            .and_then(|text| u64::from_str_radix(text.trim().split('-').next_back()?, 16).ok())
+            .unwrap_or_else(|| u64::from(std::process::id()));
+        Self {
+            boot: BootId(boot),
+            built: Timestamp::from_millis(1_764_000_000_000),
+        }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "this is the clock")]
+    fn now(&self) -> Now {
+        let wall = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
+        let wall = Timestamp::from_millis(wall);
+        let boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let millis = u64::try_from(boot.tv_sec).unwrap_or(0) * 1000
+            + u64::try_from(boot.tv_nsec).unwrap_or(0) / 1_000_000;
+        Now {
+            wall,
+            monotonic: Monotonic(millis),
+            boot: self.boot,
+            trusted: wall >= self.built,
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The validated configuration. Nothing here can hold a value the program would have to refuse later.
+
+use linli_decode::{ClockWindow, Family, TopicPattern};
+use linli_domain::id::{BusId, ChannelId};
+use linli_domain::order::OrderRole;
+use linli_domain::text::Language;
+use secrecy::SecretString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The whole of `linli.toml`.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Language of messages to people; the status page follows the browser.
+    pub language: Language,
+    /// The estate file that seeds an empty ledger.
+    pub estate_seed: PathBuf,
+    /// The folder of device profiles.
+    pub profiles: PathBuf,
+    /// Where and how readings are kept.
+    pub store: Store,
+    /// The HTTP listener.
+    pub http: Http,
+    /// The embedded broker, when switched on.
+    pub broker: Option<EmbeddedBroker>,
+    /// Connections to MQTT brokers.
+    pub mqtt: Vec<MqttConnection>,
+    /// Modbus buses.
+    pub modbus: Vec<ModbusBus>,
+    /// Delivery channels.
+    pub channels: Vec<Channel>,
+    /// Which notices go to which channels.
+    pub routes: Vec<Route>,
+    /// Logging.
+    pub log: Log,
+    /// Device times outside this window are replaced by the time of receipt.
+    pub clock_window: ClockWindow,
+}
+
+/// Where and how readings are kept.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// The data folder; holds the ledger, the lock and the first token.
+    pub data: PathBuf,
+    /// Longest time a reading waits for its commit: durability against flash wear.
+    pub commit_delay: Duration,
+}
+
+/// The HTTP listener.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Address to bind. Loopback unless the operator says otherwise.
+    pub listen: SocketAddr,
+    /// Host names accepted in requests besides loopback names.
+    pub hosts: Vec<String>,
+}
+
+/// The embedded broker.
+#[derive(Debug, Clone)]
+pub struct EmbeddedBroker {
+    /// Address to bind.
+    pub listen: SocketAddr,
+    /// Largest accepted packet in bytes.
+    pub max_packet_bytes: u32,
+    /// Clients that may connect.
+    pub users: Vec<BrokerUser>,
+    /// Subscriptions as of an external connection: how each topic is understood.
+    pub subscriptions: Vec<Subscription>,
+    /// The connection name devices refer to in the estate.
+    pub name: Arc<str>,
+}
+
+/// One client of the embedded broker.
+#[derive(Debug, Clone)]
+pub struct BrokerUser {
+    /// User name; client ids must equal it or start with it and a `-`.
+    pub username: String,
+    /// Password.
+    pub password: SecretString,
+    /// Topic filters it may publish to.
+    pub publish: Vec<String>,
+    /// Topic filters it may subscribe to.
+    pub subscribe: Vec<String>,
+}
+
+/// One connection to a broker.
+#[derive(Debug, Clone)]
+pub struct MqttConnection {
+    /// The name devices refer to in the estate.
+    pub name: Arc<str>,
+    /// Host.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// TLS, when the URL says `mqtts`.
+    pub tls: Option<MqttTls>,
+    /// Fixed client id: the persistent session hangs on it.
+    pub client_id: String,
+    /// User and password.
+    pub credentials: Option<(String, SecretString)>,
+    /// Most unacknowledged messages (MQTT 5 receive maximum).
+    pub receive_maximum: u16,
+    /// How long the broker keeps the session.
+    pub session_expiry: Duration,
+    /// Keep-alive.
+    pub keep_alive: Duration,
+    /// Largest accepted packet in bytes.
+    pub max_packet_bytes: u32,
+    /// Protocol: MQTT 5 first, or only one version.
+    pub protocol: MqttProtocol,
+    /// What to subscribe to.
+    pub subscriptions: Vec<Subscription>,
+}
+
+/// Which protocol versions to try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MqttProtocol {
+    /// MQTT 5 first, 3.1.1 when the broker refuses it.
+    Auto,
+    /// MQTT 5 only.
+    V5,
+    /// MQTT 3.1.1 only.
+    V311,
+}
+
+/// TLS of a broker connection.
+#[derive(Debug, Clone)]
+pub struct MqttTls {
+    /// PEM file of the authorities to trust; the system's when absent.
+    pub ca: Option<PathBuf>,
+    /// Client certificate and key, PEM.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+/// One topic filter and how its messages are wrapped.
+#[derive(Debug, Clone)]
+pub struct Subscription {
+    /// The envelope.
+    pub family: Family,
+    /// Topic pattern; its filter is what is subscribed.
+    pub pattern: TopicPattern,
+}
+
+/// One Modbus bus: one line, one request at a time.
+#[derive(Debug, Clone)]
+pub struct ModbusBus {
+    /// The name devices refer to in the estate.
+    pub bus: BusId,
+    /// How the bus is reached.
+    pub transport: ModbusTransport,
+    /// Longest wait for an answer.
+    pub timeout: Duration,
+    /// Period of a poll of each device.
+    pub period: Duration,
+    /// Pause between two requests on the bus.
+    pub pause: Duration,
+}
+
+/// How a Modbus bus is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModbusTransport {
+    /// Modbus TCP.
+    Tcp(String),
+    /// RTU frames over TCP (serial servers).
+    RtuOverTcp(String),
+    /// A serial port.
+    Rtu {
+        /// Device path.
+        path: PathBuf,
+        /// Bits per second.
+        baud: u32,
+        /// Parity.
+        parity: Parity,
+        /// 1 or 2.
+        stop_bits: u8,
+    },
+}
+
+/// Serial parity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parity {
+    /// No parity bit.
+    None,
+    /// Even.
+    Even,
+    /// Odd.
+    Odd,
+}
+
+/// One delivery channel.
+#[derive(Debug, Clone)]
+pub struct Channel {
+    /// Its name.
+    pub id: ChannelId,
+    /// How it speaks.
+    pub kind: ChannelKind,
+    /// Longest wait for an answer.
+    pub timeout: Duration,
+}
+
+/// How a channel speaks.
+#[derive(Debug, Clone)]
+pub enum ChannelKind {
+    /// CloudEvents 1.0 body with Standard Webhooks headers.
+    Webhook {
+        /// Where to post. A credential: never logged.
+        url: SecretString,
+        /// Signing keys, newest first, as raw bytes.
+        keys: Vec<SecretString>,
+        /// Whether private and loopback addresses are allowed as target.
+        allow_private: bool,
+    },
+    /// WeCom group robot 企业微信群机器人.
+    Wecom {
+        /// Webhook address with its key. A credential: never logged.
+        url: SecretString,
+    },
+}
+
+/// Which notices go where.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Roles whose orders match; empty means all.
+    pub roles: Vec<OrderRole>,
+    /// The channels.
+    pub channels: Vec<ChannelId>,
+}
+
+/// Logging.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// Filter in the syntax of `RUST_LOG`.
+    pub filter: String,
+    /// JSON lines instead of text.
+    pub json: bool,
+}

@@ -1,0 +1,139 @@
+//! What the field hands to the pipeline.
+
+use linli_decode::RegisterData;
+use linli_domain::reading::Reason;
+use linli_domain::time::Now;
+use std::sync::Arc;
+
+/// Something that arrived from the field.
+#[derive(Debug)]
+pub enum Frame {
+    /// A message of an MQTT connection or of the embedded broker.
+    Mqtt(MqttFrame),
+    /// The answer (or its absence) to one Modbus request.
+    Modbus(ModbusFrame),
+    /// A fact about the gateway's own surroundings: a reading of the `gateway` device.
+    Fact(Fact),
+}
+
+/// An MQTT message as it came.
+#[derive(Debug)]
+pub struct MqttFrame {
+    /// The connection's name in the configuration; devices refer to it.
+    pub connection: Arc<str>,
+    /// Index of the subscription whose filter matched; says how the topic and payload are wrapped.
+    pub subscription: usize,
+    /// Topic.
+    pub topic: Box<str>,
+    /// Payload.
+    pub payload: Box<[u8]>,
+    /// Retain flag: a replay of unknown age.
+    pub retained: bool,
+    /// DUP flag: the broker (or device) says it sent this before.
+    pub duplicate: bool,
+    /// Who numbers the packet: a hash of the client or session that `packet` belongs to.
+    pub session: u64,
+    /// Packet id; `None` for QoS 0.
+    pub packet: Option<u16>,
+    /// When it was read from the socket.
+    pub received: Now,
+    /// What must happen after the commit.
+    pub done: Done,
+}
+
+/// What must happen once the transaction that holds a frame has committed, and only then.
+#[derive(Debug)]
+pub enum Done {
+    /// Nothing: QoS 0, Modbus, facts.
+    Nothing,
+    /// Acknowledge to the broker. Sent in one burst per commit; stale generations are dropped by the connection.
+    Ack(AckTicket),
+    /// Somebody waits for this very commit (a client of the embedded broker). `true`: committed. A waiting client
+    /// counts as a full window, so the pipeline commits at once.
+    Waiting(tokio::sync::oneshot::Sender<bool>),
+}
+
+/// One acknowledgement owed to a broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AckTicket {
+    /// Which connection, as registered with the door.
+    pub connection: usize,
+    /// Which life of that connection; packet ids of an older one mean nothing.
+    pub generation: u64,
+    /// The packet id.
+    pub packet: u16,
+}
+
+/// The outcome of one planned request to one slave.
+#[derive(Debug)]
+pub struct ModbusFrame {
+    /// The device that was asked.
+    pub device: linli_domain::id::DeviceId,
+    /// Which request of the profile's plan.
+    pub request: usize,
+    /// Registers or bits, or why there are none.
+    pub answer: Result<Registers, Reason>,
+    /// When the answer was complete (or given up).
+    pub received: Now,
+}
+
+/// The answer to one Modbus request, as long as was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registers {
+    /// Functions 3 and 4.
+    Words(Box<[u16]>),
+    /// Functions 1 and 2.
+    Bits(Box<[bool]>),
+}
+
+impl Registers {
+    /// As decoding wants it.
+    pub fn data(&self) -> RegisterData {
+        match self {
+            Self::Words(words) => RegisterData::Words(words.to_vec()),
+            Self::Bits(bits) => RegisterData::Bits(bits.to_vec()),
+        }
+    }
+}
+
+/// A fact about the gateway's own surroundings.
+#[derive(Debug, Clone)]
+pub struct Fact {
+    /// Measure of the `gateway` device.
+    pub measure: linli_domain::measure::Measure,
+    /// Which connection, bus or disk.
+    pub instance: Arc<str>,
+    /// What is so.
+    pub value: linli_domain::reading::Value,
+    /// When.
+    pub received: Now,
+}
+
+impl Frame {
+    /// Bytes this frame costs the inbox.
+    pub fn cost(&self) -> usize {
+        match self {
+            Self::Mqtt(m) => 128 + m.topic.len() + m.payload.len(),
+            Self::Modbus(_) => 512,
+            Self::Fact(_) => 128,
+        }
+    }
+
+    /// When it came.
+    pub fn received(&self) -> linli_domain::time::Timestamp {
+        match self {
+            Self::Mqtt(m) => m.received.wall,
+            Self::Modbus(m) => m.received.wall,
+            Self::Fact(f) => f.received.wall,
+        }
+    }
+
+    /// Where it came from, for people, and its bytes as far as there are any.
+    pub fn origin(&self) -> (String, &[u8]) {
+        match self {
+            Self::Mqtt(m) => (format!("{} {}", m.connection, m.topic), &m.payload),
+            Self::Modbus(m) => (format!("modbus {} request {}", m.device, m.request), &[]),
+            Self::Fact(f) => (format!("gateway {} {}", f.measure, f.instance), &[]),
+        }
+    }
+}

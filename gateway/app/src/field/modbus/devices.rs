@@ -1,0 +1,100 @@
+//! Who hangs on a bus: the estate's devices with an address there, and the requests of their profiles.
+//!
+//! Follows the committed estate; a profile decides what is asked, nothing here does.
+
+use crate::config::ModbusBus;
+use crate::pipeline::Progress;
+use linli_decode::{Catalogue, RegisterRequest};
+use linli_domain::estate::{Address, Estate};
+use linli_domain::id::{BusId, DeviceId};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// One slave of a bus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slave {
+    /// The device its answers belong to.
+    pub device: DeviceId,
+    /// Its address on the bus.
+    pub unit: u8,
+    /// What to ask, from its profile's register map, in that order.
+    pub requests: Arc<[RegisterRequest]>,
+}
+
+/// The slaves of one bus, as the estate names them at this moment.
+#[derive(Debug)]
+pub struct Devices {
+    slaves: Arc<[Slave]>,
+    source: Option<Source>,
+}
+
+#[derive(Debug)]
+struct Source {
+    bus: BusId,
+    progress: watch::Receiver<Progress>,
+    catalogue: Catalogue,
+    /// The estate `slaves` was made from.
+    estate: Arc<Estate>,
+}
+
+/// The devices of `bus`, now and after every edit of the estate.
+pub fn devices(bus: &ModbusBus, progress: watch::Receiver<Progress>, catalogue: Catalogue) -> Devices {
+    let estate = Arc::clone(&progress.borrow().estate);
+    Devices {
+        slaves: slaves_of(&bus.bus, &estate, &catalogue),
+        source: Some(Source {
+            bus: bus.bus.clone(),
+            progress,
+            catalogue,
+            estate,
+        }),
+    }
+}
+
+impl Devices {
+    /// Slaves that never change: scans and tests.
+    pub fn fixed(slaves: impl Into<Arc<[Slave]>>) -> Self {
+        Self {
+            slaves: slaves.into(),
+            source: None,
+        }
+    }
+
+    /// The slaves now.
+    pub(super) fn now(&mut self) -> Arc<[Slave]> {
+        if let Some(source) = &mut self.source {
+            let estate = Arc::clone(&source.progress.borrow().estate);
+            if !Arc::ptr_eq(&estate, &source.estate) {
+                self.slaves = slaves_of(&source.bus, &estate, &source.catalogue);
+                source.estate = estate;
+            }
+        }
+        Arc::clone(&self.slaves)
+    }
+}
+
+fn slaves_of(bus: &BusId, estate: &Estate, catalogue: &Catalogue) -> Arc<[Slave]> {
+    let mut slaves = Vec::new();
+    for device in estate.devices() {
+        let Some(Address::Bus { bus: its, unit }) = &device.address else {
+            continue;
+        };
+        if its != bus {
+            continue;
+        }
+        match catalogue.get(&device.profile).as_deref().and_then(|p| p.modbus()) {
+            Some(map) => slaves.push(Slave {
+                device: device.id.clone(),
+                unit: *unit,
+                requests: map.requests().into(),
+            }),
+            None => tracing::warn!(
+                %bus, device = %device.id, profile = %device.profile,
+                "the device cannot be asked: its profile is missing or has no register map"
+            ),
+        }
+    }
+    // By address: the order of an operator who walks along the line with a list.
+    slaves.sort_by_key(|s| s.unit);
+    slaves.into()
+}

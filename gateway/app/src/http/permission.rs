@@ -1,0 +1,106 @@
+//! Who may do what: one table, looked up by method and route for every request before its handler runs.
+//!
+//! A route that is not in the table is refused, so a forgotten line is a closed door. A test walks the OpenAPI
+//! document against the table in both directions.
+
+use super::auth::Role;
+use axum::http::Method;
+
+/// What a route asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing.
+    Open,
+    /// A connection from this machine, or a token of any role.
+    Local,
+    /// A token of at least this role.
+    Token(Role),
+}
+
+use Access::{Local, Open, Token};
+use Role::{Manager, Staff};
+
+/// Every route of the gateway.
+pub const TABLE: &[(&str, &str, Access)] = &[
+    ("GET", "/healthz", Open),
+    ("GET", "/readyz", Open),
+    ("GET", "/assets/status.css", Open),
+    ("GET", "/", Local),
+    ("GET", "/status", Local),
+    ("GET", "/metrics", Local),
+    ("GET", "/api/v1/openapi.json", Open),
+    ("GET", "/api/v1/version", Open),
+    ("GET", "/api/v1/estate", Token(Staff)),
+    ("PUT", "/api/v1/estate", Token(Manager)),
+    ("GET", "/api/v1/estate/document", Token(Staff)),
+    ("POST", "/api/v1/estate/diff", Token(Staff)),
+    ("GET", "/api/v1/points", Token(Staff)),
+    ("GET", "/api/v1/points/{point}", Token(Staff)),
+    ("GET", "/api/v1/points/{point}/readings", Token(Staff)),
+    ("GET", "/api/v1/alarms", Token(Staff)),
+    ("GET", "/api/v1/alarms/{id}", Token(Staff)),
+    ("GET", "/api/v1/alarms/{id}/transitions", Token(Staff)),
+    ("POST", "/api/v1/alarms/{id}/ack", Token(Staff)),
+    ("POST", "/api/v1/alarms/{id}/reset", Token(Manager)),
+    ("GET", "/api/v1/orders", Token(Staff)),
+    ("GET", "/api/v1/orders/{id}", Token(Staff)),
+    ("GET", "/api/v1/orders/{id}/transitions", Token(Staff)),
+    ("POST", "/api/v1/orders/{id}/accept", Token(Staff)),
+    ("POST", "/api/v1/orders/{id}/start", Token(Staff)),
+    ("POST", "/api/v1/orders/{id}/complete", Token(Staff)),
+    ("POST", "/api/v1/orders/{id}/override", Token(Manager)),
+    ("POST", "/api/v1/orders/{id}/cancel", Token(Manager)),
+    ("GET", "/api/v1/events", Token(Staff)),
+    ("GET", "/api/v1/rejects", Token(Staff)),
+    ("GET", "/api/v1/deliveries", Token(Staff)),
+    ("POST", "/api/v1/deliveries/{id}/retry", Token(Manager)),
+    ("POST", "/api/v1/notify/test", Token(Manager)),
+    ("GET", "/api/v1/tokens", Token(Manager)),
+    ("POST", "/api/v1/tokens", Token(Manager)),
+    ("POST", "/api/v1/tokens/{id}/rotate", Token(Manager)),
+    ("POST", "/api/v1/tokens/{id}/revoke", Token(Manager)),
+    ("GET", "/api/v1/engine/dump", Token(Manager)),
+];
+
+/// What a request to a known address asks for; the methods the address takes when not this one.
+pub fn access(method: &Method, route: &str) -> Result<Access, Vec<&'static str>> {
+    let method = if method == Method::HEAD {
+        "GET"
+    } else {
+        method.as_str()
+    };
+    let here = || TABLE.iter().filter(|(_, known, _)| *known == route);
+    here()
+        .find(|(known, _, _)| *known == method)
+        .map(|(_, _, access)| *access)
+        .ok_or_else(|| here().map(|(known, _, _)| *known).collect())
+}
+
+/// Whether `role` is enough for `needed`.
+pub fn suffices(role: Role, needed: Role) -> bool {
+    role >= needed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_stands_in_the_table_once() {
+        let mut seen = std::collections::BTreeSet::new();
+        for (method, route, _) in TABLE {
+            assert!(seen.insert((method, route)), "{method} {route} twice");
+        }
+    }
+
+    #[test]
+    fn an_unknown_route_or_method_is_closed() {
+        assert_eq!(access(&Method::HEAD, "/api/v1/orders"), Ok(Token(Staff)));
+        assert_eq!(
+            access(&Method::PATCH, "/api/v1/estate").unwrap_err(),
+            ["GET", "PUT"]
+        );
+        assert!(access(&Method::GET, "/api/v1/secret").unwrap_err().is_empty());
+        assert!(suffices(Manager, Staff) && !suffices(Staff, Manager));
+    }
+}

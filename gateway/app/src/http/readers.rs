@@ -1,0 +1,83 @@
+//! Two readers of the ledger for all of HTTP: queries run beside the asynchronous threads, never on them.
+//!
+//! A third query waits for one of the two. SQLite is not opened per request, and a flood of requests cannot
+//! take the disk from the pipeline.
+
+use super::problem::{Code, Problem};
+use linli_ledger::{OpenError, Reader, StoreError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+
+/// Readers of the pool.
+const READERS: usize = 2;
+
+/// The pool.
+#[derive(Debug)]
+pub struct Readers {
+    idle: Arc<Mutex<Vec<Reader>>>,
+    places: Arc<Semaphore>,
+}
+
+/// A reader on loan; it goes back even when the query panics.
+struct Loan {
+    reader: Option<Reader>,
+    idle: Arc<Mutex<Vec<Reader>>>,
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+        }
+    }
+}
+
+impl Readers {
+    /// A pool over the ledger in `data`.
+    pub fn open(data: &Path) -> Result<Self, OpenError> {
+        let readers = (0..READERS).map(|_| Reader::open(data)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            places: Arc::new(Semaphore::new(readers.len())),
+            idle: Arc::new(Mutex::new(readers)),
+        })
+    }
+
+    /// Runs a query on a thread of its own.
+    pub async fn query<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let place = Arc::clone(&self.places)
+            .acquire_owned()
+            .await
+            .map_err(|_| Problem::new(Code::Stopping, Code::Stopping.title()))?;
+        let idle = Arc::clone(&self.idle);
+        let task = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let reader = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut loan = Loan { reader, idle };
+            loan.reader.as_mut().map(query)
+        });
+        match task.await {
+            Ok(Some(Ok(value))) => Ok(value),
+            Ok(Some(Err(error))) => {
+                tracing::error!(error = %chain(&error), "read the ledger");
+                Err(Problem::new(Code::StoreFailed, "the ledger could not be read; `linli doctor` looks at the file"))
+            }
+            Ok(None) | Err(_) => Err(Problem::new(Code::Internal, "the query was not finished")),
+        }
+    }
+}
+
+/// An error with everything beneath it, for the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,100 @@
+//! What goes over the wire: types of their own, so that the API does not change when the core does.
+//!
+//! Each file holds the types of one resource and the one function that makes them out of the core's types.
+//! Every answer a person reads carries its names (asset, place) beside the ids. Nothing here decides anything.
+
+pub mod alarm;
+pub mod estate;
+pub mod order;
+pub mod outbox;
+pub mod point;
+pub mod token;
+
+use linli_domain::rule::Priority as DomainPriority;
+use linli_domain::text::Text as DomainText;
+use linli_domain::time::Timestamp;
+use linli_ledger::TransitionRow;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One text in both languages of the product.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Text {
+    /// 简体中文.
+    pub zh: String,
+    /// English.
+    pub en: String,
+}
+
+impl From<&DomainText> for Text {
+    fn from(text: &DomainText) -> Self {
+        Self {
+            zh: text.zh.clone(),
+            en: text.en.clone(),
+        }
+    }
+}
+
+/// How much something matters; P1 matters most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum Priority {
+    /// 特急: act at once.
+    P1,
+    /// 紧急: act within the hour.
+    P2,
+    /// 一般: act today.
+    P3,
+    /// 低: act when passing by.
+    P4,
+}
+
+impl From<DomainPriority> for Priority {
+    fn from(priority: DomainPriority) -> Self {
+        match priority {
+            DomainPriority::P1 => Self::P1,
+            DomainPriority::P2 => Self::P2,
+            DomainPriority::P3 => Self::P3,
+            DomainPriority::P4 => Self::P4,
+        }
+    }
+}
+
+/// One step in the life of an alarm or an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Transition {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The state before; empty when it began.
+    pub from: String,
+    /// The state after.
+    pub to: String,
+    /// What happened.
+    pub event: String,
+    /// Who did it: a person's name, or the gateway.
+    pub actor: String,
+    /// Words beside it; empty when there are none.
+    pub note: String,
+}
+
+impl From<TransitionRow> for Transition {
+    fn from(row: TransitionRow) -> Self {
+        Self {
+            at: row.at,
+            from: row.from,
+            to: row.to,
+            event: row.event,
+            actor: row.actor,
+            note: row.note,
+        }
+    }
+}
+
+/// A change that was made and is durable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Changed {
+    /// What was changed.
+    pub id: String,
+    /// Its version after the change, the next `If-Match`.
+    pub version: u32,
+}

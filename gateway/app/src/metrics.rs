@@ -1,0 +1,128 @@
+//! Every metric name, once. Only this module registers metrics; labels are closed sets, never ids or topics.
+//!
+//! Names follow the Prometheus rules: prefix `linli_`, base units, `_total` on counters.
+
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+use std::sync::Arc;
+
+macro_rules! metrics {
+    (
+        counters { $($c:ident: $cn:literal, $ch:literal;)* }
+        counter_sets { $($cv:ident: $cvn:literal [$($cvl:literal),+], $cvh:literal;)* }
+        gauges { $($g:ident: $gn:literal, $gh:literal;)* }
+        gauge_sets { $($gv:ident: $gvn:literal [$($gvl:literal),+], $gvh:literal;)* }
+        histograms { $($h:ident: $hn:literal [$($hb:literal),+], $hh:literal;)* }
+    ) => {
+        /// All metrics of the process. Cheap to clone.
+        #[derive(Clone)]
+        pub struct Metrics {
+            registry: Registry,
+            $(#[doc = $ch] pub $c: IntCounter,)*
+            $(#[doc = $cvh] pub $cv: IntCounterVec,)*
+            $(#[doc = $gh] pub $g: IntGauge,)*
+            $(#[doc = $gvh] pub $gv: IntGaugeVec,)*
+            $(#[doc = $hh] pub $h: Histogram,)*
+        }
+
+        /// Every metric name, for dashboards and tests.
+        pub const NAMES: &[&str] = &[$($cn,)* $($cvn,)* $($gn,)* $($gvn,)* $($hn,)*];
+
+        impl Metrics {
+            /// Registers everything in a registry of its own.
+            pub fn new() -> Result<Arc<Self>, prometheus::Error> {
+                let registry = Registry::new();
+                $(let $c = IntCounter::new($cn, $ch)?; registry.register(Box::new($c.clone()))?;)*
+                $(let $cv = IntCounterVec::new(Opts::new($cvn, $cvh), &[$($cvl),+])?; registry.register(Box::new($cv.clone()))?;)*
+                $(let $g = IntGauge::new($gn, $gh)?; registry.register(Box::new($g.clone()))?;)*
+                $(let $gv = IntGaugeVec::new(Opts::new($gvn, $gvh), &[$($gvl),+])?; registry.register(Box::new($gv.clone()))?;)*
+                $(let $h = Histogram::with_opts(HistogramOpts::new($hn, $hh).buckets(vec![$($hb),+]))?; registry.register(Box::new($h.clone()))?;)*
+                Ok(Arc::new(Self { registry, $($c,)* $($cv,)* $($g,)* $($gv,)* $($h,)* }))
+            }
+        }
+    };
+}
+
+metrics! {
+    counters {
+        readings_stored: "linli_readings_stored_total", "Readings committed to the ledger.";
+        readings_late: "linli_readings_late_total", "Readings older than the last evaluated one: stored, not evaluated.";
+        duplicates: "linli_messages_duplicate_total", "Messages or readings dropped as repetitions.";
+        conflicts: "linli_readings_conflict_total", "Second values for the same point and time that differ from the first.";
+        commits: "linli_store_commits_total", "Transactions committed.";
+        commit_failures: "linli_store_commit_failures_total", "Transactions that failed.";
+        sealed_samples: "linli_store_sealed_samples_total", "Samples moved from the stage into chunks.";
+        live_resets: "linli_live_resets_total", "Live listeners told to start over because they were too slow.";
+        http_refused_host: "linli_http_refused_host_total", "Requests refused for their Host header.";
+    }
+    counter_sets {
+        messages_received: "linli_messages_received_total" ["connection", "kind"], "Frames received from the field.";
+        messages_rejected: "linli_messages_rejected_total" ["reason"], "Frames recorded as rejected, by reason.";
+        connector_reconnects: "linli_connector_reconnects_total" ["connection"], "Reconnections.";
+        sessions_lost: "linli_mqtt_sessions_lost_total" ["connection"], "Reconnects at which the broker no longer had our session.";
+        broker_refused: "linli_broker_refused_total" ["what"], "Connections, messages and subscriptions the embedded broker refused.";
+        broker_lost: "linli_broker_lost_total" ["what"], "Messages the embedded broker could not hand on or keep.";
+        modbus_requests: "linli_modbus_requests_total" ["bus", "outcome"], "Modbus requests by outcome.";
+        modbus_overruns: "linli_modbus_cycle_overruns_total" ["bus"], "Poll cycles left out because the one before took too long.";
+        alarm_transitions: "linli_alarm_transitions_total" ["priority", "to"], "Alarm transitions.";
+        order_transitions: "linli_order_transitions_total" ["to"], "Order transitions.";
+        deliveries: "linli_deliveries_total" ["kind", "outcome"], "Delivery attempts by outcome.";
+        http_requests: "linli_http_requests_total" ["route", "method", "status"], "HTTP requests by route template.";
+        commands: "linli_commands_total" ["command", "outcome"], "Commands of people by outcome.";
+    }
+    gauges {
+        inbox_waiting: "linli_inbox_waiting_frames", "Frames in the current batch and inbox.";
+        store_bytes: "linli_store_bytes", "Size of the ledger file and its log.";
+        last_commit: "linli_store_last_commit", "Number of the last commit.";
+        live_listeners: "linli_live_listeners", "Listeners of the live feed.";
+        outbox_pending: "linli_outbox_pending", "Deliveries waiting.";
+        outbox_dead: "linli_outbox_dead", "Deliveries given up.";
+        uptime_seconds: "linli_uptime_seconds", "Seconds since start.";
+    }
+    gauge_sets {
+        build_info: "linli_build_info" ["version"], "Always 1.";
+        connector_up: "linli_connector_up" ["connection", "kind"], "1 while connected.";
+        broker_dropped: "linli_broker_dropped_messages" ["connection"], "The broker's own count of dropped messages.";
+        alarms_live: "linli_alarms_live" ["priority"], "Alarms that have not ended.";
+        orders_open: "linli_orders_open" ["state"], "Orders that are not closed or cancelled.";
+    }
+    histograms {
+        commit_seconds: "linli_store_commit_duration_seconds" [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0], "Duration of a commit.";
+        commit_frames: "linli_store_commit_frames" [1.0, 5.0, 20.0, 100.0, 500.0, 1000.0, 2000.0], "Frames per commit.";
+        ingest_lag_seconds: "linli_ingest_lag_seconds" [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 60.0], "From receipt to commit.";
+        http_seconds: "linli_http_request_duration_seconds" [0.001, 0.005, 0.02, 0.1, 0.5, 2.0], "Duration of an HTTP request.";
+    }
+}
+
+impl Metrics {
+    /// The text exposition format, version 0.0.4.
+    pub fn render(&self) -> String {
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_rules_and_are_unique() {
+        let mut seen = std::collections::BTreeSet::new();
+        for name in NAMES {
+            assert!(name.starts_with("linli_"), "{name}");
+            assert!(seen.insert(name), "{name} twice");
+        }
+        let metrics = Metrics::new().unwrap();
+        metrics.build_info.with_label_values(&["x"]).set(1);
+        assert!(metrics.render().contains("linli_build_info{version=\"x\"} 1"));
+    }
+}

@@ -1,0 +1,135 @@
+//! The open batch: everything that will become true together, and everything owed once it has.
+//!
+//! Frames stay whole until the commit, so that a failed batch can be done again, in halves if need be.
+
+use super::door::{Failed, Live};
+use super::understand::Refused;
+use crate::field::{Done, Frame};
+use linli_domain::id::CommitId;
+use linli_domain::reading::Reading;
+use linli_domain::time::{Now, Timestamp};
+use linli_ledger as store;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// One step of the log, owned until the commit.
+#[derive(Debug)]
+pub enum Logged {
+    /// The time of what follows.
+    Now(Now),
+    /// A reading, and whether the engine was given it.
+    Reading(Reading, bool),
+    /// Another input of the engine, encoded.
+    Input(Vec<u8>),
+}
+
+/// Called with the commit that holds a request, or with why there is none.
+pub type Answer = Box<dyn FnOnce(Result<CommitId, Failed>) + Send>;
+
+/// Rows and debts of the batch under construction.
+#[derive(Default)]
+pub struct OpenBatch {
+    /// The log, in the order the engine saw it.
+    pub log: Vec<Logged>,
+    /// The time of the newest [`Logged::Now`].
+    pub logged_now: Option<Now>,
+    /// Frames this batch was made of, kept for acknowledgement and for doing it again.
+    pub frames: Vec<Frame>,
+    /// Inbox space of those frames; freed with the batch.
+    pub permits: Vec<OwnedSemaphorePermit>,
+    /// Readings among the log.
+    pub readings: usize,
+    /// Messages a broker waits to have acknowledged.
+    pub unacknowledged: usize,
+    /// Somebody waits for this very commit, or an alarm was raised.
+    pub urgent: bool,
+    /// Who gets an answer.
+    pub answers: Vec<Answer>,
+    /// What the live feed is told.
+    pub live: Vec<Live>,
+    /// New points.
+    pub points: Vec<store::PointRow>,
+    /// Alarms as they are now.
+    pub alarms: Vec<store::AlarmRow>,
+    /// Orders as they are now.
+    pub orders: Vec<store::OrderRow>,
+    /// Their history.
+    pub transitions: Vec<store::TransitionRow>,
+    /// Messages to send.
+    pub deliveries: Vec<store::NewDelivery>,
+    /// Results of attempts.
+    pub delivery_updates: Vec<store::DeliveryUpdate>,
+    /// Audit rows.
+    pub audit: Vec<store::AuditRow>,
+    /// Retained messages of the embedded broker.
+    pub retained: Vec<store::RetainedRow>,
+    /// What was refused.
+    pub rejects: Vec<store::RejectRow>,
+    /// Estate versions.
+    pub documents: Vec<store::DocumentRow>,
+    /// Tokens.
+    pub tokens: Vec<store::TokenRow>,
+    /// The estate after an edit.
+    pub estate: Option<std::sync::Arc<linli_domain::estate::Estate>>,
+    /// Answers to repeatable requests.
+    pub kept_answers: Vec<store::IdempotentAnswer>,
+}
+
+impl OpenBatch {
+    /// Whether there is nothing to commit and nobody to answer.
+    pub fn is_empty(&self) -> bool {
+        self.log.is_empty()
+            && self.frames.is_empty()
+            && self.answers.is_empty()
+            && self.deliveries.is_empty()
+            && self.delivery_updates.is_empty()
+            && self.retained.is_empty()
+            && self.tokens.is_empty()
+            && self.rejects.is_empty()
+    }
+
+    /// Notes the time once per change; the log needs it before every entry it applies to.
+    pub fn at(&mut self, now: Now) {
+        if self.logged_now != Some(now) {
+            self.logged_now = Some(now);
+            self.log.push(Logged::Now(now));
+        }
+    }
+
+    /// Records a refused frame: counted, visible, and part of the commit that acknowledges it.
+    pub fn reject(&mut self, at: Timestamp, origin: &str, refused: &Refused, payload: &[u8]) {
+        self.rejects.push(store::RejectRow {
+            at,
+            origin: origin.chars().take(256).collect(),
+            reason: format!("{}: {}", refused.reason, refused.detail.chars().take(256).collect::<String>()),
+            payload: payload.get(..store::MAX_REJECT_PAYLOAD).unwrap_or(payload).to_vec(),
+        });
+    }
+
+    /// Takes an alarm's newest row; an older one of the same batch is replaced.
+    pub fn alarm(&mut self, row: store::AlarmRow) {
+        match self.alarms.iter_mut().find(|known| known.id == row.id) {
+            Some(known) => *known = row,
+            None => self.alarms.push(row),
+        }
+    }
+
+    /// Takes an order's newest row.
+    pub fn order(&mut self, row: store::OrderRow) {
+        match self.orders.iter_mut().find(|known| known.id == row.id) {
+            Some(known) => *known = row,
+            None => self.orders.push(row),
+        }
+    }
+
+    /// Counts a frame among the debts of this batch.
+    pub fn owe(&mut self, frame: Frame) {
+        if let Frame::Mqtt(message) = &frame {
+            match &message.done {
+                Done::Ack(_) => self.unacknowledged += 1,
+                Done::Waiting(_) => self.urgent = true,
+                Done::Nothing => {}
+            }
+        }
+        self.frames.push(frame);
+    }
+}

@@ -1,0 +1,237 @@
+//! The bounded way into the pipeline, and the ways out of it.
+//!
+//! A full inbox means that a producer waits, which stops its socket; nothing is dropped.
+
+use crate::field::{AckTicket, Frame};
+use linli_domain::command::{Actor, Command, Refusal, Reply};
+use linli_domain::id::{AlarmId, CommitId, OrderId, PointKey};
+use linli_domain::reading::Reading;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
+
+/// Bytes of frames that may wait in the inbox. Past it producers wait.
+pub const INBOX_BYTES: usize = 32 << 20;
+/// Commands, delivery results and estate edits that may wait. Past it callers wait.
+pub const INBOX_REQUESTS: usize = 256;
+/// Live events a slow listener may lag behind before it is told to start over.
+pub const LIVE_EVENTS: usize = 4096;
+
+/// What lies in the inbox.
+#[derive(Debug)]
+pub enum Arrival {
+    /// Frames of one read of one producer, with the inbox space they hold until they are committed.
+    Frames(Vec<Frame>, OwnedSemaphorePermit),
+    /// A person's command.
+    Request(Request, OwnedSemaphorePermit),
+    /// Stop: commit what is there, write a snapshot, end.
+    Stop(oneshot::Sender<()>),
+}
+
+/// Something a person or a worker asks for, with the way back. Every answer comes after the commit.
+#[derive(Debug)]
+pub enum Request {
+    /// Acknowledge, accept, start, complete, override, cancel.
+    Command {
+        /// What to do and who says so.
+        command: Command,
+        /// Idempotency key and hash of the request, stored with the effect.
+        idempotency: Option<Idempotency>,
+        /// The answer.
+        reply: oneshot::Sender<Result<Done, Failed>>,
+    },
+    /// Results of delivery attempts.
+    Deliveries(
+        Vec<linli_ledger::DeliveryUpdate>,
+        oneshot::Sender<Result<(), Failed>>,
+    ),
+    /// A new version of the estate.
+    Estate {
+        /// The document.
+        document: Arc<linli_domain::estate::EstateDoc>,
+        /// Who brings it.
+        actor: Actor,
+        /// The answer.
+        reply: oneshot::Sender<Result<Done, Failed>>,
+    },
+    /// A token was added, rotated or revoked.
+    Token {
+        /// The token as it is now.
+        token: linli_ledger::TokenRow,
+        /// Who did it.
+        author: String,
+        /// The answer.
+        reply: oneshot::Sender<Result<(), Failed>>,
+    },
+    /// A retained message of the embedded broker; an empty payload clears the topic.
+    Retained(linli_ledger::RetainedRow, oneshot::Sender<Result<(), Failed>>),
+    /// The engine's whole state as text, for comparing and support.
+    Dump(oneshot::Sender<(CommitId, String)>),
+    /// Put these notices into the outbox (`linli notify test`).
+    Notify(
+        Vec<linli_ledger::NewDelivery>,
+        oneshot::Sender<Result<(), Failed>>,
+    ),
+}
+
+/// The key a client gave to a command so that a repeat is answered, not done again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The client's key.
+    pub key: String,
+    /// Who sent it.
+    pub principal: String,
+    /// Hash of method, route and body.
+    pub request_hash: [u8; 32],
+}
+
+impl Request {
+    /// Answers that it was not done.
+    pub fn fail(self, why: &Failed) {
+        match self {
+            Self::Command { reply, .. } | Self::Estate { reply, .. } => drop(reply.send(Err(why.clone()))),
+            Self::Deliveries(_, reply) | Self::Retained(_, reply) | Self::Notify(_, reply) | Self::Token { reply, .. } => {
+                drop(reply.send(Err(why.clone())));
+            }
+            Self::Dump(reply) => drop(reply),
+        }
+    }
+}
+
+/// A command that was done, and where.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// The commit that holds it.
+    pub commit: CommitId,
+    /// What the engine answers.
+    pub reply: Reply,
+}
+
+/// Why a request was not done.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Failed {
+    /// The engine says no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The ledger could not store it; nothing happened.
+    #[error("store the request: {0}; nothing was changed, try again once the disk is well")]
+    Store(String),
+    /// The program is shutting down.
+    #[error("the gateway is shutting down; try again in a moment")]
+    Stopping,
+    /// The document is not acceptable.
+    #[error("the estate is not acceptable: {0}")]
+    Estate(String),
+}
+
+/// What a listener of the live feed sees, in commit order.
+#[derive(Debug, Clone)]
+pub enum Live {
+    /// A reading was stored.
+    Reading(CommitId, Reading),
+    /// A point appeared.
+    Point(CommitId, PointKey),
+    /// An alarm changed; its document as JSON.
+    Alarm(CommitId, AlarmId, Arc<str>),
+    /// An order changed; its document as JSON.
+    Order(CommitId, OrderId, Arc<str>),
+}
+
+/// The handle everybody holds.
+#[derive(Debug, Clone)]
+pub struct Door {
+    arrivals: std::sync::mpsc::Sender<Arrival>,
+    frames: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
+    live: broadcast::Sender<Live>,
+}
+
+/// The pipeline's side of the door.
+#[derive(Debug)]
+pub struct Inbox {
+    /// Arrivals in order. The other half is held by every [`Door`].
+    pub arrivals: std::sync::mpsc::Receiver<Arrival>,
+    /// The live feed.
+    pub live: broadcast::Sender<Live>,
+    /// Where each connection takes its acknowledgements, by [`AckTicket::connection`].
+    pub acks: Vec<mpsc::UnboundedSender<Vec<AckTicket>>>,
+}
+
+/// Opens the door. `acks` are the acknowledgement queues of the MQTT connections, bounded by their windows.
+pub fn open(acks: Vec<mpsc::UnboundedSender<Vec<AckTicket>>>) -> (Door, Inbox) {
+    let (sender, arrivals) = std::sync::mpsc::channel();
+    let live = broadcast::channel(LIVE_EVENTS).0;
+    let door = Door {
+        arrivals: sender,
+        frames: Arc::new(Semaphore::new(INBOX_BYTES >> 4)),
+        requests: Arc::new(Semaphore::new(INBOX_REQUESTS)),
+        live: live.clone(),
+    };
+    (door, Inbox { arrivals, live, acks })
+}
+
+impl Door {
+    /// Hands frames to the pipeline; waits while the inbox is full. `Err`: the pipeline has ended.
+    pub async fn push(&self, frames: Vec<Frame>) -> Result<(), Failed> {
+        let bytes: usize = frames.iter().map(Frame::cost).sum();
+        let units = u32::try_from((bytes >> 4).clamp(1, INBOX_BYTES >> 4)).unwrap_or(1);
+        let permit = Arc::clone(&self.frames)
+            .acquire_many_owned(units)
+            .await
+            .map_err(|_| Failed::Stopping)?;
+        self.arrivals
+            .send(Arrival::Frames(frames, permit))
+            .map_err(|_| Failed::Stopping)
+    }
+
+    /// Hands frames over without waiting; gives them back when the inbox is full (QoS 0 of the embedded broker).
+    pub fn offer(&self, frames: Vec<Frame>) -> Result<(), Vec<Frame>> {
+        let bytes: usize = frames.iter().map(Frame::cost).sum();
+        let units = u32::try_from((bytes >> 4).clamp(1, INBOX_BYTES >> 4)).unwrap_or(1);
+        match Arc::clone(&self.frames).try_acquire_many_owned(units) {
+            Ok(permit) => self
+                .arrivals
+                .send(Arrival::Frames(frames, permit))
+                .map_err(|e| match e.0 {
+                    Arrival::Frames(frames, _) => frames,
+                    Arrival::Request(..) | Arrival::Stop(_) => Vec::new(),
+                }),
+            Err(_) => Err(frames),
+        }
+    }
+
+    /// Asks and waits for the answer, which comes after the commit.
+    pub async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Failed> {
+        let (sender, receiver) = oneshot::channel();
+        let permit = Arc::clone(&self.requests)
+            .acquire_owned()
+            .await
+            .map_err(|_| Failed::Stopping)?;
+        self.arrivals
+            .send(Arrival::Request(request(sender), permit))
+            .map_err(|_| Failed::Stopping)?;
+        receiver.await.map_err(|_| Failed::Stopping)
+    }
+
+    /// Does a person's command.
+    pub async fn command(&self, command: Command, idempotency: Option<Idempotency>) -> Result<Done, Failed> {
+        self.ask(|reply| Request::Command {
+            command,
+            idempotency,
+            reply,
+        })
+        .await?
+    }
+
+    /// Joins the live feed.
+    pub fn listen(&self) -> broadcast::Receiver<Live> {
+        self.live.subscribe()
+    }
+
+    /// Ends the pipeline after a last commit.
+    pub async fn stop(&self) {
+        let (sender, receiver) = oneshot::channel();
+        if self.arrivals.send(Arrival::Stop(sender)).is_ok() {
+            let _ = receiver.await;
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! From the file to a running engine: the newest snapshot, and the log after it replayed with its effects
+//! discarded. An empty ledger is seeded from the estate file.
+
+use super::once::Once;
+use super::requests::{ESTATE, estate_row};
+use crate::clock::SharedClock;
+use linli_domain::engine::{Changes, Engine, Input, SnapshotError};
+use linli_domain::estate::{EstateDoc, Problem};
+use linli_domain::id::CommitId;
+use linli_domain::time::Now;
+use linli_ledger::{self as store, CommitError, Entry, Ledger, OpenError, Snapshot, StoreError};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Format of the engine's snapshot as stored beside its bytes.
+pub const SNAPSHOT_FORMAT: u32 = 1;
+
+/// Why the engine could not be brought back.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// Reading the ledger.
+    #[error("read the ledger to bring the engine back")]
+    Store(#[from] StoreError),
+    /// Opening a second connection to it.
+    #[error("open the ledger for reading")]
+    Open(#[from] OpenError),
+    /// Writing the first commit.
+    #[error("store the estate in the new ledger")]
+    Commit(#[from] CommitError),
+    /// The seed is needed and wrong.
+    #[error("use the estate file as seed: {}", list(.0))]
+    Seed(Vec<Problem>),
+    /// The snapshot does not fit this program.
+    #[error("restore the engine from snapshot {commit}: install the version that wrote it, or restore a backup")]
+    Snapshot {
+        /// The commit the snapshot was taken at.
+        commit: CommitId,
+        /// What does not fit.
+        source: SnapshotError,
+    },
+    /// An input of the log cannot be read.
+    #[error("replay commit {commit}: an input cannot be read; restore the last backup")]
+    Input {
+        /// The commit.
+        commit: CommitId,
+    },
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// What was brought back.
+pub struct Recovered {
+    /// The engine as it was after the last commit.
+    pub engine: Engine,
+    /// What was seen.
+    pub once: Once,
+    /// Version of the estate in the ledger.
+    pub estate_version: u32,
+    /// Whether the ledger was empty and the seed was used.
+    pub seeded: bool,
+}
+
+/// Brings the engine back, or seeds an empty ledger with `seed`.
+pub fn recover(ledger: &mut Ledger, seed: &Arc<EstateDoc>, clock: &SharedClock) -> Result<Recovered, RecoverError> {
+    let now = clock.now();
+    let seeded = ledger.last_commit() == CommitId(0);
+    if seeded {
+        plant(ledger, seed, &now)?;
+    }
+    let once = Once::load(
+        ledger.load_identities(now.wall)?.into_iter().map(|i| (i.hash, i.expires)),
+        ledger.load_packet_marks()?.into_iter().map(|(_, m)| ((m.session, m.packet), m.hash)),
+    );
+    let estate_version = ledger.reader()?.document(ESTATE, ESTATE, None)?.map_or(1, |newest| newest.version);
+    Ok(Recovered { engine: replay(ledger)?, once, estate_version, seeded })
+}
+
+/// The first commit: the estate as version 1, and a snapshot of an engine that has heard nothing.
+fn plant(ledger: &mut Ledger, seed: &Arc<EstateDoc>, now: &Now) -> Result<(), RecoverError> {
+    let engine = Engine::new(Arc::clone(seed)).map_err(RecoverError::Seed)?;
+    let documents = [estate_row(seed, 1, "seed", now)];
+    let commit = ledger.commit(&store::Batch { documents: &documents, ..store::Batch::at(*now) })?;
+    let bytes = engine.snapshot().map_err(|source| RecoverError::Snapshot { commit, source })?;
+    let snapshot = Snapshot { commit, format: SNAPSHOT_FORMAT, bytes };
+    ledger.seal(store::Budget { now: now.wall, slice: Duration::ZERO }, commit, Some(&snapshot))?;
+    Ok(())
+}
+
+/// The engine of the newest snapshot with everything committed after it.
+pub fn replay(ledger: &Ledger) -> Result<Engine, RecoverError> {
+    let Some(snapshot) = ledger.load_snapshot()? else {
+        return Err(RecoverError::Input { commit: CommitId(0) });
+    };
+    let commit = snapshot.commit;
+    let mut engine =
+        Engine::restore(&snapshot.bytes).map_err(|source| RecoverError::Snapshot { commit, source })?;
+    let (mut at, mut broken, mut effects) = (None, None, Changes::default());
+    ledger.replay(commit, &mut |commit, entry| {
+        match (entry, at) {
+            (Entry::Now(now), _) => at = Some(now),
+            (Entry::Reading { reading, evaluated: true }, Some(now)) => {
+                let _ = engine.step_reading(&now, reading, &mut effects);
+                effects.clear();
+            }
+            (Entry::Reading { .. }, _) => {}
+            (Entry::Input(bytes), Some(now)) => match postcard::from_bytes::<Input>(bytes) {
+                Ok(input) => drop(engine.step(&now, &input)),
+                Err(_) => {
+                    broken = Some(commit);
+                    return ControlFlow::Break(());
+                }
+            },
+            (Entry::Input(_), None) => {
+                broken = Some(commit);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    match broken {
+        Some(commit) => Err(RecoverError::Input { commit }),
+        None => Ok(engine),
+    }
+}

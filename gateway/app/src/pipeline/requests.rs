@@ -1,0 +1,121 @@
+//! Requests that are rows rather than inputs of the engine: delivery results, tokens, retained messages, estates.
+
+use super::core::Core;
+use super::recover::SNAPSHOT_FORMAT;
+use super::door::{Done as Answered, Failed, Request};
+use linli_domain::engine::Input;
+use linli_domain::estate::Estate;
+use linli_domain::time::Now;
+use linli_ledger::{self as store, Snapshot, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Document kind of the estate in the ledger.
+pub const ESTATE: &str = "estate";
+
+impl Core {
+    /// Takes a request into the open batch; its answer follows the commit.
+    pub fn rows(&mut self, request: Request, now: &Now) {
+        self.batch.urgent = true;
+        match request {
+            Request::Deliveries(updates, reply) => {
+                self.batch.delivery_updates.extend(updates);
+                self.answer(reply);
+            }
+            Request::Token { token, author, reply } => {
+                self.batch.audit.push(store::AuditRow {
+                    at: now.wall,
+                    actor: author,
+                    action: if token.revoked.is_some() { "token.revoked" } else { "token.written" }.into(),
+                    subject: token.id.clone(),
+                    detail: token.role.clone(),
+                });
+                self.batch.tokens.push(token);
+                self.answer(reply);
+            }
+            Request::Retained(row, reply) => {
+                self.batch.retained.push(row);
+                self.answer(reply);
+            }
+            Request::Notify(messages, reply) => {
+                self.batch.deliveries.extend(messages);
+                self.answer(reply);
+            }
+            Request::Estate { document, actor, reply } => self.estate(document, &actor.name, reply, now),
+            Request::Command { reply, .. } => {
+                let _ = reply.send(Err(Failed::Stopping));
+            }
+            Request::Dump(reply) => drop(reply),
+        }
+    }
+
+    fn answer(&mut self, reply: oneshot::Sender<Result<(), Failed>>) {
+        self.batch.answers.push(Box::new(move |result| {
+            let _ = reply.send(result.map(drop));
+        }));
+    }
+
+    fn estate(
+        &mut self,
+        document: Arc<linli_domain::estate::EstateDoc>,
+        author: &str,
+        reply: oneshot::Sender<Result<Answered, Failed>>,
+        now: &Now,
+    ) {
+        if let Err(problems) = Estate::resolve(Arc::clone(&document)) {
+            let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            let _ = reply.send(Err(Failed::Estate(all.join("; "))));
+            return;
+        }
+        let version = self.estate_version + 1;
+        match self.input(now, &Input::Estate(Arc::clone(&document))) {
+            Err(refusal) => drop(reply.send(Err(Failed::Refused(refusal)))),
+            Ok(answer) => {
+                self.estate_version = version;
+                self.batch.documents.push(estate_row(&document, version, author, now));
+                self.batch.estate = Some(Arc::clone(self.engine.estate()));
+                self.understanding.learn(self.engine.estate());
+                self.batch.answers.push(Box::new(move |result| {
+                    let _ = reply.send(result.map(|commit| Answered { commit, reply: answer }));
+                }));
+            }
+        }
+    }
+
+    /// Seals what is due within `slice`, with a snapshot of the engine when `snapshot` says so; whether there is more.
+    ///
+    /// Only between batches: the snapshot must be the engine of the last commit.
+    pub fn seal(&mut self, slice: Duration, snapshot: bool) -> Result<bool, StoreError> {
+        let commit = self.ledger.last_commit();
+        let snapshot = match snapshot.then(|| self.engine.snapshot()).transpose() {
+            Ok(bytes) => bytes.map(|bytes| Snapshot { commit, format: SNAPSHOT_FORMAT, bytes }),
+            Err(error) => {
+                tracing::error!(%error, "the engine could not be written down; the log is kept for a replay");
+                None
+            }
+        };
+        let now = self.clock.now();
+        let sealed = self.ledger.seal(store::Budget { slice, now: now.wall }, commit, snapshot.as_ref())?;
+        self.metrics.sealed_samples.inc_by(sealed.samples as u64);
+        self.ledger.checkpoint_if_large()?;
+        Ok(sealed.more)
+    }
+}
+
+/// The stored form of a version of the estate.
+pub fn estate_row(
+    document: &linli_domain::estate::EstateDoc,
+    version: u32,
+    author: &str,
+    now: &Now,
+) -> store::DocumentRow {
+    store::DocumentRow {
+        kind: ESTATE.into(),
+        name: ESTATE.into(),
+        version,
+        at: now.wall,
+        author: author.to_owned(),
+        body: serde_json::to_vec(document).ok(),
+    }
+}

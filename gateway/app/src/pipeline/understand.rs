@@ -1,0 +1,230 @@
+//! From a frame to what it says about which device: envelope, device look-up, profile. Pure but for nothing.
+//!
+//! It finds devices and profiles and gives every observation its times; it neither makes points nor decides what
+//! is new.
+
+use crate::config::Subscription;
+use crate::field::{Fact, ModbusFrame, MqttFrame};
+use linli_decode::{
+    Catalogue, ClockWindow, DeviceContext, Event, Frame as Message, LorawanIdentity, Observation, Profile, RejectReason,
+    Rejection, Role, open, plausible,
+};
+use linli_domain::estate::builtin::GATEWAY;
+use linli_domain::estate::{DeviceIndex, Estate};
+use linli_domain::id::DeviceId;
+use linli_domain::measure::Measure;
+use linli_domain::reading::{Quality, Value};
+use linli_domain::time::Timestamp;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// Largest payload decoded, in bytes; a larger one is recorded as rejected.
+pub const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
+
+/// One value with its times, not yet bound to a point.
+#[derive(Debug)]
+pub struct Seen {
+    /// What was measured.
+    pub measure: Measure,
+    /// Which of several.
+    pub instance: Option<Arc<str>>,
+    /// What was seen.
+    pub value: Option<Value>,
+    /// How far to trust it.
+    pub quality: Quality,
+    /// When it was seen.
+    pub observed: Timestamp,
+    /// Whether `observed` is the device's or the network's own time, which identifies the reading.
+    pub own_time: bool,
+    /// Stored by the device and sent late: kept, never evaluated.
+    pub historical: bool,
+}
+
+/// What a frame says.
+#[derive(Debug, Default)]
+pub struct Understood {
+    /// The device; `None` when the message says nothing about one.
+    pub device: Option<DeviceIndex>,
+    /// Identity of a LoRaWAN frame, with the bytes it covers.
+    pub identity: Option<(LorawanIdentity, Vec<u8>)>,
+    /// Its values. Reused between frames.
+    pub seen: Vec<Seen>,
+}
+
+/// Why a frame was recorded as rejected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// A word out of a closed set, for metrics.
+    pub reason: &'static str,
+    /// What exactly is wrong.
+    pub detail: String,
+}
+
+impl Refused {
+    fn new(reason: &'static str, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+    fn decode(reason: RejectReason, detail: impl std::fmt::Display) -> Self {
+        Self { reason: reason.label(), detail: detail.to_string() }
+    }
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        Self::decode(rejection.reason(), &rejection)
+    }
+}
+
+/// What understanding needs to know about the installation.
+#[derive(Debug)]
+pub struct Understanding {
+    subscriptions: FxHashMap<Arc<str>, Vec<Subscription>>,
+    catalogue: Catalogue,
+    devices: Vec<Option<Known>>,
+    gateway: Option<DeviceIndex>,
+    window: ClockWindow,
+    scratch: Vec<Observation>,
+}
+
+/// A device with its profile and the facts its decoding needs.
+#[derive(Debug)]
+struct Known {
+    profile: Arc<Profile>,
+    context: DeviceContext,
+}
+
+impl Understanding {
+    /// Learns the connections' subscriptions; call [`Self::learn`] for the estate.
+    pub fn new(
+        subscriptions: impl IntoIterator<Item = (Arc<str>, Vec<Subscription>)>,
+        catalogue: Catalogue,
+        window: ClockWindow,
+    ) -> Self {
+        Self {
+            subscriptions: subscriptions.into_iter().collect(),
+            catalogue,
+            devices: Vec::new(),
+            gateway: None,
+            window,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Looks up profile and geometry of every device of the estate, once.
+    pub fn learn(&mut self, estate: &Estate) {
+        self.gateway = DeviceId::new(GATEWAY).ok().and_then(|id| estate.device_by_id(&id));
+        self.devices = estate
+            .devices()
+            .iter()
+            .map(|device| {
+                let profile = self.catalogue.get(&device.profile)?;
+                let bin = device.asset.and_then(|asset| estate.asset(asset)).and_then(|asset| asset.bin);
+                let bin = bin.map(|b| linli_decode::BinGeometry {
+                    empty_distance_mm: b.empty_distance_mm,
+                    full_distance_mm: b.full_distance_mm,
+                });
+                let role = device.role.as_deref().and_then(Role::from_name);
+                Some(Known { profile, context: DeviceContext { role, bin, caution: None } })
+            })
+            .collect();
+    }
+
+    /// What an MQTT message says.
+    pub fn mqtt(&mut self, frame: &MqttFrame, estate: &Estate, out: &mut Understood) -> Result<(), Refused> {
+        if frame.payload.len() > MAX_PAYLOAD_BYTES {
+            return Err(Refused::new("too_large", format!("{} bytes, at most {MAX_PAYLOAD_BYTES}", frame.payload.len())));
+        }
+        let subscription = self
+            .subscriptions
+            .get(&frame.connection)
+            .and_then(|all| all.get(frame.subscription))
+            .ok_or_else(|| Refused::new("no_subscription", "the topic belongs to no configured subscription"))?;
+        let received = frame.received.wall;
+        let message =
+            Message { topic: &frame.topic, payload: &frame.payload, retained: frame.retained, received };
+        let opened = open(subscription.family, &subscription.pattern, &message)?;
+        if !matches!(opened.event, Event::Uplink | Event::Status) {
+            return Ok(());
+        }
+        let device = estate.device_by_mqtt(&frame.connection, &opened.address).ok_or_else(|| {
+            Refused::new("unknown_device", format!("{} is not in the estate: add it, or check its key", opened.address))
+        })?;
+        let known = self.devices.get(device.as_usize()).and_then(Option::as_ref).ok_or_else(|| {
+            Refused::new("no_profile", "the device's profile is not in the catalogue; see `linli check`")
+        })?;
+        out.device = Some(device);
+        if let (Some(identity), linli_decode::Body::Bytes { bytes, .. }) = (opened.identity, &opened.body) {
+            out.identity = Some((identity, bytes.to_vec()));
+        }
+        self.scratch.clear();
+        let context = DeviceContext { caution: opened.caution, ..known.context };
+        let own_time = if matches!(opened.body, linli_decode::Body::None) {
+            None
+        } else {
+            let decoded = known
+                .profile
+                .decode(&opened.body, &context, &mut self.scratch)
+                .map_err(|e| Refused::decode(e.reason(), &e))?;
+            for diagnostic in &decoded.diagnostics {
+                tracing::debug!(topic = %frame.topic, %diagnostic, "decoded with a remark");
+            }
+            decoded.own_time
+        };
+        self.scratch.extend(opened.envelope_readings);
+        let common = own_time.or(opened.observed);
+        self.give_times(common, received, out);
+        Ok(())
+    }
+
+    /// What a Modbus answer (or its absence) says.
+    pub fn modbus(&mut self, frame: &ModbusFrame, estate: &Estate, out: &mut Understood) -> Result<(), Refused> {
+        let device = estate
+            .device_by_id(&frame.device)
+            .ok_or_else(|| Refused::new("unknown_device", format!("{} is not in the estate any more", frame.device)))?;
+        let (map, context) = self
+            .devices
+            .get(device.as_usize())
+            .and_then(Option::as_ref)
+            .and_then(|known| known.profile.modbus().map(|map| (map, known.context)))
+            .ok_or_else(|| Refused::new("no_profile", "the device's profile has no register map"))?;
+        out.device = Some(device);
+        self.scratch.clear();
+        match &frame.answer {
+            Ok(answer) => map.decode(frame.request, &answer.data(), &context, &mut self.scratch),
+            Err(reason) => map.missing(frame.request, *reason, &context, &mut self.scratch),
+        }
+        self.give_times(None, frame.received.wall, out);
+        Ok(())
+    }
+
+    /// A fact is a reading of the built-in `gateway` device.
+    pub fn fact(&self, fact: &Fact, out: &mut Understood) {
+        out.device = self.gateway;
+        out.seen.push(Seen {
+            measure: fact.measure,
+            instance: Some(Arc::clone(&fact.instance)),
+            value: Some(fact.value.clone()),
+            quality: Quality::Good,
+            observed: fact.received.wall,
+            own_time: false,
+            historical: false,
+        });
+    }
+
+    fn give_times(&mut self, common: Option<Timestamp>, received: Timestamp, out: &mut Understood) {
+        for observation in self.scratch.drain(..) {
+            let claimed = observation.observed.or(common);
+            let (observed, trust) = plausible(claimed, received, self.window);
+            let quality = if observation.quality.is_good() { trust } else { observation.quality };
+            out.seen.push(Seen {
+                measure: observation.measure,
+                instance: observation.instance,
+                value: observation.value,
+                quality,
+                observed,
+                own_time: claimed.is_some() && trust.is_good(),
+                historical: observation.historical,
+            });
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The composition root: builds the parts, starts their tasks in order and stops them in order.
+//!
+//! It decides nothing. Start: ledger, engine, pipeline, outflow, HTTP, and the field last, so that nothing arrives
+//! before it can be kept. Stop: intake, core, outflow.
+
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::Config;
+use crate::field;
+use crate::http;
+use crate::metrics::Metrics;
+use crate::outbox::plan::Planner;
+use crate::outbox::worker;
+use crate::pipeline::{self, Core, Door, Loop, Pace, Progress, Understanding};
+use crate::profiles;
+use anyhow::{Context, Result, bail};
+use linli_domain::estate::{Estate, EstateDoc};
+use linli_ledger::Ledger;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Longest orderly shutdown; what is not done by then is named and left.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// A running gateway.
+pub struct Gateway {
+    /// Where HTTP listens.
+    pub http: SocketAddr,
+    /// Where the embedded broker listens.
+    pub broker: Option<SocketAddr>,
+    /// The estate in use.
+    pub estate: Arc<Estate>,
+    door: Door,
+    stop: CancellationToken,
+    field: TaskTracker,
+    outflow: TaskTracker,
+    running_broker: Option<field::broker::Running>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+/// Runs until `stop` is cancelled.
+pub async fn run(config: Config, stop: CancellationToken) -> Result<()> {
+    let gateway = start(config).await?;
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(http = %gateway.http, broker = ?gateway.broker, "linli is running");
+    stop.cancelled().await;
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    gateway.shutdown().await;
+    Ok(())
+}
+
+/// Builds the parts and starts their tasks.
+pub async fn start(config: Config) -> Result<Gateway> {
+    // Both TLS users (MQTT, HTTP client) take the process's provider; a second installation is harmless.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let clock: SharedClock = Arc::new(SystemClock::new());
+    let metrics = Metrics::new().context("register the metrics")?;
+    metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+
+    let seed = Arc::new(read_seed(&config.estate_seed)?);
+    let mut ledger = Ledger::open(&config.store.data, &linli_ledger::Options::default())?;
+    let recovered = pipeline::recover(&mut ledger, &seed, &clock)?;
+    let estate = Arc::clone(recovered.engine.estate());
+    if !recovered.seeded && **estate.doc() != *seed {
+        tracing::warn!(
+            seed = %config.estate_seed.display(),
+            "the seed file differs from the estate in the ledger; the ledger's is used (see `linli estate diff`)"
+        );
+    }
+    let (catalogue, refused) = profiles::load(config.profiles.is_dir().then_some(config.profiles.as_path()))?;
+    for (file, errors) in refused {
+        for error in errors {
+            tracing::error!(file, %error, "profile refused");
+        }
+    }
+
+    let admin = http::auth::first_token(&ledger.reader()?, &config.store.data, &clock)?;
+    let retained = ledger.reader()?.retained().context("read the retained messages")?;
+    let readers = http::Readers::open(&config.store.data)?;
+
+    let (ack_senders, ack_receivers): (Vec<_>, Vec<_>) =
+        config.mqtt.iter().map(|_| mpsc::unbounded_channel()).unzip();
+    let (door, inbox) = pipeline::open(ack_senders);
+    let planner = Planner::new(config.routes.clone(), config.channels.clone(), config.language);
+    let understanding = Understanding::new(subscriptions(&config), catalogue.clone(), config.clock_window);
+    let window = config.mqtt.iter().map(|c| usize::from(c.receive_maximum)).max().unwrap_or(1000);
+    let core = Core::new(
+        recovered.engine,
+        recovered.estate_version,
+        ledger,
+        recovered.once,
+        understanding,
+        planner,
+        Arc::clone(&clock),
+        Arc::clone(&metrics),
+    );
+    let (progress, progressed) = watch::channel(Progress::new(&estate));
+    let pace = Pace::new(config.store.commit_delay, window);
+    let thread = std::thread::Builder::new()
+        .name("pipeline".into())
+        .spawn(move || Loop::new(core, inbox, pace, progress).run())
+        .context("start the pipeline thread")?;
+    if let Some(row) = admin {
+        door.ask(|reply| pipeline::Request::Token { token: row, author: "gateway".into(), reply }).await??;
+    }
+
+    let stop = CancellationToken::new();
+    let (field_tasks, outflow) = (TaskTracker::new(), TaskTracker::new());
+    outflow.spawn(worker::run(
+        config.channels.clone(),
+        config.store.data.clone(),
+        door.clone(),
+        progressed.clone(),
+        Arc::clone(&clock),
+        Arc::clone(&metrics),
+        stop.child_token(),
+    ));
+    outflow.spawn(watchdog(progressed.clone(), Arc::clone(&metrics), Arc::clone(&clock), stop.child_token()));
+
+    let listener = tokio::net::TcpListener::bind(config.http.listen)
+        .await
+        .with_context(|| format!("listen on {} for HTTP: is another program using the port?", config.http.listen))?;
+    let address = listener.local_addr()?;
+    let state = http::Http::new(&config, address, door.clone(), readers, progressed.clone(), &metrics, &clock);
+    outflow.spawn(http::serve(listener, state, stop.child_token()));
+
+    let running_broker = match &config.broker {
+        Some(broker) => {
+            Some(field::broker::start(broker.clone(), door.clone(), retained, Arc::clone(&clock), Arc::clone(&metrics)).await?)
+        }
+        None => None,
+    };
+    for (index, (connection, acks)) in config.mqtt.iter().zip(ack_receivers).enumerate() {
+        let (door, clock, metrics) = (door.clone(), Arc::clone(&clock), Arc::clone(&metrics));
+        field_tasks.spawn(field::mqtt::run(connection.clone(), index, door, acks, clock, metrics, stop.child_token()));
+    }
+    for bus in &config.modbus {
+        let devices = field::modbus::devices(bus, progressed.clone(), catalogue.clone());
+        let (door, clock, metrics) = (door.clone(), Arc::clone(&clock), Arc::clone(&metrics));
+        field_tasks.spawn(field::modbus::run(bus.clone(), devices, door, clock, metrics, stop.child_token()));
+    }
+    Ok(Gateway {
+        http: address,
+        broker: running_broker.as_ref().map(|b| b.addr),
+        estate,
+        door,
+        stop,
+        field: field_tasks,
+        outflow,
+        running_broker,
+        thread,
+    })
+}
+
+impl Gateway {
+    /// Stops intake, then the core, then outflow, within five seconds.
+    pub async fn shutdown(self) {
+        let orderly = async {
+            self.stop.cancel();
+            if let Some(broker) = self.running_broker {
+                broker.stop().await;
+            }
+            // The last commit drops the acknowledgement queues, which ends the connections.
+            self.door.stop().await;
+            self.field.close();
+            self.field.wait().await;
+            self.outflow.close();
+            self.outflow.wait().await;
+        };
+        if tokio::time::timeout(SHUTDOWN, orderly).await.is_err() {
+            tracing::warn!("shutdown took longer than {SHUTDOWN:?}; what was acknowledged is in the ledger");
+        }
+        drop(self.thread);
+        tracing::info!("linli has stopped");
+    }
+}
+
+/// Reads and parses the seed; its contents are checked when they are used.
+pub fn read_seed(path: &Path) -> Result<EstateDoc> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("read the estate file {}: check `estate_seed`", path.display()))?;
+    match toml::from_str(&text) {
+        Ok(document) => Ok(document),
+        Err(error) => bail!("read the estate file {}: {error}\nrun `linli check` for all its problems", path.display()),
+    }
+}
+
+fn subscriptions(config: &Config) -> Vec<(Arc<str>, Vec<crate::config::Subscription>)> {
+    let external = config.mqtt.iter().map(|c| (Arc::clone(&c.name), c.subscriptions.clone()));
+    let embedded = config.broker.iter().map(|b| (Arc::clone(&b.name), b.subscriptions.clone()));
+    external.chain(embedded).collect()
+}
+
+/// Pings systemd as long as the pipeline's own heartbeat advances, and keeps the slow gauges.
+async fn watchdog(progress: watch::Receiver<Progress>, metrics: Arc<Metrics>, clock: SharedClock, stop: CancellationToken) {
+    let started = clock.now().monotonic;
+    let mut ticks = tokio::time::interval(Duration::from_secs(5));
+    let mut last = None;
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let now = clock.now().monotonic;
+        metrics.uptime_seconds.set(i64::try_from(now.since(started).as_secs()).unwrap_or(i64::MAX));
+        let heartbeat = progress.borrow().at;
+        if last != Some(heartbeat) {
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+        }
+        last = Some(heartbeat);
+    }
+}

@@ -1,0 +1,155 @@
+//! From registers to raw numbers: widths, signs and the order in which words and bytes arrive.
+
+use crate::profile::bytes::float;
+use crate::profile::convert::Raw;
+use crate::profile::layout::Extract;
+use crate::walk::Scalar;
+
+/// Order of arrival of the bytes of a value whose bytes from most to least significant are A B C D.
+///
+/// Vendors use many names for these; only the order of bytes is unambiguous. Values of one word have only the part
+/// within the word, values of four words follow the same rule over all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Big-endian, as the standard has it.
+    Abcd,
+    /// Low word first.
+    Cdab,
+    /// Bytes swapped within words.
+    Badc,
+    /// Fully little-endian.
+    Dcba,
+}
+
+impl Order {
+    pub(super) const NAMES: [(&'static str, Self); 4] = [
+        ("ABCD", Self::Abcd),
+        ("CDAB", Self::Cdab),
+        ("BADC", Self::Badc),
+        ("DCBA", Self::Dcba),
+    ];
+
+    /// Joins up to four words.
+    pub(super) fn join(self, words: &[u16]) -> u64 {
+        let within = |word: u16| match self {
+            Self::Abcd | Self::Cdab => word,
+            Self::Badc | Self::Dcba => word.swap_bytes(),
+        };
+        let join = |number: u64, word: &u16| number << 16 | u64::from(within(*word));
+        match self {
+            Self::Abcd | Self::Badc => words.iter().fold(0, join),
+            Self::Cdab | Self::Dcba => words.iter().rev().fold(0, join),
+        }
+    }
+}
+
+/// How the words of one value are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Form {
+    pub(super) kind: Kind,
+    pub(super) order: Order,
+    pub(super) extract: Extract,
+}
+
+/// The type of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Unsigned(usize),
+    Signed(usize),
+    Float,
+}
+
+impl Form {
+    /// How many registers the value takes.
+    pub(super) fn words(self) -> usize {
+        match self.kind {
+            Kind::Unsigned(words) | Kind::Signed(words) => words,
+            Kind::Float => 2,
+        }
+    }
+
+    /// The raw value of exactly [`Form::words`] registers.
+    pub(super) fn raw(self, words: &[u16]) -> Raw<'static> {
+        let pattern = self.order.join(words);
+        match self.kind {
+            Kind::Float => Raw::Scalar(Scalar::Float(float(pattern, 4))),
+            Kind::Unsigned(_) => {
+                let value = i128::from(self.extract.of(pattern));
+                Raw::Int {
+                    value,
+                    pattern: value,
+                }
+            }
+            Kind::Signed(words) => {
+                let shift = 64 - 16 * words as u32;
+                Raw::Int {
+                    value: ((pattern << shift) as i64 >> shift).into(),
+                    pattern: pattern.into(),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_order_puts_every_byte_in_its_place() {
+        let table: [(&str, [u16; 2]); 4] = [
+            ("ABCD", [0x0A0B, 0x0C0D]),
+            ("CDAB", [0x0C0D, 0x0A0B]),
+            ("BADC", [0x0B0A, 0x0D0C]),
+            ("DCBA", [0x0D0C, 0x0B0A]),
+        ];
+        for (name, arriving) in table {
+            let (_, order) = Order::NAMES.into_iter().find(|(n, _)| *n == name).unwrap();
+            assert_eq!(order.join(&arriving), 0x0A0B_0C0D, "{name}");
+        }
+        for (name, word) in [
+            ("ABCD", 0x0A0B),
+            ("CDAB", 0x0A0B),
+            ("BADC", 0x0B0A),
+            ("DCBA", 0x0B0A),
+        ] {
+            let (_, order) = Order::NAMES.into_iter().find(|(n, _)| *n == name).unwrap();
+            assert_eq!(order.join(&[word]), 0x0A0B, "{name}");
+        }
+        assert_eq!(
+            Order::Cdab.join(&[0x0708, 0x0506, 0x0304, 0x0102]),
+            0x0102_0304_0506_0708
+        );
+        assert_eq!(
+            Order::Dcba.join(&[0x0807, 0x0605, 0x0403, 0x0201]),
+            0x0102_0304_0506_0708
+        );
+    }
+
+    #[test]
+    fn signs_and_floats_survive_the_wire() {
+        let form = |kind| Form {
+            kind,
+            order: Order::Abcd,
+            extract: Extract::ALL,
+        };
+        assert_eq!(
+            form(Kind::Signed(1)).raw(&[0xFFFE]),
+            Raw::Int {
+                value: -2,
+                pattern: 0xFFFE
+            }
+        );
+        assert_eq!(
+            form(Kind::Signed(4)).raw(&[0xFFFF; 4]),
+            Raw::Int {
+                value: -1,
+                pattern: u64::MAX.into()
+            }
+        );
+        assert_eq!(
+            form(Kind::Float).raw(&[0x41B8, 0x0000]),
+            Raw::Scalar(Scalar::Float(23.0))
+        );
+    }
+}

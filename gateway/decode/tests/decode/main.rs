@@ -1,0 +1,13 @@
+//! The integration tests of the decoder, one binary with a module for each story.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod catalogue;
+mod fixtures;
+mod guide;
+mod hostile;

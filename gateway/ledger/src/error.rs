@@ -1,0 +1,216 @@
+//! What can go wrong with the file, told apart by what the caller should do about it.
+//!
+//! A commit fails because of the machine (`Io`: keep the batch and try again later) or because of the batch
+//! (`Rejected`: bisect it, dead-letter the offender). Damage is named by commit or point and never guessed away.
+
+use linli_domain::id::{CommitId, PointKey};
+use rusqlite::ErrorCode;
+use std::path::PathBuf;
+
+/// Why a ledger could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data folder or its lock file could not be made.
+    #[error("open the data folder {}: check that it exists, is writable and has space", path.display())]
+    Folder {
+        /// The folder or file that failed.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another process is the writer of this folder.
+    #[error("lock {}: held by {holder}; stop it first, or use another data folder", path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// What the lock file says about its holder.
+        holder: String,
+    },
+    /// The file was written by a newer program.
+    #[error(
+        "open {}: it has format {found}, this program knows formats up to {known}; \
+         install the newer program again, or restore a backup taken before the upgrade", path.display()
+    )]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+        /// The format of the file.
+        found: u32,
+        /// The newest format this program knows.
+        known: u32,
+    },
+    /// SQLite could not open, migrate or read the file.
+    #[error("{doing} {}", path.display())]
+    Sqlite {
+        /// What was attempted.
+        doing: &'static str,
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The file opens but what it holds is damaged.
+    #[error("read {}: restore the last backup beside it and keep the damaged file for export", path.display())]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// What is damaged.
+        source: Damage,
+    },
+}
+
+/// Why a batch was not committed. Nothing of the batch is stored and the ledger stays usable.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The machine failed: disk full, I/O error, read-only file system, memory. Keep the batch and retry later.
+    #[error("{doing}: the storage failed; keep the batch and try again when there is space")]
+    Io {
+        /// What was attempted.
+        doing: &'static str,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// This batch cannot be stored as it is: bisect it and dead-letter the offending input.
+    #[error("{doing}: the batch breaks a rule of the ledger; split it and set the offending input aside")]
+    Rejected {
+        /// What was attempted.
+        doing: &'static str,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+}
+
+impl CommitError {
+    /// Sorts a failure of SQLite by what the caller should do.
+    pub(crate) fn from_sqlite(doing: &'static str, source: rusqlite::Error) -> Self {
+        let of_the_batch = match &source {
+            rusqlite::Error::SqliteFailure(failure, _) => matches!(
+                failure.code,
+                ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch
+            ),
+            rusqlite::Error::ToSqlConversionFailure(_) => true,
+            _ => false,
+        };
+        if of_the_batch {
+            Self::Rejected { doing, source }
+        } else {
+            Self::Io { doing, source }
+        }
+    }
+}
+
+/// Why a read, a replay or a sealing pass stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite could not read or write.
+    #[error("{doing}")]
+    Sqlite {
+        /// What was attempted.
+        doing: &'static str,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// Stored bytes are not what was written.
+    #[error("{doing}")]
+    Damaged {
+        /// What was attempted.
+        doing: &'static str,
+        /// What is damaged.
+        source: Damage,
+    },
+}
+
+/// Stored bytes that are not what was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// The log of one commit.
+    #[error("the log of commit {commit} is damaged: {what}")]
+    Stage {
+        /// The commit.
+        commit: CommitId,
+        /// What does not hold.
+        what: &'static str,
+    },
+    /// A sealed chunk of samples.
+    #[error("chunk {chunk} of point {point} is damaged: {what}")]
+    Chunk {
+        /// The point.
+        point: PointKey,
+        /// Row of the chunk.
+        chunk: i64,
+        /// What does not hold.
+        what: &'static str,
+    },
+    /// The engine's snapshot.
+    #[error("the snapshot of commit {commit} is damaged: its checksum differs")]
+    Snapshot {
+        /// The commit the snapshot was taken at.
+        commit: CommitId,
+    },
+    /// A column that holds something this program never writes.
+    #[error("a row of table {table} is damaged: {what}")]
+    Row {
+        /// The table.
+        table: &'static str,
+        /// What does not hold.
+        what: &'static str,
+    },
+    /// A row of the audit that was changed or removed.
+    #[error("audit row {row} does not follow from the row before it: it was changed, or a row was removed")]
+    Audit {
+        /// The first row that does not fit.
+        row: i64,
+    },
+}
+
+/// Attaches what was attempted to a failure of SQLite or to damage found on the way.
+pub(crate) trait Doing<T> {
+    /// The result with `doing` attached.
+    fn doing(self, doing: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> Doing<T> for Result<T, rusqlite::Error> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Sqlite { doing, source })
+    }
+}
+
+impl<T> Doing<T> for Result<T, Damage> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Damaged { doing, source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: i32) -> CommitError {
+        let source = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        CommitError::from_sqlite("store an alarm", source)
+    }
+
+    #[test]
+    fn the_machine_is_told_from_the_batch() {
+        use rusqlite::ffi;
+        let machine = [
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_IOERR_FSYNC,
+            ffi::SQLITE_READONLY,
+            ffi::SQLITE_CANTOPEN,
+            ffi::SQLITE_BUSY,
+            ffi::SQLITE_NOMEM,
+            ffi::SQLITE_CORRUPT,
+        ];
+        for code in machine {
+            assert!(matches!(failure(code), CommitError::Io { .. }), "{code}");
+        }
+        for code in [
+            ffi::SQLITE_CONSTRAINT_UNIQUE,
+            ffi::SQLITE_TOOBIG,
+            ffi::SQLITE_MISMATCH,
+        ] {
+            assert!(matches!(failure(code), CommitError::Rejected { .. }), "{code}");
+        }
+    }
+}

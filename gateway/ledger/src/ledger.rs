@@ -1,0 +1,254 @@
+//! The one writer: opens the file, commits batches, remembers what it needs to answer fast.
+//!
+//! The thread that owns the [`Ledger`] decides when to commit and when to seal; nothing here runs by itself.
+//! Memory follows the file: it changes only after a transaction has committed.
+
+use crate::audit::AuditHash;
+use crate::batch::{Batch, Entry};
+use crate::error::{CommitError, Doing, OpenError, StoreError};
+use crate::heads::{Heads, Latest};
+use crate::lock;
+use crate::once::ChunkTimes;
+use crate::reader::Reader;
+use crate::schema::{self, DATABASE_FILE};
+use crate::seal::{Looked, Pass};
+use crate::write::{self, StageRow};
+use linli_domain::id::{CommitId, PointKey};
+use linli_domain::time::Timestamp;
+use rusqlite::Connection;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How much the ledger keeps where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Newest samples of all points together kept in memory; about 80 bytes each.
+    pub head_samples: usize,
+    /// Bytes of unsealed log that may be deleted once sealed; beyond it quiet points are sealed early.
+    pub stage_target: u64,
+    /// Bytes of log kept for cursors left behind; beyond it the oldest goes.
+    pub stage_limit: u64,
+    /// Age of log kept for cursors left behind.
+    pub stage_keep: Duration,
+    /// Samples at which a point is sealed.
+    pub seal_samples: usize,
+    /// Age of its oldest unsealed sample at which a point is sealed.
+    pub seal_age: Duration,
+    /// Largest size of the database file in bytes; commits beyond it fail as if the disk were full.
+    pub max_bytes: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            head_samples: 65_536,
+            stage_target: 32 << 20,
+            stage_limit: 1 << 30,
+            stage_keep: Duration::from_secs(7 * 86_400),
+            seal_samples: 2_000,
+            seal_age: Duration::from_secs(7 * 86_400),
+            max_bytes: None,
+        }
+    }
+}
+
+/// What is remembered of a stage row that may hold unsealed samples.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowSpan {
+    pub(crate) commit: CommitId,
+    pub(crate) total: u64,
+    pub(crate) first: Timestamp,
+    pub(crate) last: Timestamp,
+}
+
+/// The writer of one data folder. It can be sent to a thread but not shared between threads.
+#[derive(Debug)]
+pub struct Ledger {
+    pub(crate) conn: Connection,
+    pub(crate) options: Options,
+    pub(crate) heads: Heads,
+    /// Rows that may hold unsealed samples, oldest first.
+    pub(crate) rows: VecDeque<RowSpan>,
+    pub(crate) last: CommitId,
+    /// Bytes of log ever staged, counted since the stage was last empty at a start.
+    pub(crate) total: u64,
+    pub(crate) snapshot: CommitId,
+    pub(crate) pass: Option<Pass>,
+    pub(crate) looked: Looked,
+    /// Readings committed since the start.
+    pub(crate) readings: u64,
+    pub(crate) pruned: Timestamp,
+    pub(crate) chunk_times: RefCell<Option<ChunkTimes>>,
+    pub(crate) audit: AuditHash,
+    stage: StageRow,
+    dir: PathBuf,
+    _lock: File,
+}
+
+impl Ledger {
+    /// Opens the ledger in `dir`, made if it is not there (mode 0700), and takes its lock.
+    ///
+    /// Brings an older file to the current format, refuses a newer one, and reads back what is unsealed.
+    pub fn open(dir: &Path, options: &Options) -> Result<Ledger, OpenError> {
+        lock::ensure_folder(dir)?;
+        let held = lock::take(dir)?;
+        let path = dir.join(DATABASE_FILE);
+        let conn = schema::open_writer(&path, options.max_bytes)?;
+        let mut ledger = Ledger {
+            conn,
+            options: options.clone(),
+            heads: Heads::new(options.head_samples),
+            rows: VecDeque::new(),
+            last: CommitId(0),
+            total: 0,
+            snapshot: CommitId(0),
+            pass: None,
+            looked: Looked::default(),
+            readings: 0,
+            pruned: Timestamp::default(),
+            chunk_times: RefCell::new(None),
+            audit: [0; 32],
+            stage: StageRow::default(),
+            dir: dir.to_owned(),
+            _lock: held,
+        };
+        ledger.remember().map_err(|error| match error {
+            StoreError::Sqlite { doing, source } => OpenError::Sqlite { doing, path, source },
+            StoreError::Damaged { source, .. } => OpenError::Damaged { path, source },
+        })?;
+        Ok(ledger)
+    }
+
+    /// The last committed batch; 0 before the first.
+    pub fn last_commit(&self) -> CommitId {
+        self.last
+    }
+
+    /// Commits a batch as one durable transaction and returns its id.
+    ///
+    /// On an error nothing of it is stored, and the ledger can be used on.
+    pub fn commit(&mut self, batch: &Batch<'_>) -> Result<CommitId, CommitError> {
+        let commit = CommitId(self.last.0 + 1);
+        self.stage.fill(commit, batch);
+        let total = self.total + self.stage.bytes();
+        let written = begin(&self.conn)
+            .and_then(|()| self.stage.insert(&self.conn, commit, batch.at.wall, total))
+            .and_then(|()| write::rows(&self.conn, commit, batch, self.audit))
+            .and_then(|audit| end(&self.conn).map(|()| audit));
+        match written {
+            Ok(audit) => self.audit = audit,
+            Err((doing, source)) => {
+                roll_back(&self.conn);
+                return Err(CommitError::from_sqlite(doing, source));
+            }
+        }
+        (self.last, self.total) = (commit, total);
+        self.readings += self.stage.readings as u64;
+        if let Some((first, last)) = self.stage.span {
+            self.rows.push_back(RowSpan {
+                commit,
+                total,
+                first,
+                last,
+            });
+        }
+        for entry in batch.entries {
+            if let Entry::Reading { reading, .. } = entry {
+                self.heads.push(commit, batch.at.wall, reading);
+            }
+        }
+        Ok(commit)
+    }
+
+    /// A reader with a connection of its own, for use on any thread.
+    pub fn reader(&self) -> Result<Reader, OpenError> {
+        Reader::open(&self.dir)
+    }
+
+    /// The folder of this ledger.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The newest sample of a point, from memory.
+    pub fn latest(&self, point: PointKey) -> Option<&Latest> {
+        self.heads.get(point).map(|series| &series.latest)
+    }
+
+    /// The newest sample of every point that has one, from memory, in no order.
+    pub fn latest_all(&self) -> impl Iterator<Item = &Latest> {
+        self.heads.iter().map(|series| &series.latest)
+    }
+
+    /// The greatest observed time of a point, from memory.
+    pub fn last_observed(&self, point: PointKey) -> Option<Timestamp> {
+        self.latest(point).map(|latest| latest.sample.observed)
+    }
+
+    /// Moves the write-ahead log into the database when it has grown past 4,000 pages, and gives a little free
+    /// space back to the disk. Call it when idle; it does not wait for readers. Returns whether it did something.
+    pub fn checkpoint_if_large(&mut self) -> Result<bool, StoreError> {
+        const WAL_BYTES: u64 = 4_000 * 4_096;
+        let wal = self.dir.join(format!("{DATABASE_FILE}-wal"));
+        let large = std::fs::metadata(wal).is_ok_and(|file| file.len() >= WAL_BYTES);
+        if !large {
+            return Ok(false);
+        }
+        let doing = "move the write-ahead log into the database";
+        // RESTART makes the next commit begin the log anew; it only waits for readers of old pages, so do not wait.
+        self.conn.busy_timeout(Duration::ZERO).doing(doing)?;
+        let done = self
+            .conn
+            .query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
+        self.conn.busy_timeout(Duration::from_secs(5)).doing(doing)?;
+        match done {
+            Err(rusqlite::Error::SqliteFailure(failure, _))
+                if failure.code == rusqlite::ErrorCode::DatabaseBusy => {}
+            other => other.doing(doing)?,
+        }
+        self.give_back_space()?;
+        Ok(true)
+    }
+
+    /// Returns some free pages to the disk when there are many; a few are kept for the next commits.
+    fn give_back_space(&self) -> Result<(), StoreError> {
+        const MANY_PAGES: i64 = 16_384;
+        let doing = "give free space back to the disk";
+        let free: i64 = self
+            .conn
+            .pragma_query_value(None, "freelist_count", |row| row.get(0))
+            .doing(doing)?;
+        if free <= MANY_PAGES {
+            return Ok(());
+        }
+        self.conn
+            .execute_batch("PRAGMA incremental_vacuum(1024)")
+            .doing(doing)
+    }
+}
+
+pub(crate) fn begin(conn: &Connection) -> Result<(), write::Failed> {
+    statement(conn, "BEGIN IMMEDIATE", "begin a transaction")
+}
+
+pub(crate) fn end(conn: &Connection) -> Result<(), write::Failed> {
+    statement(conn, "COMMIT", "commit the transaction")
+}
+
+/// Ends a failed transaction; SQLite may have done so already.
+pub(crate) fn roll_back(conn: &Connection) {
+    if !conn.is_autocommit() {
+        // A rollback that fails leaves the transaction open; the next `begin` reports it.
+        let _ = conn.execute_batch("ROLLBACK");
+    }
+}
+
+fn statement(conn: &Connection, sql: &'static str, doing: &'static str) -> Result<(), write::Failed> {
+    let done = conn
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute([]));
+    done.map(drop).map_err(|source| (doing, source))
+}

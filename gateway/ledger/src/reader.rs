@@ -1,0 +1,144 @@
+//! Reading beside the writer: a connection of its own, read-only, for any thread.
+//!
+//! Every question is bounded by a page or goes in pieces, so no read transaction lasts long. A reader sees what has
+//! committed and nothing else; it never waits for the writer and never makes it wait.
+
+mod buckets;
+mod estate;
+mod history;
+mod latest;
+mod outbox;
+mod samples;
+mod state;
+
+pub use buckets::Bucket;
+pub use estate::{Counts, FileSizes};
+pub use history::{AuditEnd, AuditEntry, Transition};
+pub use outbox::Reject;
+pub use samples::{SampleCursor, SamplePage};
+pub use state::{AlarmFilter, OrderFilter, Page};
+
+use crate::error::{Damage, Doing, OpenError, StoreError};
+use crate::schema::{self, DATABASE_FILE};
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+use std::path::{Path, PathBuf};
+
+/// Most rows of one page, whatever is asked for.
+pub const MAX_PAGE: usize = 10_000;
+
+/// A read-only view of a ledger. Send it to the thread that asks; open one per thread.
+#[derive(Debug)]
+pub struct Reader {
+    conn: Connection,
+    dir: PathBuf,
+}
+
+impl Reader {
+    /// Opens the ledger in `dir` for reading, with or without a writer beside it.
+    pub fn open(dir: &Path) -> Result<Reader, OpenError> {
+        let conn = schema::open_reader(&dir.join(DATABASE_FILE))?;
+        Ok(Reader {
+            conn,
+            dir: dir.to_owned(),
+        })
+    }
+
+    /// All rows of a query, each made by `make`.
+    fn all<T>(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        params: impl Params,
+        make: impl Fn(&Row<'_>) -> Result<T, Wrong>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut query = self.conn.prepare_cached(sql).doing(doing)?;
+        let mut rows = query.query(params).doing(doing)?;
+        let mut made = Vec::new();
+        while let Some(row) = rows.next().doing(doing)? {
+            made.push(make(row).map_err(|wrong| wrong.doing(doing))?);
+        }
+        Ok(made)
+    }
+
+    /// The first row of a query, if there is one.
+    fn first<T>(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        params: impl Params,
+        make: impl Fn(&Row<'_>) -> Result<T, Wrong>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut query = self.conn.prepare_cached(sql).doing(doing)?;
+        let made = query
+            .query_row(params, |row| Ok(make(row)))
+            .optional()
+            .doing(doing)?;
+        made.transpose().map_err(|wrong| wrong.doing(doing))
+    }
+
+    /// Runs `ask` within one transaction, so that its questions see the same commit.
+    fn together<T>(&self, ask: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let doing = "begin to read";
+        let transaction = self.conn.unchecked_transaction().doing(doing)?;
+        let answer = ask();
+        transaction.finish().doing("end to read")?;
+        answer
+    }
+}
+
+/// What can be wrong with a row.
+enum Wrong {
+    Sqlite(rusqlite::Error),
+    Damage(Damage),
+}
+
+impl Wrong {
+    fn doing(self, doing: &'static str) -> StoreError {
+        match self {
+            Self::Sqlite(source) => StoreError::Sqlite { doing, source },
+            Self::Damage(source) => StoreError::Damaged { doing, source },
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Wrong {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<Damage> for Wrong {
+    fn from(damage: Damage) -> Self {
+        Self::Damage(damage)
+    }
+}
+
+/// The length of a page as SQL wants it.
+fn page(limit: usize) -> i64 {
+    limit.min(MAX_PAGE) as i64
+}
+
+/// Reads a text column that must be an id.
+fn id<T: std::str::FromStr>(row: &Row<'_>, column: usize, table: &'static str) -> Result<T, Wrong> {
+    let text = row.get_ref(column)?.as_str().map_err(|_| Damage::Row {
+        table,
+        what: "an id is not text",
+    })?;
+    text.parse().map_err(|_| {
+        Wrong::Damage(Damage::Row {
+            table,
+            what: "an id makes no sense",
+        })
+    })
+}
+
+/// Reads a column of milliseconds.
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<linli_domain::time::Timestamp> {
+    row.get(column).map(linli_domain::time::Timestamp::from_millis)
+}
+
+/// Reads a column of milliseconds that may be empty.
+fn maybe_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<linli_domain::time::Timestamp>> {
+    row.get::<_, Option<i64>>(column)
+        .map(|at| at.map(linli_domain::time::Timestamp::from_millis))
+}

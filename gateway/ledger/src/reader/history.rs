@@ -1,0 +1,127 @@
+//! What happened: the transitions of an alarm or order, and the audit with its chain.
+
+use super::{MAX_PAGE, Page, Reader, Wrong, page, time};
+use crate::audit::{AuditHash, chain};
+use crate::batch::{Subject, TransitionRow};
+use crate::error::{Damage, Doing, StoreError};
+use crate::rows::AuditRow;
+use crate::write::subject_columns;
+use rusqlite::{Row, params};
+
+/// A transition and its number in the history of all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// Its number.
+    pub id: i64,
+    /// What changed.
+    pub row: TransitionRow,
+}
+
+/// An audit row and its place in the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Its number, counted from 1 without gaps.
+    pub id: i64,
+    /// What was done.
+    pub row: AuditRow,
+    /// The hash over it and everything before it.
+    pub hash: AuditHash,
+}
+
+/// The end of the audit. Kept elsewhere, it shows later that nothing was cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditEnd {
+    /// Rows of the audit.
+    pub rows: i64,
+    /// Hash of the last; all zero without rows.
+    pub hash: AuditHash,
+}
+
+const AUDIT: &str = "SELECT id, at, actor, action, subject, detail, hash FROM audit";
+
+impl Reader {
+    /// The transitions of one alarm or order, oldest first, at most [`MAX_PAGE`].
+    pub fn transitions(&self, subject: Subject) -> Result<Vec<Transition>, StoreError> {
+        let (kind, number) = subject_columns(subject);
+        self.all(
+            "read the history",
+            "SELECT id, at, previous, next, event, actor, note FROM transition
+             WHERE kind = ?1 AND subject = ?2 ORDER BY id LIMIT ?3",
+            params![kind, number, page(MAX_PAGE)],
+            |row| {
+                Ok(Transition {
+                    id: row.get(0)?,
+                    row: TransitionRow {
+                        subject,
+                        at: time(row, 1)?,
+                        from: row.get(2)?,
+                        to: row.get(3)?,
+                        event: row.get(4)?,
+                        actor: row.get(5)?,
+                        note: row.get(6)?,
+                    },
+                })
+            },
+        )
+    }
+
+    /// A page of the audit, newest first.
+    pub fn audit(&self, asked: Page<i64>) -> Result<Vec<AuditEntry>, StoreError> {
+        let sql = format!("{AUDIT} WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
+        let before = asked.before.unwrap_or(i64::MAX);
+        self.all(
+            "read the audit",
+            &sql,
+            params![before, page(asked.limit)],
+            audit_entry,
+        )
+    }
+
+    /// Walks over the whole audit and checks that each row follows from the one before.
+    ///
+    /// Returns the end of the chain, or names the first row that does not fit.
+    pub fn verify_audit(&self) -> Result<AuditEnd, StoreError> {
+        let doing = "verify the audit";
+        let sql = format!("{AUDIT} WHERE id > ?1 ORDER BY id LIMIT ?2");
+        let mut end = AuditEnd {
+            rows: 0,
+            hash: [0; 32],
+        };
+        loop {
+            let entries = self.all(doing, &sql, params![end.rows, 1_000], audit_entry)?;
+            if entries.is_empty() {
+                return Ok(end);
+            }
+            for entry in entries {
+                let follows = entry.id == end.rows + 1 && entry.hash == chain(&end.hash, &entry.row);
+                if !follows {
+                    return Err(Damage::Audit { row: entry.id }).doing(doing);
+                }
+                end = AuditEnd {
+                    rows: entry.id,
+                    hash: entry.hash,
+                };
+            }
+        }
+    }
+}
+
+fn audit_entry(row: &Row<'_>) -> Result<AuditEntry, Wrong> {
+    let hash = row
+        .get_ref(6)?
+        .as_blob()
+        .ok()
+        .and_then(|hash| hash.try_into().ok());
+    Ok(AuditEntry {
+        id: row.get(0)?,
+        row: AuditRow {
+            at: time(row, 1)?,
+            actor: row.get(2)?,
+            action: row.get(3)?,
+            subject: row.get(4)?,
+            detail: row.get(5)?,
+        },
+        // A hash of the wrong length fits no chain; verification reports it at its row.
+        hash: hash.unwrap_or([0xFF; 32]),
+    })
+}

@@ -1,0 +1,150 @@
+//! The format of the file: how a connection is set up and how an older file becomes a current one.
+//!
+//! `user_version` is the format. Each step of [`MIGRATIONS`] leads from its index to the next format in one
+//! transaction of its own; steps are only ever appended. A file of a newer format is refused, never guessed at.
+
+use crate::error::OpenError;
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+use std::time::Duration;
+
+/// Name of the database file in the data folder.
+pub const DATABASE_FILE: &str = "linli.db";
+
+/// SQL that leads from format n to format n + 1.
+pub(crate) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+
+const PAGE_BYTES: u64 = 4096;
+
+/// Opens the file for the writer and brings it to the current format.
+pub(crate) fn open_writer(path: &Path, max_bytes: Option<u64>) -> Result<Connection, OpenError> {
+    let wrong = |doing| {
+        move |source| OpenError::Sqlite {
+            doing,
+            path: path.to_owned(),
+            source,
+        }
+    };
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut conn = Connection::open_with_flags(path, flags).map_err(wrong("open"))?;
+    conn.busy_timeout(Duration::from_secs(5))
+        .map_err(wrong("set up"))?;
+    // The writer checkpoints when idle; 16,000 pages are the bound if it never is, paid within a commit.
+    // The first two only matter while the file is empty: they are chosen at creation.
+    conn.execute_batch(
+        "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
+         PRAGMA mmap_size = 0; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 16000;
+         PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF;",
+    )
+    .map_err(wrong("set up"))?;
+    conn.set_prepared_statement_cache_capacity(64);
+    migrate(&mut conn, path, MIGRATIONS)?;
+    if let Some(bytes) = max_bytes {
+        conn.pragma_update(None, "max_page_count", (bytes / PAGE_BYTES).max(1) as i64)
+            .map_err(wrong("set the size limit of"))?;
+    }
+    Ok(conn)
+}
+
+/// Opens the file for reading only, beside the writer.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    let wrong = |doing| {
+        move |source| OpenError::Sqlite {
+            doing,
+            path: path.to_owned(),
+            source,
+        }
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags).map_err(wrong("open"))?;
+    conn.busy_timeout(Duration::from_secs(2))
+        .map_err(wrong("set up"))?;
+    conn.execute_batch(
+        "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cache_size = -4096;",
+    )
+    .map_err(wrong("set up"))?;
+    conn.set_prepared_statement_cache_capacity(32);
+    let found = format(&conn, path)?;
+    refuse_newer(found, MIGRATIONS.len(), path)?;
+    Ok(conn)
+}
+
+/// Runs the steps that the file has not seen yet, each in one transaction.
+pub(crate) fn migrate(conn: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), OpenError> {
+    let found = format(conn, path)?;
+    refuse_newer(found, steps.len(), path)?;
+    for (from, step) in steps.iter().enumerate().skip(found as usize) {
+        let run = |conn: &mut Connection| {
+            let transaction = conn.transaction()?;
+            transaction.execute_batch(step)?;
+            transaction.pragma_update(None, "user_version", from as i64 + 1)?;
+            transaction.commit()
+        };
+        run(conn).map_err(|source| OpenError::Sqlite {
+            doing: "upgrade the format of",
+            path: path.to_owned(),
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+fn format(conn: &Connection, path: &Path) -> Result<u32, OpenError> {
+    conn.pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|source| OpenError::Sqlite {
+            doing: "read the format of",
+            path: path.to_owned(),
+            source,
+        })
+}
+
+fn refuse_newer(found: u32, known: usize, path: &Path) -> Result<(), OpenError> {
+    let known = known as u32;
+    if found > known {
+        return Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEPS: &[&str] = &[
+        "CREATE TABLE bay (id INTEGER PRIMARY KEY); INSERT INTO bay VALUES (7);",
+        "ALTER TABLE bay ADD COLUMN occupied INTEGER NOT NULL DEFAULT 0;",
+        "CREATE INDEX bay_by_state ON bay (occupied);",
+    ];
+
+    #[test]
+    fn a_file_of_every_older_format_is_brought_up_to_date_and_keeps_its_rows() {
+        let path = Path::new("memory");
+        for older in 0..=STEPS.len() {
+            let mut conn = Connection::open_in_memory().unwrap();
+            migrate(&mut conn, path, &STEPS[..older]).unwrap();
+            migrate(&mut conn, path, STEPS).unwrap();
+            assert_eq!(format(&conn, path).unwrap(), STEPS.len() as u32);
+            let occupied: i64 = conn
+                .query_row("SELECT occupied FROM bay WHERE id = 7", [], |r| r.get(0))
+                .unwrap();
+            assert_eq!(occupied, 0, "from format {older}");
+        }
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_file_in_its_old_format() {
+        let path = Path::new("memory");
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, path, &STEPS[..1]).unwrap();
+        let broken = [STEPS[0], "CREATE TABLE half (x); CREATE TABLE bay (id);"];
+        assert!(migrate(&mut conn, path, &broken).is_err());
+        assert_eq!(format(&conn, path).unwrap(), 1);
+        assert!(conn.prepare("SELECT * FROM half").is_err());
+    }
+}

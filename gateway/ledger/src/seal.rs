@@ -1,0 +1,201 @@
+//! The sealer: moves samples from the log into compressed chunks, a slice at a time, and lets go of old log.
+//!
+//! A pass takes a group of points that are due, walks once over the part of the log that holds them and collects
+//! their samples (bounded), then encodes point by point. Each slice commits on its own: a point moves from "in the
+//! log" to "in chunks" in one transaction with its watermark, so a crash between slices loses and doubles nothing.
+//! A row of the log goes when all its samples are sealed, the engine's snapshot covers it and no cursor needs it.
+
+mod collect;
+mod encode;
+
+use crate::codec::columns::Columns;
+use crate::error::{Doing, StoreError};
+use crate::ledger::{Ledger, begin, end, roll_back};
+use crate::stage::{self, Snapshot};
+use linli_domain::id::{CommitId, PointKey};
+use linli_domain::time::Timestamp;
+use rusqlite::{Connection, params};
+use rustc_hash::FxHashMap;
+use std::time::{Duration, Instant};
+
+/// Samples a pass holds in memory at most, unless a single point has more; about 26 bytes each.
+const PASS_SAMPLES: usize = 600_000;
+/// Longest chunk in samples.
+const CHUNK_SAMPLES: usize = 4_000;
+
+/// What one call may use.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// Wall time, for ages.
+    pub now: Timestamp,
+    /// How long the slice may take, apart from the final sync; 20 ms keeps commits prompt.
+    pub slice: Duration,
+}
+
+/// What a slice did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sealed {
+    /// Points sealed.
+    pub points: usize,
+    /// Samples moved into chunks.
+    pub samples: usize,
+    /// Rows of the log that went.
+    pub rows: usize,
+    /// Whether there is more to do now.
+    pub more: bool,
+}
+
+/// A pass under way.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    /// The last commit it looks at.
+    upto: CommitId,
+    /// The last commit it has looked at.
+    scanned: CommitId,
+    /// Per point: up to where it is sealed already, and what was collected since.
+    points: FxHashMap<PointKey, (CommitId, Columns)>,
+    /// Whether more points were due than fit.
+    leaves_some: bool,
+}
+
+/// When the ledger last looked for points that are due: looking costs time per point, so not every call does.
+#[derive(Debug, Default)]
+pub(crate) struct Looked {
+    at: Timestamp,
+    readings: u64,
+    /// Whether the last slice left something to do.
+    more: bool,
+}
+
+/// A point sealed in a transaction that has not committed yet.
+struct Done {
+    point: PointKey,
+    last_chunk: i64,
+    samples: usize,
+}
+
+impl Ledger {
+    /// Seals for one slice of time and deletes log that nobody needs any more. Call it when idle, and again at once
+    /// while it says `more`.
+    ///
+    /// `cursors_floor` is the last commit that every forwarder has dealt with ([`Ledger::last_commit`] without any);
+    /// cursors left behind by more than the stage's limits are not waited for. `snapshot` is stored in the same
+    /// transaction. After an error nothing of the slice has happened.
+    pub fn seal(
+        &mut self,
+        budget: Budget,
+        cursors_floor: CommitId,
+        snapshot: Option<&Snapshot>,
+    ) -> Result<Sealed, StoreError> {
+        if self.pass.is_none() && snapshot.is_none() && !self.worth_a_look(budget.now) {
+            return Ok(Sealed::default());
+        }
+        let deadline = Instant::now() + budget.slice;
+        let covered = snapshot.map_or(self.snapshot, |snapshot| snapshot.commit);
+        let outcome = self.slice(budget, deadline, cursors_floor.min(self.last), covered, snapshot);
+        match &outcome {
+            Ok(sealed) => {
+                self.looked = Looked {
+                    at: budget.now,
+                    readings: self.readings,
+                    more: sealed.more,
+                }
+            }
+            Err(_) => {
+                roll_back(&self.conn);
+                self.pass = None;
+                self.heads.abandon_pass();
+            }
+        }
+        outcome
+    }
+
+    fn slice(
+        &mut self,
+        budget: Budget,
+        deadline: Instant,
+        cursors: CommitId,
+        covered: CommitId,
+        snapshot: Option<&Snapshot>,
+    ) -> Result<Sealed, StoreError> {
+        if self.pass.is_none() {
+            self.pass = self.next_pass(budget.now, cursors.min(covered));
+        }
+        let scanned = self.scan(deadline)?;
+        let doing = "seal samples";
+        begin(&self.conn).map_err(|(doing, source)| StoreError::Sqlite { doing, source })?;
+        let done = if scanned {
+            self.encode(deadline)?
+        } else {
+            Vec::new()
+        };
+        if let Some(snapshot) = snapshot {
+            stage::store_snapshot(&self.conn, snapshot).doing("store the snapshot")?;
+        }
+        let sealed_floor = self.sealed_floor(&done);
+        let (rows, more_rows) = self.let_go(budget.now, sealed_floor, cursors, covered)?;
+        let pruned = self.prune(budget.now).doing("let go of expired identities")?;
+        if done.is_empty() && rows == 0 && snapshot.is_none() && !pruned {
+            roll_back(&self.conn);
+        } else {
+            keep(&self.conn, "last_commit", self.last).doing(doing)?;
+            keep(&self.conn, "sealed_floor", sealed_floor).doing(doing)?;
+            end(&self.conn).map_err(|(doing, source)| StoreError::Sqlite { doing, source })?;
+        }
+        self.snapshot = covered;
+        let leaves_some = self.apply(&done, sealed_floor);
+        Ok(Sealed {
+            points: done.len(),
+            samples: done.iter().map(|done| done.samples).sum(),
+            rows,
+            more: self.pass.is_some() || leaves_some || more_rows,
+        })
+    }
+
+    /// Whether enough has happened since the last look: as many readings as fill a point, or a second.
+    fn worth_a_look(&mut self, now: Timestamp) -> bool {
+        let looked = &self.looked;
+        let moved = now.as_millis().abs_diff(looked.at.as_millis()) >= 1_000;
+        moved || self.readings - looked.readings >= self.options.seal_samples as u64 || looked.more
+    }
+
+    /// The last commit whose samples are all in chunks once `done` has committed.
+    fn sealed_floor(&self, done: &[Done]) -> CommitId {
+        let points: rustc_hash::FxHashSet<PointKey> = done.iter().map(|done| done.point).collect();
+        let first = self.heads.iter().filter_map(|series| {
+            let sealed = points.contains(&series.latest.point);
+            let unsealed = if sealed {
+                series.since_pass.unwrap_or_default()
+            } else {
+                series.unsealed
+            };
+            (unsealed.samples > 0).then_some(unsealed.first)
+        });
+        first.min().map_or(self.last, |first| CommitId(first - 1))
+    }
+
+    /// Takes into memory what has committed. Returns whether a finished pass left points for another.
+    fn apply(&mut self, done: &[Done], sealed_floor: CommitId) -> bool {
+        let upto = self.pass.as_ref().map_or(CommitId(0), |pass| pass.upto);
+        for done in done {
+            if let Some(series) = self.heads.get_mut(done.point) {
+                series.sealed = upto;
+                series.last_chunk = done.last_chunk;
+                series.unsealed = series.since_pass.take().unwrap_or_default();
+            }
+        }
+        while self.rows.front().is_some_and(|row| row.commit <= sealed_floor) {
+            self.rows.pop_front();
+        }
+        let finished = self.pass.take_if(|pass| pass.points.is_empty());
+        finished.is_some_and(|pass| pass.leaves_some)
+    }
+}
+
+fn keep(conn: &Connection, name: &str, commit: CommitId) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
+    )?
+    .execute(params![name, commit.0 as i64])
+    .map(drop)
+}

@@ -1,0 +1,102 @@
+//! Child processes with a captured log, stopped by pid.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+
+/// Log lines kept for failure messages.
+const LOG_LINES: usize = 400;
+
+/// A running peer. Dropping it kills it.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    log: Arc<Mutex<VecDeque<String>>>,
+}
+
+impl Running {
+    /// Starts `command` with its output captured.
+    ///
+    /// # Panics
+    /// When the program is not there; `make test` installs the peers.
+    pub fn start(name: &str, command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|e| panic!("start {name}: {e}; run `make peers` to install what is missing"));
+        let log = Arc::new(Mutex::new(VecDeque::new()));
+        if let Some(out) = child.stdout.take() {
+            follow(out, Arc::clone(&log));
+        }
+        if let Some(err) = child.stderr.take() {
+            follow(err, Arc::clone(&log));
+        }
+        Self { child, log }
+    }
+
+    /// The last lines it wrote.
+    pub fn log(&self) -> String {
+        self.log.lock().map(|log| log.iter().cloned().collect::<Vec<_>>().join("\n")).unwrap_or_default()
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap_or(0)
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// SIGKILL, and wait for the end.
+    pub async fn kill(&mut self) {
+        let _ = self.child.kill().await;
+    }
+
+    /// SIGTERM, and wait for the end; its exit code.
+    pub async fn terminate(&mut self) -> Option<i32> {
+        let _ = std::process::Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status();
+        tokio::time::timeout(crate::wait::PATIENCE, self.child.wait()).await.ok()?.ok()?.code()
+    }
+}
+
+fn follow(stream: impl AsyncRead + Unpin + Send + 'static, log: Arc<Mutex<VecDeque<String>>>) {
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(stream).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            if let Ok(mut log) = log.lock() {
+                if log.len() == LOG_LINES {
+                    log.pop_front();
+                }
+                log.push_back(line);
+            }
+        }
+    });
+}
+
+/// A loopback port that was free a moment ago.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).map(|a| a.port()).unwrap_or(0)
+}
+
+/// A program of this workspace, built beside the test binary.
+///
+/// # Panics
+/// When it was not built; `make test` builds it.
+pub fn workspace_program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap_or_default();
+    let found = test.ancestors().skip(1).take(3).map(|dir| dir.join(name)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not built: run `make test`, or `cargo build --workspace` first"))
+}
+
+/// The root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new("."))
+}
