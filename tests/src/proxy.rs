@@ -18,6 +18,7 @@ pub struct Proxy {
     pub port: u16,
     passed: Arc<AtomicU64>,
     too_early: Arc<Mutex<Vec<String>>>,
+    held: Arc<tokio::sync::watch::Sender<bool>>,
 }
 
 impl Proxy {
@@ -25,15 +26,30 @@ impl Proxy {
     pub async fn start(broker_port: u16, witness: Witness) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let proxy = Self { port, passed: Arc::default(), too_early: Arc::default() };
+        let held = Arc::new(tokio::sync::watch::channel(false).0);
+        let proxy = Self { port, passed: Arc::default(), too_early: Arc::default(), held };
         let task = proxy.clone();
         tokio::spawn(async move {
             while let Ok((gateway, _)) = listener.accept().await {
                 let (task, witness) = (task.clone(), Arc::clone(&witness));
-                tokio::spawn(async move { task.carry(gateway, broker_port, witness).await });
+                let mut held = task.held.subscribe();
+                tokio::spawn(async move {
+                    if *held.borrow() {
+                        return;
+                    }
+                    tokio::select! {
+                        _ = task.carry(gateway, broker_port, witness) => {}
+                        _ = held.wait_for(|held| *held) => {}
+                    }
+                });
             }
         });
         proxy
+    }
+
+    /// Cuts every connection and lets none through while held, so that nothing reaches the gateway.
+    pub async fn hold(&self, held: bool) {
+        self.held.send_replace(held);
     }
 
     /// How many PUBACKs passed.
@@ -83,10 +99,10 @@ impl Proxy {
             }
             to_broker.shutdown().await
         };
-        let down = tokio::spawn(down);
-        let result = up.await;
-        down.abort();
-        result
+        tokio::select! {
+            result = down => result,
+            result = up => result,
+        }
     }
 
     async fn judge(&self, open: &Mutex<HashMap<u16, (String, Vec<u8>)>>, id: u16, witness: &Witness) {

@@ -32,23 +32,18 @@ macro_rules! keys {
 }
 
 keys! {
-    OrderCard = "card.order",
-    AlarmCard = "card.alarm",
+    CardTitle = "card.title",
+    CardBold = "card.bold",
     CardPlace = "card.place",
-    CardAsset = "card.asset",
-    CardOrder = "card.order_line",
-    CardRole = "card.role",
-    CardAlarm = "card.alarm_line",
+    CardOrder = "card.order",
+    CardAlarm = "card.alarm",
     CardResponse = "card.response",
-    CardSince = "card.since",
-    CardNumber = "card.number",
+    CardTime = "card.time",
     DigestTitle = "digest.title",
     DigestLine = "digest.line",
     DigestMore = "digest.more",
     TestTitle = "test.title",
     TestBody = "test.body",
-    ReopenedNote = "note.reopened",
-    SensorNormalNote = "note.sensor_normal",
 }
 
 type Texts = BTreeMap<String, String>;
@@ -86,7 +81,8 @@ pub fn format(language: Language, key: Key, values: &[(&str, &str)]) -> String {
     fill(text(language, key), values)
 }
 
-/// The word for a code of a closed list, such as `("refusal", "unknown_order")` or `("state", "accepted")`.
+/// The word for a code of a closed list, such as `("refusal", "unknown_order")` or
+/// `("order_state", "accepted")`.
 pub fn find(language: Language, section: &str, code: &str) -> Option<&'static str> {
     texts(language)
         .get(&format!("{section}.{code}"))
@@ -164,6 +160,39 @@ mod tests {
     fn every_key_of_the_program_has_a_text() {
         for key in Key::ALL {
             assert!(texts(Language::Zh).contains_key(key.as_str()), "{}", key.as_str());
+        }
+    }
+
+    #[test]
+    fn every_code_of_the_core_has_a_word() {
+        use linli_domain::engine::NoticeKind as Kind;
+        let kinds = [
+            Kind::AlarmRaised,
+            Kind::AlarmCleared,
+            Kind::AlarmUnknown,
+            Kind::OrderDispatched,
+            Kind::OrderAccepted,
+            Kind::OrderStarted,
+            Kind::OrderCompleted,
+            Kind::OrderReopened,
+            Kind::OrderClosed,
+            Kind::OrderCancelled,
+        ];
+        for kind in kinds {
+            assert!(find(Language::Zh, "notice", kind.name()).is_some(), "{kind:?}");
+        }
+        for reason in linli_decode::RejectReason::ALL {
+            assert!(
+                find(Language::Zh, "reject", reason.label()).is_some(),
+                "{reason:?}"
+            );
+        }
+        for reason in linli_domain::reading::Reason::ALL {
+            let code = serde_json::to_value(reason).unwrap();
+            assert!(
+                find(Language::Zh, "quality", code.as_str().unwrap()).is_some(),
+                "{code}"
+            );
         }
     }
 

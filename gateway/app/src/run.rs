@@ -126,7 +126,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
         .with_context(|| format!("listen on {} for HTTP: is another program using the port?", config.http.listen))?;
     let address = listener.local_addr()?;
     let state = http::Http::new(&config, address, door.clone(), readers, progressed.clone(), &metrics, &clock);
-    outflow.spawn(http::serve(listener, http::router(state), stop.child_token()));
+    outflow.spawn(http::serve(listener, state, stop.child_token()));
 
     let running_broker = match &config.broker {
         Some(broker) => {
@@ -161,12 +161,13 @@ impl Gateway {
     pub async fn shutdown(self) {
         let orderly = async {
             self.stop.cancel();
-            self.field.close();
-            self.field.wait().await;
             if let Some(broker) = self.running_broker {
                 broker.stop().await;
             }
+            // The last commit drops the acknowledgement queues, which ends the connections.
             self.door.stop().await;
+            self.field.close();
+            self.field.wait().await;
             self.outflow.close();
             self.outflow.wait().await;
         };

@@ -50,6 +50,7 @@
 //! ```
 
 mod catalogue;
+mod context;
 mod envelope;
 mod frame;
 mod modbus;
@@ -61,11 +62,12 @@ mod topic;
 mod walk;
 
 pub use catalogue::Catalogue;
+pub use context::{BinGeometry, DeviceContext, Role};
 pub use envelope::open;
 pub use frame::{Body, Event, Family, Frame, LorawanIdentity, Opened};
 pub use modbus::{RegisterData, RegisterMap, RegisterRequest};
-pub use observation::{BinGeometry, Decoded, DeviceContext, Diagnostic, Observation, Role};
+pub use observation::{Decoded, Diagnostic, Observation};
 pub use plausible::{ClockWindow, plausible};
 pub use profile::{MAX_PROFILE_BYTES, Profile, ProfileError};
 pub use refusal::{DecodeError, JsonFault, RejectReason, Rejection};
-pub use topic::{InvalidPattern, TopicPattern};
+pub use topic::{Captures, InvalidPattern, TopicPattern};

@@ -1,10 +1,9 @@
-//! What comes out: observations, what the decoder noticed on the way, and the facts it is given about a device.
+//! What comes out: observations, and what the decoder noticed on the way.
 
+use crate::context::Role;
 use linli_domain::measure::Measure;
 use linli_domain::reading::{Quality, Reason, Value};
 use linli_domain::time::Timestamp;
-use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 /// One value a device reported, not yet bound to a point.
@@ -55,91 +54,6 @@ impl Observation {
             self.quality = Quality::Uncertain(reason);
         }
     }
-}
-
-/// What a device is used as. It decides between measures such as `bin.distance` and `level.distance`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the names are the words of the estate")]
-pub enum Role {
-    Bin,
-    Parking,
-    Leak,
-    Tank,
-    Door,
-    Smoke,
-    Climate,
-    Meter,
-    WaterMeter,
-    Gateway,
-    Any,
-}
-
-impl Role {
-    /// Every role with its name in documents.
-    pub const NAMES: [(Self, &'static str); 11] = [
-        (Self::Bin, "bin"),
-        (Self::Parking, "parking"),
-        (Self::Leak, "leak"),
-        (Self::Tank, "tank"),
-        (Self::Door, "door"),
-        (Self::Smoke, "smoke"),
-        (Self::Climate, "climate"),
-        (Self::Meter, "meter"),
-        (Self::WaterMeter, "water-meter"),
-        (Self::Gateway, "gateway"),
-        (Self::Any, "any"),
-    ];
-    /// The role with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMES
-            .iter()
-            .find(|(_, n)| *n == name)
-            .map(|(role, _)| *role)
-    }
-    /// The name in documents.
-    pub fn name(self) -> &'static str {
-        Self::NAMES
-            .iter()
-            .find(|(r, _)| *r == self)
-            .map_or("any", |(_, name)| name)
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// How a sensor hangs above a bin. Belongs to the asset; a profile never knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BinGeometry {
-    /// Distance the sensor measures in an empty bin, in millimetres.
-    pub empty_distance_mm: f64,
-    /// Distance the sensor measures in a full bin, in millimetres; smaller than the empty one.
-    pub full_distance_mm: f64,
-}
-
-impl BinGeometry {
-    /// Fill level in percent, 0 to 100, at `distance_mm`. `None` for a geometry that is not one.
-    pub fn fill(&self, distance_mm: f64) -> Option<f64> {
-        let depth = self.empty_distance_mm - self.full_distance_mm;
-        let fill = (self.empty_distance_mm - distance_mm) / depth * 100.0;
-        (depth.is_finite() && depth > 0.0 && fill.is_finite()).then(|| fill.clamp(0.0, 100.0))
-    }
-}
-
-/// What decoding needs to know about the one device that spoke.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct DeviceContext {
-    /// What it is used as; `None` takes the profile's default.
-    pub role: Option<Role>,
-    /// The bin below it: adds `bin.fill` to a `bin.distance`, unless the device reports a fill itself.
-    pub bin: Option<BinGeometry>,
-    /// Why nothing in this message is fully trusted ([`crate::Opened::caution`]).
-    pub caution: Option<Reason>,
 }
 
 /// What a successful decode says beside the observations.
@@ -252,21 +166,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fill_is_clamped_and_a_senseless_geometry_gives_none() {
-        let bin = BinGeometry {
-            empty_distance_mm: 2400.0,
-            full_distance_mm: 400.0,
-        };
-        assert_eq!(bin.fill(2116.0).map(|f| (f * 100.0).round()), Some(1420.0));
-        assert_eq!((bin.fill(9999.0), bin.fill(0.0)), (Some(0.0), Some(100.0)));
-        let flat = BinGeometry {
-            empty_distance_mm: 400.0,
-            full_distance_mm: 400.0,
-        };
-        assert_eq!((flat.fill(100.0), bin.fill(f64::NAN)), (None, None));
-    }
-
-    #[test]
     fn every_measure_of_our_own_is_in_the_vocabulary() {
         let own = &*OWN;
         let all = [
@@ -279,13 +178,5 @@ mod tests {
             own.margin,
         ];
         assert!(all.iter().all(Option::is_some));
-    }
-
-    #[test]
-    fn roles_have_one_name_in_code_and_documents() {
-        for (role, name) in Role::NAMES {
-            assert_eq!(serde_json::to_string(&role).unwrap(), format!("{name:?}"));
-            assert_eq!(Role::from_name(name), Some(role));
-        }
     }
 }

@@ -180,3 +180,37 @@ impl<T> Doing<T> for Result<T, Damage> {
         self.map_err(|source| StoreError::Damaged { doing, source })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: i32) -> CommitError {
+        let source = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        CommitError::from_sqlite("store an alarm", source)
+    }
+
+    #[test]
+    fn the_machine_is_told_from_the_batch() {
+        use rusqlite::ffi;
+        let machine = [
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_IOERR_FSYNC,
+            ffi::SQLITE_READONLY,
+            ffi::SQLITE_CANTOPEN,
+            ffi::SQLITE_BUSY,
+            ffi::SQLITE_NOMEM,
+            ffi::SQLITE_CORRUPT,
+        ];
+        for code in machine {
+            assert!(matches!(failure(code), CommitError::Io { .. }), "{code}");
+        }
+        for code in [
+            ffi::SQLITE_CONSTRAINT_UNIQUE,
+            ffi::SQLITE_TOOBIG,
+            ffi::SQLITE_MISMATCH,
+        ] {
+            assert!(matches!(failure(code), CommitError::Rejected { .. }), "{code}");
+        }
+    }
+}

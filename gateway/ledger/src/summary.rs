@@ -27,6 +27,19 @@ impl Summary {
         summary
     }
 
+    /// Over finite numbers in order of time.
+    pub(crate) fn of_numbers(numbers: &[f64]) -> Self {
+        Self {
+            samples: numbers.len() as u64,
+            numeric: numbers.len() as u64,
+            min: numbers.iter().copied().reduce(f64::min),
+            max: numbers.iter().copied().reduce(f64::max),
+            sum: numbers.iter().sum(),
+            first: numbers.first().copied(),
+            last: numbers.last().copied(),
+        }
+    }
+
     /// Takes in the next sample.
     #[inline]
     pub(crate) fn add(&mut self, value: Option<f64>) {

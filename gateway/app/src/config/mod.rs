@@ -50,9 +50,9 @@ pub struct Outline {
     pub buses: Vec<String>,
 }
 
-/// A configuration that cannot be used.
+/// A configuration that cannot be used; its text lists every problem with its line.
 #[derive(Debug, thiserror::Error)]
-#[error("{} cannot be used: {}", path.display(), render::summary(problems, Language::En))]
+#[error("{} cannot be used: {}\n\n{}", path.display(), render::summary(problems, Language::En), self.rendered())]
 pub struct Refused {
     /// The file.
     pub path: PathBuf,
@@ -60,16 +60,17 @@ pub struct Refused {
     pub problems: Vec<Problem>,
 }
 
-/// Reads a configuration that is going to be used. The warnings come with it.
-pub fn load(path: &Path, environment: Environment<'_>) -> Result<(Config, Vec<Problem>), Refused> {
-    let loaded = inspect(path, environment);
-    match loaded.config {
-        Some(config) => Ok((config, loaded.problems)),
-        None => Err(Refused {
-            path: path.to_owned(),
-            problems: loaded.problems,
-        }),
+impl Refused {
+    fn rendered(&self) -> String {
+        render::render(&self.problems, Language::En, false)
     }
+}
+
+/// Reads a configuration that is going to be used, with the environment of this process.
+pub fn load(path: &Path) -> Result<Config, Refused> {
+    let loaded = inspect(path, &secrets::process_environment);
+    let problems = loaded.problems;
+    loaded.config.ok_or_else(|| Refused { path: path.to_owned(), problems })
 }
 
 /// Reads a file as far as possible and says everything that is wrong with it.

@@ -5,13 +5,14 @@
 //! [`permission`](super::permission).
 
 use super::problem::{Code, Problem};
-use arc_swap::ArcSwap;
+use crate::clock::SharedClock;
+use arc_swap::ArcSwapOption;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use linli_domain::time::Timestamp;
-use linli_ledger::TokenRow;
+use linli_ledger::{Reader, StoreError, TokenRow};
 use rustc_hash::FxHashMap;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,9 @@ pub enum MintError {
     /// The system gave no random bytes.
     #[error("draw random bytes for a token")]
     Random(#[source] getrandom::Error),
+    /// The tokens there are could not be read.
+    #[error("look for tokens in the ledger")]
+    Ledger(#[source] StoreError),
     /// The file of the first token could not be written.
     #[error("write the first token to {}", path.display())]
     File {
@@ -124,14 +128,17 @@ fn secret(id: &str) -> Result<([u8; 32], SecretString), MintError> {
     ))
 }
 
-/// Makes the first token, named `admin`, and writes it to `<data>/admin.token`. The row is to be committed by
-/// the caller: the file comes first, so that a crash in between leaves an empty ledger and the next start
-/// writes another one.
-pub fn first_token(data: &Path, now: Timestamp) -> Result<TokenRow, MintError> {
-    let (row, text) = mint("admin", Role::Manager, now)?;
+/// A ledger without tokens gets its first one, named `admin`, written to `<data>/admin.token`. The row is to be
+/// committed by the caller: the file comes first, so that a crash in between leaves an empty ledger and the next
+/// start writes another one.
+pub fn first_token(reader: &Reader, data: &Path, clock: &SharedClock) -> Result<Option<TokenRow>, MintError> {
+    if !reader.tokens().map_err(MintError::Ledger)?.is_empty() {
+        return Ok(None);
+    }
+    let (row, text) = mint("admin", Role::Manager, clock.now().wall)?;
     let path = data.join(FIRST_TOKEN_FILE);
     write_private(data, &path, &text).map_err(|source| MintError::File { path, source })?;
-    Ok(row)
+    Ok(Some(row))
 }
 
 /// A temporary file (0600 from its first byte), renamed over the old one.
@@ -147,43 +154,47 @@ fn write_private(folder: &Path, path: &Path, text: &SecretString) -> std::io::Re
 /// Every token of the ledger, in memory: a request is checked without touching the disk.
 #[derive(Debug, Default)]
 pub struct Tokens {
-    rows: ArcSwap<FxHashMap<String, TokenRow>>,
+    /// `None` until they have been read.
+    rows: ArcSwapOption<FxHashMap<String, TokenRow>>,
 }
 
 impl Tokens {
     /// Knows these tokens from now on.
     pub fn replace(&self, rows: Vec<TokenRow>) {
         let rows = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
-        self.rows.store(Arc::new(rows));
+        self.rows.store(Some(Arc::new(rows)));
     }
 
-    /// One token changed.
+    /// One token was added or changed.
     pub fn put(&self, row: &TokenRow) {
         self.rows.rcu(|rows| {
-            let mut rows = FxHashMap::clone(rows);
+            let mut rows = rows.as_deref().cloned().unwrap_or_default();
             rows.insert(row.id.clone(), row.clone());
-            rows
+            Some(Arc::new(rows))
         });
+    }
+
+    /// Whether they have been read.
+    pub fn are_known(&self) -> bool {
+        self.rows.load().is_some()
     }
 
     /// The token with this id.
     pub fn get(&self, id: &str) -> Option<TokenRow> {
-        self.rows.load().get(id).cloned()
+        self.rows.load().as_ref()?.get(id).cloned()
     }
 
     /// Every token, oldest first.
     pub fn list(&self) -> Vec<TokenRow> {
-        let mut rows: Vec<TokenRow> = self.rows.load().values().cloned().collect();
+        let rows = self.rows.load();
+        let mut rows: Vec<TokenRow> = rows.iter().flat_map(|rows| rows.values().cloned()).collect();
         rows.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         rows
     }
 
     /// Whether the token behind a long stream is still good.
     pub fn still_good(&self, principal: &Principal) -> bool {
-        self.rows
-            .load()
-            .get(principal.id.as_ref())
-            .is_some_and(|row| row.revoked.is_none())
+        self.get(&principal.id).is_some_and(|row| row.revoked.is_none())
     }
 
     /// Who shows this token; `None` without an Authorization header.
@@ -205,6 +216,9 @@ impl Tokens {
             .ok_or_else(wrong)?;
         let shown: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
         let rows = self.rows.load();
+        let Some(rows) = rows.as_ref() else {
+            return Err(Problem::new(Code::Unavailable, "the tokens are being read; try again in a moment"));
+        };
         let row = rows.get(id);
         let stored = row.map_or([0; 32], |row| row.hash);
         let equal = bool::from(shown.ct_eq(&stored));
@@ -269,13 +283,22 @@ mod tests {
     }
 
     #[test]
-    fn the_first_token_is_readable_by_its_owner_only() {
+    fn the_first_token_is_written_once_and_readable_by_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
-        let row = first_token(folder.path(), Timestamp::from_millis(1)).unwrap();
+        let clock: SharedClock = Arc::new(crate::clock::SystemClock::new());
+        let mut ledger = linli_ledger::Ledger::open(folder.path(), &linli_ledger::Options::default()).unwrap();
+        let reader = ledger.reader().unwrap();
+        let row = first_token(&reader, folder.path(), &clock).unwrap().unwrap();
         let path = folder.path().join(FIRST_TOKEN_FILE);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let text = std::fs::read_to_string(&path).unwrap();
         let who = shown(&tokens(&[&row]), &format!("Bearer {}", text.trim())).unwrap().unwrap();
         assert_eq!(who.role, Role::Manager);
+
+        let mut batch = linli_ledger::Batch::at(clock.now());
+        let rows = [row];
+        batch.tokens = &rows;
+        ledger.commit(&batch).unwrap();
+        assert_eq!(first_token(&reader, folder.path(), &clock).unwrap(), None);
     }
 }

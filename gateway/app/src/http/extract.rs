@@ -20,16 +20,19 @@ pub const MAX_KEY: usize = 128;
 /// The header that names a request, so that a repeat is answered and not done again.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// A JSON body.
+/// Largest accepted estate document in bytes.
+pub const MAX_ESTATE: usize = 8 << 20;
+
+/// A JSON body of at most `LIMIT` bytes.
 #[derive(Debug, Clone)]
-pub struct Body<T> {
+pub struct Body<T, const LIMIT: usize = MAX_BODY> {
     /// What it says.
     pub value: T,
     /// SHA-256 over method, address and body: what an idempotency key is bound to.
     pub hash: [u8; 32],
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned, S: Send + Sync, const LIMIT: usize> FromRequest<S> for Body<T, LIMIT> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
@@ -38,14 +41,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             .headers
             .get(CONTENT_LENGTH)
             .and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > MAX_BODY) {
-            return Err(too_large());
+        if announced.is_some_and(|length| length > LIMIT) {
+            return Err(too_large(LIMIT));
         }
-        let bytes = to_bytes(body, MAX_BODY).await.map_err(|e| {
+        let bytes = to_bytes(body, LIMIT).await.map_err(|e| {
             let mut source: Option<&dyn std::error::Error> = Some(&e);
             while let Some(error) = source {
                 if error.to_string() == "length limit exceeded" {
-                    return too_large();
+                    return too_large(LIMIT);
                 }
                 source = error.source();
             }
@@ -75,8 +78,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-fn too_large() -> Problem {
-    Problem::new(Code::BodyTooLarge, format!("a body may have {MAX_BODY} bytes"))
+fn too_large(limit: usize) -> Problem {
+    Problem::new(Code::BodyTooLarge, format!("this body may have {limit} bytes"))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -4,9 +4,13 @@
 //! take the disk from the pipeline.
 
 use super::problem::{Code, Problem};
-use linli_ledger::{Reader, StoreError};
+use linli_ledger::{OpenError, Reader, StoreError};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
+
+/// Readers of the pool.
+const READERS: usize = 2;
 
 /// The pool.
 #[derive(Debug)]
@@ -30,12 +34,13 @@ impl Drop for Loan {
 }
 
 impl Readers {
-    /// A pool of these readers; two are enough.
-    pub fn new(readers: Vec<Reader>) -> Self {
-        Self {
+    /// A pool over the ledger in `data`.
+    pub fn open(data: &Path) -> Result<Self, OpenError> {
+        let readers = (0..READERS).map(|_| Reader::open(data)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
             places: Arc::new(Semaphore::new(readers.len())),
             idle: Arc::new(Mutex::new(readers)),
-        }
+        })
     }
 
     /// Runs a query on a thread of its own.

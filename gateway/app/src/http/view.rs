@@ -1,6 +1,6 @@
 //! What the handlers look names up in: the estate as it is now, and the points that have spoken.
 //!
-//! The estate is replaced by the pipeline after each committed edit. A [`Names`] is both for the length of one
+//! The estate arrives from the pipeline after each committed edit. A [`Names`] is both for the length of one
 //! answer, so that an answer never mixes two versions.
 
 use super::problem::Problem;
@@ -13,8 +13,6 @@ use linli_domain::measure::Measure;
 use linli_ledger::PointRow;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
-
-pub use crate::pipeline::{EstateView, SharedEstate};
 
 /// The points, by number and by id.
 #[derive(Debug, Default)]
@@ -78,19 +76,15 @@ impl Points {
 #[derive(Debug, Clone)]
 pub struct Names {
     /// The estate.
-    pub estate: Arc<EstateView>,
+    pub estate: Arc<Estate>,
     /// The points.
     pub points: Arc<PointTable>,
 }
 
 impl Names {
-    fn estate(&self) -> &Estate {
-        &self.estate.estate
-    }
-
     /// Name of an asset and the path of its place.
     pub fn asset(&self, id: &AssetId) -> (Text, Text) {
-        let (name, place) = self.estate().texts_of(id);
+        let (name, place) = self.estate.texts_of(id);
         (Text::from(&name), Text::from(&place))
     }
 
@@ -101,13 +95,13 @@ impl Names {
 
     /// A device of the estate.
     pub fn device(&self, id: &DeviceId) -> Option<&Device> {
-        self.estate().device(self.estate().device_by_id(id)?)
+        self.estate.device(self.estate.device_by_id(id)?)
     }
 
     /// The asset a point watches.
     pub fn asset_of(&self, row: &PointRow) -> Option<&Asset> {
         let measure: Measure = row.measure.parse().ok()?;
         let index = self.device(&row.device)?.asset_of(measure, row.instance.as_deref())?;
-        self.estate().asset(index)
+        self.estate.asset(index)
     }
 }

@@ -7,12 +7,19 @@
 //!
 //! It does not decide who is told (that is the estate's rules and the routes), and it never writes the ledger.
 
-pub mod address;
-mod outbound;
+pub mod plan;
+mod event;
+pub mod worker;
+mod flights;
+mod outlet;
+mod queue;
+mod settle;
 pub mod policy;
 pub mod signature;
 pub mod webhook;
 pub mod wecom;
+mod outbound;
+pub mod address;
 
 use async_trait::async_trait;
 use linli_domain::time::Now;
@@ -119,3 +126,6 @@ pub enum BadChannel {
     #[error("prepare the HTTP client")]
     Client(#[source] reqwest::Error),
 }
+
+#[cfg(test)]
+mod channel_tests;

@@ -82,8 +82,10 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// for every window and not only on average.
 ///
 /// It starts empty with the program; after a restart the robot's own limit (45009) speaks for the first minute.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Allowance {
+    /// Whether there is a limit at all; a pause holds either way.
+    limited: bool,
     /// Times of the sends of the last window, oldest first; never more than [`ROBOT_PER_MINUTE`].
     sent: VecDeque<Duration>,
     /// Until when the channel asked for silence.
@@ -91,16 +93,27 @@ pub struct Allowance {
 }
 
 impl Allowance {
+    /// The allowance of a channel with a limit, or without one.
+    pub fn new(limited: bool) -> Self {
+        Self {
+            limited,
+            sent: VecDeque::new(),
+            paused_until: Duration::ZERO,
+        }
+    }
+
     /// Takes one send at `now` (time since any fixed instant, never backwards), or says how long to wait.
     pub fn take(&mut self, lane: Lane, now: Duration) -> Result<(), Duration> {
         let wait = self.wait(lane, now);
         if !wait.is_zero() {
             return Err(wait);
         }
-        if self.sent.len() == ROBOT_PER_MINUTE {
-            self.sent.pop_front();
+        if self.limited {
+            if self.sent.len() == ROBOT_PER_MINUTE {
+                self.sent.pop_front();
+            }
+            self.sent.push_back(now);
         }
-        self.sent.push_back(now);
         Ok(())
     }
 
@@ -178,7 +191,7 @@ mod tests {
 
     #[test]
     fn two_sends_of_a_minute_are_kept_for_critical_messages() {
-        let mut allowance = Allowance::default();
+        let mut allowance = Allowance::new(true);
         let now = Duration::from_secs(1000);
         for _ in 0..18 {
             allowance.take(Lane::Rest, now).unwrap();
@@ -194,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_pause_holds_every_lane() {
-        let mut allowance = Allowance::default();
+        let mut allowance = Allowance::new(true);
         allowance.pause(Duration::ZERO, Duration::from_secs(60));
         let at = Duration::from_secs(10);
         assert_eq!(allowance.take(Lane::Critical, at), Err(Duration::from_secs(50)));
@@ -206,7 +219,7 @@ mod tests {
         fn no_window_of_a_minute_holds_more_than_twenty(
             steps in prop::collection::vec((0u64..9_000, any::<bool>()), 1..400),
         ) {
-            let (mut allowance, mut now) = (Allowance::default(), Duration::ZERO);
+            let (mut allowance, mut now) = (Allowance::new(true), Duration::ZERO);
             let mut sent: Vec<Duration> = Vec::new();
             for (step, critical) in steps {
                 now += Duration::from_millis(step);

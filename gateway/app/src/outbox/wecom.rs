@@ -7,6 +7,7 @@
 use super::outbound::{Answer, Endpoint, Lost};
 use super::{BadChannel, Message, Outcome, Send};
 use async_trait::async_trait;
+use linli_domain::text::Language;
 use linli_domain::time::Now;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::SecretString;
@@ -37,6 +38,8 @@ mod errcode {
 /// What is stored for a group robot: the message, and the line that stands for it in a digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Card {
+    /// The language it is written in; a digest continues in it.
+    pub language: Language,
     /// `P1` to `P4`.
     pub priority: String,
     /// One line for digests.

@@ -256,6 +256,13 @@ impl Core {
         project(changes, &self.engine, &self.planner, now.wall, commit, &self.metrics, &mut self.batch);
     }
 
+    /// The program has started: delays of another boot are re-based before anything else happens.
+    pub fn started(&mut self, now: &Now) {
+        if let Err(refusal) = self.input(now, &Input::Started) {
+            tracing::error!(%refusal, "the engine refused to start");
+        }
+    }
+
     /// A delay of the engine is over.
     pub fn tick(&mut self, now: &Now) {
         if let Err(refusal) = self.input(now, &Input::Tick) {

@@ -80,6 +80,9 @@ impl Loop {
 
     /// Runs until told to stop or until every door is gone.
     pub fn run(mut self) {
+        let now = self.core.clock.now();
+        self.core.started(&now);
+        self.commit();
         loop {
             self.tick();
             let arrival = self.inbox.arrivals.try_recv();

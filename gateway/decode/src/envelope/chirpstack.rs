@@ -39,13 +39,13 @@ struct Uplink<'a> {
     time: Option<Text<'a>>,
     #[serde(borrow)]
     device_info: Option<DeviceInfo<'a>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     f_cnt: u32,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     f_port: u8,
     #[serde(borrow)]
     data: Option<Text<'a>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     rx_info: Vec<Gateway>,
 }
 
@@ -56,13 +56,13 @@ struct Status<'a> {
     time: Option<Text<'a>>,
     #[serde(borrow)]
     device_info: Option<DeviceInfo<'a>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     margin: f64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     battery_level: f64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     battery_level_unavailable: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     external_power_source: bool,
 }
 
@@ -75,13 +75,13 @@ struct DeviceInfo<'a> {
 
 #[derive(Deserialize)]
 struct Gateway {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     rssi: f64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     snr: f64,
 }
 
-/// Opens an event; its kind is the `{event}` level of the topic.
+/// Opens an event; its kind is the `{event}` level of the topic. A pattern without that level subscribes to uplinks only.
 pub(super) fn open<'a>(captures: Captures<'a>, frame: &Frame<'a>) -> Result<Opened<'a>, Rejection> {
     match captures.event.unwrap_or("up") {
         "up" => uplink(captures.device, frame),
@@ -224,6 +224,13 @@ fn report(opened: &mut Opened<'_>, measure: Option<Measure>, value: Option<Value
         observation.distrust(caution);
     }
     opened.envelope_readings.push(observation);
+}
+
+/// In protobuf-JSON null, too, stands for the default.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// A text borrowed from the message where it has no escapes; serde borrows no `Option<Cow<str>>` on its own.

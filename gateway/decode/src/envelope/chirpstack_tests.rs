@@ -42,6 +42,16 @@ fn what_protobuf_leaves_out_is_zero_and_not_missing() {
 }
 
 #[test]
+fn null_is_the_default_as_well() {
+    let opened =
+        up(r#"{"time":null,"deviceInfo":null,"fCnt":null,"fPort":null,"data":null,"rxInfo":null}"#).unwrap();
+    assert_eq!(
+        (&*opened.address, opened.body, opened.observed),
+        (EUI, Body::None, None)
+    );
+}
+
+#[test]
 fn a_frame_of_mac_commands_only_is_alive_but_says_nothing() {
     let opened = up(r#"{"deviceInfo":{"devEui":"de20fdcb2f925c2c"},"fCnt":4}"#).unwrap();
     assert_eq!((opened.event, opened.body), (Event::Uplink, Body::None));

@@ -7,8 +7,10 @@ mod plan;
 mod read;
 mod words;
 
-use crate::observation::{DeviceContext, Observation};
-use crate::profile::convert::{Collector, Emit, Raw};
+use crate::context::DeviceContext;
+use crate::observation::Observation;
+use crate::profile::collect::Collector;
+use crate::profile::convert::{Emit, Raw};
 use linli_domain::reading::Reason;
 pub(crate) use read::read;
 use words::Form;

@@ -3,9 +3,10 @@
 use super::plan::{Register, plan};
 use super::words::{Form, Kind, Order};
 use super::{MAX_WORDS, Point, RegisterMap};
-use crate::profile::bytes_read::read_extract;
+use crate::profile::bytes_number::read_extract;
 use crate::profile::document::{Node, Problems, Table};
-use crate::profile::field::{Kind as FieldKind, Roles, read_emit};
+use crate::profile::field::{Kind as FieldKind, read_emit};
+use crate::profile::roles::Roles;
 
 /// Most registers of a profile.
 const MAX_REGISTERS: usize = 1024;
@@ -100,7 +101,7 @@ fn read_register(
     let words = Form {
         kind,
         order,
-        extract: crate::profile::bytes::Extract::ALL,
+        extract: crate::profile::layout::Extract::ALL,
     }
     .words();
     let is_unsigned = matches!(kind, Kind::Unsigned(_)) && !is_bits;

@@ -2,6 +2,8 @@
 
 use crate::{DeviceContext, Observation, Profile, RegisterData, RegisterMap, RegisterRequest};
 use linli_domain::reading::{Quality, Reason, Value};
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 fn parse(modbus: &str) -> Result<Profile, Vec<String>> {
     let text = format!("id = \"a.b\"\ntitle = \"A\"\nversion = 1\n[modbus]\n{modbus}");
@@ -206,4 +208,42 @@ fn a_senseless_map_is_refused() {
         "max_registers = 1\nregisters = [{ function = 3, address = 0, type = \"f32\", measure = \"temperature\" }]",
     );
     assert!(errors.expect_err("refused")[0].contains("raise max_registers"));
+}
+
+/// The word a pretended device holds at `address`.
+fn word_at(address: u16) -> u16 {
+    address.wrapping_mul(31).wrapping_add(7)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_plan_puts_a_value_on_the_wrong_point(
+        addresses in vec((0u16..300, any::<bool>()), 1..60),
+        max_registers in 2u16..=125,
+    ) {
+        let registers: Vec<String> = addresses.iter().enumerate().map(|(n, (address, wide))| {
+            let kind = if *wide { "u32" } else { "u16" };
+            format!("{{ function = 3, address = {address}, type = \"{kind}\", measure = \"pulse.count\", instance = \"P{n}\" }}")
+        }).collect();
+        let map = map(&format!("max_registers = {max_registers}\nregisters = [{}]", registers.join(", ")));
+        let mut out = Vec::new();
+        for (index, request) in map.requests().iter().enumerate() {
+            prop_assert!(request.count <= max_registers);
+            let asked = request.start..request.start + request.count;
+            let declared = |a: u16| addresses.iter().any(|(at, wide)| a == *at || (*wide && a == *at + 1));
+            prop_assert!(asked.clone().all(declared), "a gap was read");
+            let words = asked.map(word_at).collect();
+            map.decode(index, &RegisterData::Words(words), &DeviceContext::default(), &mut out);
+        }
+        prop_assert_eq!(out.len(), addresses.len());
+        for (n, (address, wide)) in addresses.iter().enumerate() {
+            let (high, low) = (u32::from(word_at(*address)), u32::from(word_at(address + 1)));
+            let want = if *wide { high << 16 | low } else { high };
+            let instance = format!("P{n}");
+            let found = out.iter().find(|o| o.instance.as_deref() == Some(&instance));
+            prop_assert_eq!(found.and_then(|o| o.value.clone()), Some(Value::Number(want.into())));
+        }
+    }
 }

@@ -1,125 +1,12 @@
 //! The part of a value's description that bytes, JSON members and registers share: where it goes, how it converts.
 
-use super::convert::{Code, Emit, RoleTarget, Scale, Target};
+use super::convert::{Code, Emit, Scale, Target};
 use super::document::{Node, Problems, Table};
+use super::roles::{Roles, read_measure, read_role_target};
 use super::unit;
-use crate::observation::Role;
-use linli_domain::measure::{Measure, Unit, nearest};
+use linli_domain::measure::Unit;
 use linli_domain::reading::Value;
-use std::ops::Range;
 use std::sync::Arc;
-
-/// The `$names` of a profile.
-#[derive(Debug, Default)]
-pub(crate) struct Roles {
-    pub(crate) roles: Vec<Role>,
-    pub(crate) default: Option<Role>,
-    targets: Vec<Arc<RoleTarget>>,
-}
-
-impl Roles {
-    /// Reads `[roles]` and `default_role`.
-    pub(crate) fn read(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Self {
-        let default = top.take("default_role");
-        let Some(node) = top.take("roles") else {
-            if let Some(default) = default {
-                problems.refuse::<()>(
-                    default.span(),
-                    "`default_role` without [roles]",
-                    "add [roles] or leave it out",
-                );
-            }
-            return Self::default();
-        };
-        let mut found: Vec<(Box<str>, Role, Measure, Range<usize>)> = Vec::new();
-        let mut roles = Vec::new();
-        for (name, span, node) in problems.table(node).map(|mut t| t.rest()).unwrap_or_default() {
-            let Some(role) = read_role(name, span, problems) else {
-                continue;
-            };
-            roles.push(role);
-            for (variable, span, node) in problems.table(node).map(|mut t| t.rest()).unwrap_or_default() {
-                let measure = problems
-                    .text(node)
-                    .and_then(|text| read_measure(text, node.span(), problems));
-                if let Some(measure) = measure {
-                    found.push((variable.into(), role, measure, span));
-                }
-            }
-        }
-        let default = match default {
-            Some(node) => problems
-                .text(node)
-                .and_then(|name| read_role(name, node.span(), problems)),
-            None if roles.len() > 1 => {
-                let hint = "say which role a device has when its own document names none";
-                problems.refuse(node.span(), "`default_role` is missing", hint)
-            }
-            None => roles.first().copied(),
-        };
-        let targets = default
-            .map(|default| group(found, default, problems))
-            .unwrap_or_default();
-        Self {
-            roles,
-            default,
-            targets,
-        }
-    }
-}
-
-fn group(
-    found: Vec<(Box<str>, Role, Measure, Range<usize>)>,
-    default: Role,
-    problems: &mut Problems<'_>,
-) -> Vec<Arc<RoleTarget>> {
-    let mut targets: Vec<RoleTarget> = Vec::new();
-    for (name, role, measure, span) in found {
-        match targets.iter_mut().find(|t| t.name == name) {
-            Some(target) => {
-                let unit = target.measures[0].1.unit();
-                if unit != measure.unit() {
-                    let message = format!(
-                        "`{name}` is in {unit} in one role and in {} in another",
-                        measure.unit()
-                    );
-                    problems.refuse::<()>(span, message, "give the value one unit in every role");
-                }
-                target.measures.push((role, measure));
-            }
-            None => targets.push(RoleTarget {
-                name,
-                default,
-                measures: vec![(role, measure)],
-            }),
-        }
-    }
-    targets.into_iter().map(Arc::new).collect()
-}
-
-pub(crate) fn read_role(name: &str, span: Range<usize>, problems: &mut Problems<'_>) -> Option<Role> {
-    Role::from_name(name).or_else(|| {
-        let names: Vec<_> = Role::NAMES.iter().map(|(_, name)| *name).collect();
-        problems.refuse(
-            span,
-            format!("unknown role `{name}`"),
-            format!("use one of {}", names.join(", ")),
-        )
-    })
-}
-
-pub(crate) fn read_measure(name: &str, span: Range<usize>, problems: &mut Problems<'_>) -> Option<Measure> {
-    match name.parse::<Measure>() {
-        Ok(measure) => Some(measure),
-        Err(error) => {
-            let hint = error
-                .hint
-                .map(|near| format!("did you mean \"{near}\"?"))
-                .unwrap_or_default();
-            problems.refuse(span, format!("{name:?} is not a measure of the vocabulary"), hint)
-        }
-    }
-}
 
 /// What a raw value can be, for the checks at load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,26 +72,6 @@ pub(crate) fn read_emit(
     })
 }
 
-fn read_role_target(
-    name: &str,
-    span: Range<usize>,
-    roles: &Roles,
-    problems: &mut Problems<'_>,
-) -> Option<(Target, Unit)> {
-    match roles.targets.iter().find(|t| *t.name == *name) {
-        Some(target) => Some((Target::ByRole(target.clone()), target.measures[0].1.unit())),
-        None => {
-            let hint = match nearest(name, roles.targets.iter().map(|t| &*t.name)) {
-                Some(near) => format!("did you mean \"${near}\"?"),
-                None => {
-                    format!("name its measure in [roles], for example bin = {{ {name} = \"bin.distance\" }}")
-                }
-            };
-            problems.refuse(span, format!("no role gives ${name} a measure"), hint)
-        }
-    }
-}
-
 /// An instance becomes part of a point's id and follows its rules.
 fn read_instance(node: Node<'_>, problems: &mut Problems<'_>) -> Option<Arc<str>> {
     let text = problems.text(node)?;
@@ -253,17 +120,26 @@ fn read_meanings(
             "write for example enum = { 0 = false, 1 = true }",
         );
     }
-    let mut meanings = Vec::with_capacity(entries.len());
+    let mut meanings: Vec<(Code, Value)> = Vec::with_capacity(entries.len());
     for (key, span, node) in entries {
         let code = match read_code(key) {
-            Some(code) => Some(Code::Int(code)),
-            None if kind == Kind::Json => Some(Code::Text(key.into())),
-            None => problems.refuse(
-                span,
-                format!("{key:?} is not a code"),
-                "write a number such as 1 or 0x1f",
-            ),
+            Some(code) if kind != Kind::Json || !key.starts_with("0x") => Some(Code::Int(code)),
+            _ if kind == Kind::Json => Some(Code::Text(key.into())),
+            _ => {
+                let hint = "write a number such as 1 or 0x1f";
+                problems.refuse(span.clone(), format!("{key:?} is not a code"), hint)
+            }
         };
+        if code
+            .as_ref()
+            .is_some_and(|code| meanings.iter().any(|(other, _)| other == code))
+        {
+            problems.refuse::<()>(
+                span,
+                format!("the code {key} has two meanings"),
+                "write each once",
+            );
+        }
         let value = match unit {
             Unit::BOOL => problems.boolean(node).map(Value::State),
             Unit::TEXT => problems.text(node).map(|text| Value::Text(text.into())),

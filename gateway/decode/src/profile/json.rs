@@ -1,8 +1,11 @@
 //! The JSON layout of a profile: which members become which observations. One walk over the text, no tree.
 
-use super::convert::{Collector, Emit, Raw};
+use super::collect::Collector;
+use super::convert::{Emit, Raw};
 use super::document::{Node, Problems, Table};
-use super::field::{Kind, Roles, read_emit};
+use super::field::{Kind, read_emit};
+use super::roles::Roles;
+use crate::envelope::MAX_FRAME_BYTES;
 use crate::observation::Diagnostic;
 use crate::refusal::DecodeError;
 use crate::walk::{Pointers, Scalar, Sink};
@@ -167,6 +170,12 @@ impl JsonLayout {
 
     /// Decodes `text` into `collector`. After an error the collector holds a part and must be discarded.
     pub(super) fn run(&self, text: &[u8], collector: &mut Collector<'_>) -> Result<(), DecodeError> {
+        if text.len() > MAX_FRAME_BYTES {
+            return Err(DecodeError::TooLarge {
+                bytes: text.len(),
+                limit: MAX_FRAME_BYTES,
+            });
+        }
         let mut read = Read {
             layout: self,
             collector,

@@ -5,26 +5,32 @@
 //! missing codes, scale and offset, switches, TLV, JSON pointers and Modbus registers; no expressions, no code.
 
 pub(crate) mod bytes;
-pub(crate) mod bytes_read;
+pub(crate) mod bytes_number;
+mod bytes_read;
+pub(crate) mod collect;
 pub(crate) mod convert;
 pub(crate) mod document;
 pub(crate) mod field;
 mod json;
+pub(crate) mod layout;
+pub(crate) mod roles;
 mod selftest;
+mod selftest_read;
 mod unit;
 
+use crate::context::{DeviceContext, Role};
 use crate::frame::Body;
 use crate::modbus::{self, RegisterMap};
-use crate::observation::{Decoded, DeviceContext, Observation, Role};
+use crate::observation::{Decoded, Observation};
 use crate::refusal::DecodeError;
-use bytes::BytesLayout;
-use convert::Collector;
+use collect::Collector;
 pub use document::ProfileError;
 use document::{Problems, Table};
-use field::Roles;
 use json::JsonLayout;
+use layout::BytesLayout;
 use linli_domain::id::ProfileId;
 use linli_domain::time::duration_text;
+use roles::Roles;
 use std::time::Duration;
 use toml::de::DeTable;
 

@@ -140,6 +140,14 @@ fn senseless_combinations_are_refused() {
         &bytes(r#"{ u9 = "temperature" }"#),
         &["exactly one kind", "did you mean `u8`?"],
     );
+    refused_with(
+        &bytes(r#"{ u8 = "leak.wet", enum = { 1 = true, 0x1 = false } }"#),
+        &["two meanings"],
+    );
+    refused_with(
+        "[bytes]\nswitch = { on = \"port\", cases = { 1 = [], 0x1 = [] } }",
+        &["is not a case", "each once"],
+    );
     refused_with("[bytes]", &["exactly one of `fields`, `switch` and `tlv`"]);
     refused_with("", &["describes no messages"]);
     refused_with(

@@ -54,6 +54,19 @@ fn folder(name: &str) -> Vec<(PathBuf, Json)> {
     cases
 }
 
+/// Topic and payload of every message fixture.
+pub(crate) fn messages() -> Vec<(String, Vec<u8>)> {
+    let cases = folder("mqtt").into_iter();
+    cases
+        .filter_map(|(_, case)| {
+            Some((
+                case["topic"].as_str()?.to_owned(),
+                payload_bytes(&case["payload"]),
+            ))
+        })
+        .collect()
+}
+
 fn profile_of(case: &Json) -> Option<Arc<Profile>> {
     let (_, id) = COVERED.iter().find(|(device, _)| case["device"] == *device)?;
     Some(

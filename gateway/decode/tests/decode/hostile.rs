@@ -1,6 +1,6 @@
 //! Whatever arrives, the decoder answers: no input may stop it.
 
-use crate::catalogue;
+use crate::{catalogue, fixtures};
 use linli_decode::{Body, DeviceContext, Family, Frame, Profile, RegisterData, TopicPattern, open};
 use linli_domain::time::Timestamp;
 use proptest::collection::vec;
@@ -10,8 +10,8 @@ use std::sync::{Arc, LazyLock};
 static PROFILES: LazyLock<Vec<Arc<Profile>>> = LazyLock::new(|| catalogue::load().iter().cloned().collect());
 static FILES: LazyLock<Vec<(String, String)>> = LazyLock::new(catalogue::files);
 
-const UPLINK: &str = r#"{"deduplicationId":"x","time":"2025-03-14T06:07:13.137000000+00:00","deviceInfo":{"devEui":"de20fdcb2f925c2c","tags":{"model":"em400-udl"}},"fCnt":101,"fPort":85,"data":"AXVcA2cBAQSCRAgFAAE=","rxInfo":[{"rssi":-87,"snr":8.5}]}"#;
-const LOADGEN: &str = r#"{"id":"d000042","ts":1764000000123,"u":1,"s":17,"fill":63.4,"temp":21.75,"batt":3.61,"rssi":-87,"p":"xx"}"#;
+/// Topic and payload of every fixture, whatever its family.
+static MESSAGES: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(fixtures::messages);
 
 fn try_all(topic: &str, payload: &[u8]) {
     for family in Family::ALL {
@@ -90,19 +90,20 @@ fn any_json() -> impl Strategy<Value = String> {
     })
 }
 
-/// A text with some bytes replaced, removed or repeated.
-fn mutated(text: &'static str) -> impl Strategy<Value = Vec<u8>> {
-    vec((any::<prop::sample::Index>(), any::<u8>(), 0..3u8), 1..6).prop_map(move |edits| {
-        let mut bytes = text.as_bytes().to_vec();
+/// A fixture's topic, and its payload with some bytes replaced, removed or added.
+fn mutated_fixture() -> impl Strategy<Value = (String, Vec<u8>)> {
+    let edit = (any::<prop::sample::Index>(), any::<u8>(), 0..3u8);
+    (any::<prop::sample::Index>(), vec(edit, 1..6)).prop_map(|(which, edits)| {
+        let (topic, mut bytes) = which.get(&MESSAGES).clone();
         for (at, byte, kind) in edits {
-            let at = at.index(bytes.len());
+            let at = at.index(bytes.len().max(1));
             match kind {
-                0 => bytes[at] = byte,
-                1 if bytes.len() > 1 => drop(bytes.remove(at)),
+                0 if at < bytes.len() => bytes[at] = byte,
+                1 if at < bytes.len() => drop(bytes.remove(at)),
                 _ => bytes.insert(at, byte),
             }
         }
-        bytes
+        (topic, bytes)
     })
 }
 
@@ -123,9 +124,8 @@ proptest! {
     }
 
     #[test]
-    fn mutated_messages(uplink in mutated(UPLINK), plain in mutated(LOADGEN)) {
-        try_all("application/a/device/de20fdcb2f925c2c/event/up", &uplink);
-        try_all("zigbee2mqtt/a", &plain);
+    fn mutated_fixtures((topic, payload) in mutated_fixture()) {
+        try_all(&topic, &payload);
     }
 
     #[test]

@@ -9,4 +9,5 @@
 
 mod catalogue;
 mod fixtures;
+mod guide;
 mod hostile;

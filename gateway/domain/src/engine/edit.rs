@@ -7,7 +7,7 @@
 use super::Engine;
 use super::change::{AlarmEvent, AuditEvent, Changes};
 use super::readings::judge;
-use super::store::NEVER;
+use super::state::NEVER;
 use crate::alarm::{Condition, Watch, WatchEvent};
 use crate::command::{Refusal, Reply};
 use crate::estate::{Estate, EstateDoc};
@@ -37,6 +37,7 @@ impl Engine {
         let mut versions = self.store.state().rule_versions.clone();
         let edited = number_rules(&mut estate, self.estate(), &mut versions);
         let mut before = self.watches_before();
+        let limits: Vec<u64> = self.store.index().points.iter().map(|p| p.silence_ms).collect();
         let estate = Arc::new(estate);
         self.store.replace(|state| {
             state.estate = estate.clone();
@@ -63,7 +64,7 @@ impl Engine {
             let event = self.last_event(n);
             self.watch_event(n, event, now, changes);
         }
-        self.refresh_all(now, changes);
+        self.refresh_all(&limits, now, changes);
         Ok(Reply::Done)
     }
 
@@ -150,23 +151,13 @@ impl Engine {
         }
     }
 
-    /// Everything that hangs on the estate is brought in step with it.
-    fn refresh_all(&mut self, now: &Now, changes: &mut Changes) {
-        for n in 0..self.store.state().points.len() {
-            let silent_at = self.store.state().points.get(n).map(|p| p.silent_at);
-            let watched = self
-                .store
-                .index()
-                .points
-                .get(n)
-                .is_some_and(|p| !p.watches.is_empty());
-            let heard = self
-                .store
-                .state()
-                .points
-                .get(n)
-                .is_some_and(|p| p.latest.is_some());
-            if watched && heard && silent_at != Some(NEVER) {
+    /// Everything that hangs on the estate is brought in step with it; `limits` are the silences allowed before.
+    fn refresh_all(&mut self, limits: &[u64], now: &Now, changes: &mut Changes) {
+        for n in 0..self.store.index().points.len() {
+            let limit = self.store.index().points.get(n).map(|p| p.silence_ms);
+            let point = self.store.state().points.get(n);
+            let waiting = point.is_some_and(|p| p.latest.is_some() && p.silent_at != NEVER);
+            if waiting && limit != limits.get(n).copied() {
                 self.expect_again(n, now);
             }
         }

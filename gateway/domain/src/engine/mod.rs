@@ -6,8 +6,8 @@
 //! be stepped next, [`Engine::begin`], [`Engine::commit`] and [`Engine::rollback`] let a caller drop the steps of
 //! a batch that could not be stored.
 //!
-//! A step in the order it happens: the clock ([`timers`]), due delays, then the input ([`readings`],
-//! [`commands`], [`edit`]); what follows for alarms is in [`alarms`], for orders in [`orders`].
+//! A step in the order it happens: the clock and due delays (`timers`), then the input (`readings`, `commands`,
+//! `edit`); what follows for alarms is in `alarms`, for orders in `orders` and `reviews`. `store` alone writes.
 
 mod alarms;
 mod change;
@@ -17,25 +17,29 @@ mod edit;
 mod index;
 mod orders;
 mod readings;
+mod reviews;
 mod snapshot;
+mod state;
 mod store;
 mod timers;
 
 pub use change::{AlarmChange, AlarmEvent, AuditEvent, Changes, Notice, NoticeKind, OrderChange};
 pub use snapshot::SnapshotError;
 
-use crate::alarm::Alarm;
+use crate::alarm::{Alarm, Watch};
 use crate::command::{Command, Refusal, Reply};
 use crate::estate::{DeviceIndex, Estate, EstateDoc, Problem};
-use crate::id::{AlarmId, AssetId, Class, DeviceId, Fault, OrderId, PointKey};
+use crate::id::{AlarmId, AssetId, Class, DeviceId, Fault, OrderId, PointKey, RuleId};
 use crate::measure::Measure;
 use crate::order::Order;
 use crate::reading::Reading;
+use crate::rule::Rule;
 use crate::time::{Deadline, Now};
 use serde::{Deserialize, Serialize};
+use state::{Counters, NEVER, State};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{Counters, NEVER, State, Store};
+use store::Store;
 
 /// A point: the number it has for ever, and what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +59,7 @@ pub struct PointDef {
 pub enum Input {
     /// The program has started.
     Started,
-    /// Time has passed.
+    /// Time has passed. After a reboot delays go on from the last input, so a quiet estate wants one a minute.
     Tick,
     /// A device was heard to measure something for the first time.
     Point(PointDef),
@@ -76,6 +80,19 @@ pub struct Step {
     pub reply: Result<Reply, Refusal>,
     /// Whether a reading was evaluated; a late or retained one may only have been looked at.
     pub evaluated: bool,
+}
+
+/// One rule looking at one point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WatchView<'a> {
+    /// The rule.
+    pub rule: &'a Arc<Rule>,
+    /// The point.
+    pub point: PointKey,
+    /// The asset the point watches.
+    pub asset: &'a AssetId,
+    /// What the rule knows about it.
+    pub watch: Watch,
 }
 
 /// The state of an estate and the decisions about it.
@@ -206,21 +223,10 @@ impl Engine {
     pub fn latest(&self, key: PointKey) -> Option<&Reading> {
         self.store.state().points.get(key.0 as usize)?.latest.as_ref()
     }
-    /// Whether a watched point has been silent for too long.
+    /// Whether a point that was heard has been silent for too long since.
     pub fn is_silent(&self, key: PointKey) -> bool {
-        let n = key.0 as usize;
-        let state = self.store.state();
-        let watched = self
-            .store
-            .index()
-            .points
-            .get(n)
-            .is_some_and(|p| !p.watches.is_empty());
-        watched
-            && state
-                .points
-                .get(n)
-                .is_some_and(|p| p.latest.is_some() && p.silent_at == NEVER)
+        let point = self.store.state().points.get(key.0 as usize);
+        point.is_some_and(|p| p.latest.is_some() && p.silent_at == NEVER)
     }
     /// The estate.
     pub fn estate(&self) -> &Arc<Estate> {
@@ -249,6 +255,23 @@ impl Engine {
     /// The open order of a key.
     pub fn order_of(&self, asset: &AssetId, fault: &Fault) -> Option<&Arc<Order>> {
         self.store.open_order(asset, fault)
+    }
+    /// The version of a rule, gone ones included.
+    pub fn rule_version(&self, id: &str) -> Option<u32> {
+        let id = RuleId::new(id).ok()?;
+        self.store.state().rule_versions.get(&id).copied()
+    }
+    /// What every rule knows about every point it looks at, in the order of the points.
+    pub fn watches(&self) -> impl Iterator<Item = WatchView<'_>> {
+        let watches = self.store.state().watches.iter();
+        watches
+            .zip(&self.store.index().watches)
+            .map(|(watch, def)| WatchView {
+                rule: &def.rule,
+                point: def.point,
+                asset: &def.asset,
+                watch: *watch,
+            })
     }
     /// How many rules look at how many points: the number of watches.
     pub fn watch_count(&self) -> usize {

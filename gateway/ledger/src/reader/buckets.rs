@@ -3,7 +3,7 @@
 //! A chunk that lies inside one bucket answers from the summary beside it and is not decoded.
 
 use super::Reader;
-use crate::codec::chunk;
+use crate::codec::chunk::{self, Numbers};
 use crate::error::{Damage, Doing, StoreError};
 use crate::summary::Summary;
 use linli_domain::id::PointKey;
@@ -104,10 +104,12 @@ impl Reader {
                 .as_blob()
                 .map_err(|_| damaged("it is not a blob"))
                 .doing(doing)?;
-            let columns = chunk::decode(point, data).map_err(damaged).doing(doing)?;
-            columns
-                .numeric()
-                .for_each(|(observed, number)| filling.add(observed, number));
+            match chunk::decode_numbers(point, data).map_err(damaged).doing(doing)? {
+                Numbers::Plain { observed, numbers } => filling.add_plain(&observed, &numbers),
+                Numbers::Mixed(columns) => columns
+                    .numeric()
+                    .for_each(|(observed, number)| filling.add(observed, number)),
+            }
         }
         Ok(())
     }
@@ -156,7 +158,30 @@ impl Filling {
         }
     }
 
-    /// Takes in a chunk that lies inside one bucket.
+    /// Takes in the samples of a chunk that all have numbers: a stretch per bucket, without a step per sample.
+    fn add_plain(&mut self, observed: &[i64], numbers: &[f64]) {
+        let (mut observed, mut numbers) = (observed, numbers);
+        if numbers.iter().any(|number| !number.is_finite()) {
+            observed
+                .iter()
+                .zip(numbers)
+                .for_each(|(at, number)| self.add(*at, Some(*number).filter(|n| n.is_finite())));
+            return;
+        }
+        let before = observed.partition_point(|at| *at < self.from);
+        (observed, numbers) = (&observed[before..], &numbers[before..]);
+        while let Some(n) = observed.first().and_then(|at| self.bucket(*at)) {
+            let end = self
+                .from
+                .saturating_add((n as i64 + 1).saturating_mul(self.width));
+            let length = observed.partition_point(|at| *at < end);
+            let stretch = Summary::of_numbers(&numbers[..length]);
+            self.merge(observed[0], observed[length - 1], &stretch);
+            (observed, numbers) = (&observed[length..], &numbers[length..]);
+        }
+    }
+
+    /// Takes in a chunk, or a part of one, that lies inside one bucket.
     fn merge(&mut self, t0: i64, t1: i64, chunk: &Summary) {
         let Some((summary, first, last)) = self.bucket(t0).and_then(|n| self.buckets.get_mut(n)) else {
             return;

@@ -48,7 +48,7 @@ pub(super) fn check(raw: &Raw, folder: &Path, environment: Environment<'_>, sink
     Some(Config {
         language: raw.language.as_ref().map_or(Language::Zh, |at| at.value),
         estate_seed: folder.join(&raw.estate_seed.as_ref()?.value),
-        profiles: folder.join(&raw.profiles.as_ref()?.value),
+        profiles: folder.join(raw.profiles.as_ref().map_or(Path::new("profiles"), |at| &at.value)),
         store: Store {
             data: folder.join(&store?.data.as_ref()?.value),
             commit_delay: store

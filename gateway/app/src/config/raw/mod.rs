@@ -128,7 +128,6 @@ impl Raw {
             "\"estates/example.toml\"",
             raw.estate_seed.as_ref(),
         );
-        top.need("profiles", "\"profiles\"", raw.profiles.as_ref());
         top.need("store", "{ data = \"/var/lib/linli\" }", raw.store.as_ref());
         top.finish();
         raw

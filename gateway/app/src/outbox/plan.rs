@@ -1,0 +1,243 @@
+//! From notices to deliveries: one row per notice and channel, complete enough to be sent as it is for ever.
+//!
+//! Pure, and called by the pipeline so that the rows commit with the change they speak of. The body of a webhook is
+//! written here once and never again: every attempt sends the same id and the same bytes. Which channels hear of a
+//! notice is the routes' decision; that a group is not told the same thing twice is decided here. No person's name
+//! leaves through this module.
+
+use super::event::{self, Event};
+use super::wecom::Card;
+use crate::config::{Channel, ChannelKind, Route};
+use crate::messages::{self, Key};
+use jiff::tz::TimeZone;
+use linli_domain::engine::{Notice, NoticeKind};
+use linli_domain::estate::Estate;
+use linli_domain::id::ChannelId;
+use linli_domain::text::Language;
+use linli_domain::time::Timestamp;
+use linli_ledger::NewDelivery;
+use std::collections::BTreeSet;
+
+/// Longest name in a title, longest text of a card, in characters.
+const MAX_NAME_CHARS: usize = 80;
+const MAX_TEXT_CHARS: usize = 400;
+
+/// In which form a channel takes its messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A CloudEvents body.
+    Event,
+    /// A markdown card for a group of people.
+    Card,
+}
+
+/// Turns notices into deliveries by the routes of the configuration.
+#[derive(Debug, Clone)]
+pub struct Planner {
+    routes: Vec<Route>,
+    channels: Vec<(ChannelId, Form)>,
+    language: Language,
+}
+
+impl Planner {
+    /// A planner for these routes and channels; messages to people are in `language`.
+    pub fn new(routes: Vec<Route>, channels: Vec<Channel>, language: Language) -> Self {
+        let form = |channel: Channel| match channel.kind {
+            ChannelKind::Webhook { .. } => (channel.id, Form::Event),
+            ChannelKind::Wecom { .. } => (channel.id, Form::Card),
+        };
+        Self {
+            routes,
+            channels: channels.into_iter().map(form).collect(),
+            language,
+        }
+    }
+
+    /// The deliveries for `notices`, which commit at `at`.
+    pub fn plan(&self, notices: &[Notice], estate: &Estate, at: Timestamp) -> Vec<NewDelivery> {
+        let mut planned = Vec::new();
+        let mut taken = BTreeSet::new();
+        for notice in notices {
+            let channels = self.channels_for(notice);
+            if channels.is_empty() {
+                continue;
+            }
+            let event = Event::new(notice, estate, at, self.language, &mut taken);
+            for (channel, form) in channels {
+                let payload = match form {
+                    Form::Event => event.to_json(),
+                    Form::Card if is_for_people(notice) => {
+                        serde_json::to_vec(&self.card(notice, &event, &estate.doc().timezone))
+                    }
+                    Form::Card => continue,
+                };
+                // Both are plain structs of text: writing them cannot fail.
+                let Ok(payload) = payload else { continue };
+                planned.push(NewDelivery {
+                    channel: channel.to_string(),
+                    subject_kind: event::subject_kind(notice).into(),
+                    subject: event.subject.clone(),
+                    payload,
+                    idempotency: format!("{channel}/{}", event.id),
+                    created: at,
+                    next_at: at,
+                });
+            }
+        }
+        planned
+    }
+
+    /// A test message for a channel; `None` when there is no such channel. `nonce` tells one test from another.
+    pub fn test(
+        &self,
+        channel: &ChannelId,
+        estate: &Estate,
+        at: Timestamp,
+        nonce: &str,
+    ) -> Option<NewDelivery> {
+        let (_, form) = self.channels.iter().find(|(id, _)| id == channel)?;
+        let title = messages::text(self.language, Key::TestTitle).to_owned();
+        let body = messages::format(self.language, Key::TestBody, &[("channel", channel.as_str())]);
+        let event = Event::test(estate, at, nonce, &title);
+        let payload = match form {
+            Form::Event => event.to_json(),
+            Form::Card => serde_json::to_vec(&Card {
+                language: self.language,
+                priority: "P4".into(),
+                text: format!("**{title}**\n{body}"),
+                title,
+            }),
+        };
+        Some(NewDelivery {
+            channel: channel.to_string(),
+            subject_kind: "test".into(),
+            subject: event.subject.clone(),
+            payload: payload.ok()?,
+            idempotency: format!("{channel}/{}", event.id),
+            created: at,
+            next_at: at,
+        })
+    }
+
+    /// Channels of the routes that match, each once. A notice that belongs to no trade goes where everything goes,
+    /// and where no route takes everything, to all of them: it must not get lost between the trades.
+    fn channels_for(&self, notice: &Notice) -> Vec<(&ChannelId, Form)> {
+        let takes_all = self.routes.iter().any(|route| route.roles.is_empty());
+        let matches = |route: &&Route| match notice.role {
+            Some(role) => route.roles.is_empty() || route.roles.contains(&role),
+            None => route.roles.is_empty() || !takes_all,
+        };
+        let wanted: BTreeSet<&ChannelId> = self
+            .routes
+            .iter()
+            .filter(matches)
+            .flat_map(|r| &r.channels)
+            .collect();
+        let known = self.channels.iter().filter(|(id, _)| wanted.contains(id));
+        known.map(|(id, form)| (id, *form)).collect()
+    }
+
+    fn card(&self, notice: &Notice, event: &Event, timezone: &str) -> Card {
+        let language = self.language;
+        let say = |key, name, value: &str| messages::format(language, key, &[(name, value)]);
+        let asset = plain(notice.asset_name.get(language), MAX_NAME_CHARS);
+        let what = notice
+            .title
+            .as_ref()
+            .map(|title| plain(title.get(language), MAX_NAME_CHARS));
+        let title = messages::format(
+            language,
+            Key::CardTitle,
+            &[
+                ("priority", messages::word(language, "priority", event.priority())),
+                ("event", messages::word(language, "notice", notice.kind.name())),
+                ("what", what.as_deref().unwrap_or_default()),
+                ("asset", &asset),
+            ],
+        );
+        let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut lines = vec![say(Key::CardBold, "title", &title)];
+        let place = plain(notice.place.get(language), MAX_TEXT_CHARS);
+        if !place.is_empty() {
+            lines.push(say(Key::CardPlace, "place", &place));
+        }
+        match (notice.order, notice.alarm) {
+            (Some(order), _) => {
+                let role = notice
+                    .role
+                    .map_or("", |r| messages::word(language, "role", r.as_str()));
+                let values = [("order", order.to_string()), ("role", role.to_owned())];
+                let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+                lines.push(messages::format(language, Key::CardOrder, &values));
+            }
+            (None, Some(alarm)) => lines.push(say(Key::CardAlarm, "alarm", &alarm.to_string())),
+            (None, None) => {}
+        }
+        let response = plain(notice.response.get(language), MAX_TEXT_CHARS);
+        if calls_for_work(notice.kind) && !response.is_empty() {
+            lines.push(say(Key::CardResponse, "response", &response));
+        }
+        lines.push(say(Key::CardTime, "time", &local_time(notice.at, timezone)));
+        Card {
+            language,
+            priority: event.priority().to_owned(),
+            text: lines.join("\n"),
+            title,
+        }
+    }
+}
+
+/// Whether a group of people is told. An order speaks for its alarms, and that work has begun is between the
+/// worker and the console.
+fn is_for_people(notice: &Notice) -> bool {
+    match notice.kind {
+        NoticeKind::AlarmRaised | NoticeKind::AlarmCleared => notice.order.is_none(),
+        NoticeKind::OrderStarted => false,
+        NoticeKind::AlarmUnknown
+        | NoticeKind::OrderDispatched
+        | NoticeKind::OrderAccepted
+        | NoticeKind::OrderCompleted
+        | NoticeKind::OrderReopened
+        | NoticeKind::OrderClosed
+        | NoticeKind::OrderCancelled => true,
+    }
+}
+
+/// Whether somebody has to act on it, so that what to do belongs in the message.
+fn calls_for_work(kind: NoticeKind) -> bool {
+    matches!(
+        kind,
+        NoticeKind::AlarmRaised
+            | NoticeKind::AlarmUnknown
+            | NoticeKind::OrderDispatched
+            | NoticeKind::OrderReopened
+    )
+}
+
+/// A name as it may stand in markdown: one line, no markup, no mention, of bounded length.
+fn plain(text: &str, most: usize) -> String {
+    let safe = |c: char| match c {
+        '<' => '＜',
+        '>' => '＞',
+        '[' => '［',
+        ']' => '］',
+        '*' => '＊',
+        '`' => '｀',
+        c if c.is_control() => ' ',
+        c => c,
+    };
+    text.trim().chars().map(safe).take(most).collect()
+}
+
+/// The time as the estate's clocks show it; UTC when the zone is unknown.
+fn local_time(at: Timestamp, timezone: &str) -> String {
+    let zone = TimeZone::get(timezone).unwrap_or(TimeZone::UTC);
+    match jiff::Timestamp::from_millisecond(at.as_millis()) {
+        Ok(instant) => instant.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => at.to_string(),
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

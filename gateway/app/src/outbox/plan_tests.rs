@@ -1,0 +1,208 @@
+use super::*;
+use linli_domain::engine::NoticeKind;
+use linli_domain::id::{AlarmId, OrderId};
+use linli_domain::order::OrderRole;
+use linli_domain::rule::Priority;
+use linli_domain::text::Text;
+use std::time::Duration;
+
+fn text(zh: &str, en: &str) -> Text {
+    Text {
+        zh: zh.into(),
+        en: en.into(),
+    }
+}
+
+fn estate() -> Estate {
+    let document = "id = \"jinyuan.1\"\nname = { zh = \"锦园\", en = \"Jinyuan\" }\n";
+    Estate::resolve(std::sync::Arc::new(toml::from_str(document).unwrap())).unwrap()
+}
+
+fn at() -> Timestamp {
+    Timestamp::parse_rfc3339("2026-01-31T19:02:11Z").unwrap()
+}
+
+fn notice(kind: NoticeKind) -> Notice {
+    Notice {
+        kind,
+        at: at(),
+        alarm: Some(AlarmId(991)),
+        order: Some(OrderId(42)),
+        role: Some(OrderRole::Repair),
+        priority: Priority::P1,
+        asset: "b3-pipe".parse().unwrap(),
+        asset_name: text("3号楼管段", "B3 pipe zone"),
+        place: text("一期 / 3号楼 / B1", "Phase 1 / Building 3 / B1"),
+        title: Some(text("漏水", "Leak")),
+        response: text("关闭分段阀。", "Close the section valve."),
+        actor: Some("张三".into()),
+    }
+}
+
+fn channel(id: &str, kind: ChannelKind) -> Channel {
+    Channel {
+        id: id.parse().unwrap(),
+        kind,
+        timeout: Duration::from_secs(5),
+    }
+}
+
+fn planner(routes: &[(&[OrderRole], &[&str])]) -> Planner {
+    let webhook = ChannelKind::Webhook {
+        url: "https://cmms.example/hook".into(),
+        keys: Vec::new(),
+        allow_private: false,
+    };
+    let group = |id| {
+        let url = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=x".into();
+        channel(id, ChannelKind::Wecom { url })
+    };
+    let route = |(roles, channels): &(&[OrderRole], &[&str])| Route {
+        roles: roles.to_vec(),
+        channels: channels.iter().map(|id| id.parse().unwrap()).collect(),
+    };
+    Planner::new(
+        routes.iter().map(route).collect(),
+        vec![channel("cmms", webhook), group("repair"), group("cleaning")],
+        Language::Zh,
+    )
+}
+
+fn to_all() -> Planner {
+    planner(&[(&[], &["cmms", "repair"])])
+}
+
+fn recorded() -> Timestamp {
+    at().plus(Duration::from_secs(2))
+}
+
+#[test]
+fn the_event_is_cloudevents_to_the_letter() {
+    let planned = to_all().plan(&[notice(NoticeKind::OrderDispatched)], &estate(), recorded());
+    let body = String::from_utf8(planned[0].payload.clone()).unwrap();
+    assert_eq!(
+        body,
+        concat!(
+            r#"{"specversion":"1.0","id":"jinyuan-1_WO-42_order_dispatched_1769886131000","#,
+            r#""source":"/estates/jinyuan.1/gateway","type":"org.linli.order.dispatched","subject":"WO-42","#,
+            r#""time":"2026-01-31T19:02:11.000Z","recordedtime":"2026-01-31T19:02:13.000Z","#,
+            r#""correlationid":"WO-42","severitytext":"ERROR","severitynumber":17,"#,
+            r#""datacontenttype":"application/json","data":{"order":"WO-42","alarm":"AL-991","kind":"repair","#,
+            r#""priority":"P1","state":"dispatched","since":"2026-01-31T19:02:11.000Z","asset":"b3-pipe","#,
+            r#""asset_name":"3号楼管段","place":"一期 / 3号楼 / B1","title":"漏水","response":"关闭分段阀。"}}"#,
+        )
+    );
+}
+
+#[test]
+fn the_card_says_what_where_and_what_to_do() {
+    let planned = to_all().plan(&[notice(NoticeKind::OrderDispatched)], &estate(), recorded());
+    let card: Card = serde_json::from_slice(&planned[1].payload).unwrap();
+    assert_eq!(card.title, "特急 新工单 漏水 3号楼管段");
+    assert_eq!(
+        card.text,
+        "**特急 新工单 漏水 3号楼管段**\n> 位置：一期 / 3号楼 / B1\n> 工单：WO-42（维修）\n> 处置：关闭分段阀。\n\
+         > 时间：2026-02-01 03:02:11"
+    );
+}
+
+#[test]
+fn no_persons_name_leaves() {
+    for kind in [NoticeKind::OrderAccepted, NoticeKind::OrderClosed] {
+        for row in to_all().plan(&[notice(kind)], &estate(), recorded()) {
+            assert!(
+                !String::from_utf8(row.payload).unwrap().contains("张三"),
+                "{kind:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_row_is_named_by_channel_and_event_and_the_same_plan_gives_the_same_rows() {
+    let notices = [
+        notice(NoticeKind::OrderDispatched),
+        notice(NoticeKind::AlarmRaised),
+    ];
+    let planned = to_all().plan(&notices, &estate(), recorded());
+    assert_eq!(planned, to_all().plan(&notices, &estate(), recorded()));
+    let names: Vec<_> = planned.iter().map(|row| row.idempotency.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "cmms/jinyuan-1_WO-42_order_dispatched_1769886131000",
+            "repair/jinyuan-1_WO-42_order_dispatched_1769886131000",
+            "cmms/jinyuan-1_AL-991_alarm_raised_1769886131000",
+        ]
+    );
+    assert!(
+        planned
+            .iter()
+            .all(|row| row.payload.len() < crate::outbox::MAX_PAYLOAD_BYTES)
+    );
+}
+
+#[test]
+fn two_equal_notices_of_one_plan_stay_two() {
+    let notices = [notice(NoticeKind::AlarmUnknown), notice(NoticeKind::AlarmUnknown)];
+    let planned = planner(&[(&[], &["cmms"])]).plan(&notices, &estate(), at());
+    assert_eq!(planned.len(), 2);
+    assert!(
+        planned[1].idempotency.ends_with("_2"),
+        "{}",
+        planned[1].idempotency
+    );
+}
+
+#[test]
+fn routes_choose_by_trade_and_name_a_channel_once() {
+    let planner = planner(&[
+        (&[OrderRole::Repair], &["repair"]),
+        (&[OrderRole::Cleaning], &["cleaning"]),
+        (&[OrderRole::Repair, OrderRole::Cleaning], &["repair"]),
+    ]);
+    let planned = planner.plan(&[notice(NoticeKind::OrderDispatched)], &estate(), at());
+    let channels: Vec<_> = planned.iter().map(|row| row.channel.as_str()).collect();
+    assert_eq!(channels, ["repair"]);
+}
+
+#[test]
+fn a_system_alarm_without_a_trade_is_not_lost_between_the_trades() {
+    let mut system = notice(NoticeKind::AlarmRaised);
+    (system.role, system.order) = (None, None);
+    let channels = |planner: Planner| -> Vec<String> {
+        let planned = planner.plan(std::slice::from_ref(&system), &estate(), at());
+        planned.into_iter().map(|row| row.channel).collect()
+    };
+    let trades: &[(&[OrderRole], &[&str])] = &[
+        (&[OrderRole::Repair], &["repair"]),
+        (&[OrderRole::Cleaning], &["cleaning"]),
+    ];
+    assert_eq!(channels(planner(trades)), ["repair", "cleaning"]);
+    let with_all: &[(&[OrderRole], &[&str])] = &[(&[OrderRole::Repair], &["repair"]), (&[], &["cmms"])];
+    assert_eq!(channels(planner(with_all)), ["cmms"]);
+}
+
+#[test]
+fn names_cannot_mention_anybody_or_break_the_card() {
+    let mut hostile = notice(NoticeKind::OrderDispatched);
+    hostile.asset_name = text("<@all> [点我](http://x)\n**泵**", "x");
+    let planned = to_all().plan(&[hostile], &estate(), at());
+    let card: Card = serde_json::from_slice(&planned[1].payload).unwrap();
+    assert!(
+        !card.text.contains("<@") && !card.text.contains("]("),
+        "{}",
+        card.text
+    );
+    assert_eq!(card.title.lines().count(), 1);
+}
+
+#[test]
+fn a_test_message_fits_its_channel() {
+    let planner = to_all();
+    let send = |id: &str| planner.test(&id.parse().unwrap(), &estate(), at(), "n-1");
+    assert_eq!(send("cmms").unwrap().subject_kind, "test");
+    let card: Card = serde_json::from_slice(&send("repair").unwrap().payload).unwrap();
+    assert!(card.text.contains("repair"));
+    assert!(send("nowhere").is_none());
+}

@@ -1,0 +1,26 @@
+//! The domain's tests that cross its modules: stories in domain words, wrong documents, random histories.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on should say so"
+)]
+
+#[path = "runner/estate_test.rs"]
+mod estate_test;
+
+#[path = "runner/commands.rs"]
+mod commands;
+#[path = "runner/edits.rs"]
+mod edits;
+#[path = "runner/estates.rs"]
+mod estates;
+#[path = "runner/properties.rs"]
+mod properties;
+#[path = "runner/readings.rs"]
+mod readings;
+#[path = "runner/speed.rs"]
+mod speed;
+#[path = "runner/stories.rs"]
+mod stories;

@@ -1,0 +1,440 @@
+//! Random histories argue with what must always hold.
+
+use crate::estate_test::{ESTATE, actor, doc};
+use linli_domain::Engine;
+use linli_domain::command::{Action, ActorRole, Command};
+use linli_domain::engine::{Changes, Input, PointDef};
+use linli_domain::id::{AlarmId, OrderId, PointKey};
+use linli_domain::order::table::Closing;
+use linli_domain::order::{OrderEvent, OrderState, OverrideReason};
+use linli_domain::reading::{Quality, Reading, Reason, Value};
+use linli_domain::time::{BootId, Monotonic, Now, Timestamp};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+const POINTS: [(&str, &str); 5] = [
+    ("rope", "leak.wet"),
+    ("spot", "leak.wet"),
+    ("lid", "bin.fill"),
+    ("bay", "parking.occupied"),
+    ("gateway", "gateway.broker_dropped"),
+];
+
+/// The usual estate in a hurry, so that a short history goes round the whole loop.
+fn estate() -> String {
+    ESTATE
+        .replace("off_delay = \"10m\"", "off_delay = \"20s\"")
+        .replace("hold = \"10m\"", "hold = \"40s\"")
+        .replace("grace = \"15m\"", "grace = \"2m\"")
+        .replace("on_delay = \"10m\"", "on_delay = \"30s\"")
+        .replace("on_delay = \"5m\"", "on_delay = \"15s\"")
+        .replace("hold = \"5m\"", "hold = \"25s\"")
+}
+
+/// One thing that happens, independent of the state it meets.
+#[derive(Debug, Clone)]
+enum Happening {
+    Wait(u32),
+    WaitForWake,
+    ClockSet(i32),
+    Reboot,
+    Reading {
+        point: u8,
+        wrong: bool,
+        age: u16,
+        quality: Quality,
+    },
+    Person {
+        who: u8,
+        action: u8,
+        order: u8,
+        stale: bool,
+    },
+    /// The next step of an order, by whoever may take it.
+    Work {
+        order: u8,
+    },
+    Edit(u8),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let quality = prop_oneof![
+        8 => Just(Quality::Good),
+        1 => Just(Quality::Uncertain(Reason::Retained)),
+        1 => Just(Quality::Uncertain(Reason::ClockInvalid)),
+        1 => Just(Quality::Bad(Reason::CommTimeout)),
+    ];
+    let age = prop_oneof![4 => Just(0u16), 1 => 1u16..2_000];
+    prop_oneof![
+        1 => (1u32..700).prop_map(Happening::Wait),
+        4 => (1u32..30).prop_map(Happening::Wait),
+        3 => Just(Happening::WaitForWake),
+        1 => (-7_200i32..7_200).prop_map(Happening::ClockSet),
+        1 => Just(Happening::Reboot),
+        12 => (0u8..5, prop::bool::weighted(0.35), age, quality)
+            .prop_map(|(point, wrong, age, quality)| Happening::Reading { point, wrong, age, quality }),
+        5 => (0u8..4, 0u8..7, 0u8..3, prop::bool::weighted(0.1))
+            .prop_map(|(who, action, order, stale)| Happening::Person { who, action, order, stale }),
+        8 => (0u8..3).prop_map(|order| Happening::Work { order }),
+        1 => (0u8..4).prop_map(Happening::Edit),
+    ]
+}
+
+/// Turns happenings into inputs that fit the engine at that moment.
+struct World {
+    now: Now,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            now: Now {
+                wall: Timestamp::from_millis(1_700_000_000_000),
+                monotonic: Monotonic(5_000),
+                boot: BootId(1),
+                trusted: true,
+            },
+        }
+    }
+    fn pass(&mut self, millis: u64) {
+        let duration = std::time::Duration::from_millis(millis);
+        self.now.monotonic = self.now.monotonic.plus(duration);
+        self.now.wall = self.now.wall.plus(duration);
+    }
+    fn input(&mut self, engine: &Engine, happening: &Happening) -> Input {
+        self.pass(10);
+        match happening {
+            Happening::Wait(seconds) => self.pass(u64::from(*seconds) * 1_000),
+            Happening::WaitForWake => {
+                let wake = engine.next_wake().filter(|w| w.at > self.now.monotonic);
+                self.pass(wake.map_or(1_000, |w| w.at.0 - self.now.monotonic.0));
+            }
+            Happening::ClockSet(seconds) => {
+                let wall = self.now.wall.as_millis() + i64::from(*seconds) * 1_000;
+                self.now.wall = Timestamp::from_millis(wall);
+            }
+            Happening::Reboot => {
+                self.now.boot.0 += 1;
+                self.now.monotonic = Monotonic(300);
+                return Input::Started;
+            }
+            Happening::Reading {
+                point,
+                wrong,
+                age,
+                quality,
+            } => {
+                let value = match point {
+                    2 => Value::Number(if *wrong { 95.0 } else { 10.0 }),
+                    4 => Value::Number(if *wrong { 4.0 } else { 0.0 }),
+                    _ => Value::State(*wrong),
+                };
+                let observed = self
+                    .now
+                    .wall
+                    .minus(std::time::Duration::from_secs(u64::from(*age)));
+                let point = PointKey(u32::from(*point));
+                return Input::Reading(Reading::new(point, observed, self.now.wall, value, *quality));
+            }
+            Happening::Person {
+                who,
+                action,
+                order,
+                stale,
+            } => return person(engine, *who, *action, *order, *stale),
+            Happening::Work { order } => return work(engine, *order),
+            Happening::Edit(which) => {
+                let estate = estate();
+                let toml = match which {
+                    0 => estate,
+                    1 => estate.replace("on_delay = \"15s\"", "on_delay = \"10s\""),
+                    2 => estate.replace("key = \"rope-1\" }\nasset = \"b3-pipe\"", "key = \"rope-1\" }"),
+                    _ => estate.replace("class = \"leak\"", "class = \"wet\""),
+                };
+                return Input::Estate(doc(&toml));
+            }
+        }
+        Input::Tick
+    }
+}
+
+fn work(engine: &Engine, order: u8) -> Input {
+    let Some(seen) = engine.orders().nth(usize::from(order)) else {
+        return Input::Tick;
+    };
+    let (order, version) = (seen.id, seen.version);
+    let action = match seen.state {
+        OrderState::Dispatched => Action::Accept { order, version },
+        OrderState::Accepted => Action::Start { order, version },
+        OrderState::InProgress => Action::Complete {
+            order,
+            version,
+            note: Some("done".into()),
+        },
+        _ => return Input::Tick,
+    };
+    let actor = seen
+        .assignee
+        .clone()
+        .unwrap_or_else(|| actor("A", ActorRole::Staff));
+    Input::Command(Command { actor, action })
+}
+
+fn person(engine: &Engine, who: u8, action: u8, order: u8, stale: bool) -> Input {
+    let (name, role) = [
+        ("A", ActorRole::Staff),
+        ("B", ActorRole::Staff),
+        ("M", ActorRole::Manager),
+        ("N", ActorRole::Manager),
+    ][usize::from(who)];
+    let open = engine.orders().nth(usize::from(order));
+    let (order, version) = open.map_or((OrderId(77), 1), |o| (o.id, o.version + u32::from(stale)));
+    let seen = engine.alarms().next();
+    let (alarm, alarm_version) = seen.map_or((AlarmId(77), 1), |a| (a.id, a.version));
+    let action = match action {
+        0 => Action::Accept { order, version },
+        1 => Action::Start { order, version },
+        2 => Action::Complete {
+            order,
+            version,
+            note: Some("done".into()),
+        },
+        3 => Action::Override {
+            order,
+            version,
+            reason: OverrideReason::Test,
+            note: "because".into(),
+        },
+        4 => Action::Cancel {
+            order,
+            version,
+            reason: "because".into(),
+        },
+        5 => Action::AcknowledgeAlarm {
+            alarm,
+            version: alarm_version,
+        },
+        _ => Action::ResetAlarm {
+            alarm,
+            version: alarm_version,
+        },
+    };
+    let actor = actor(name, role);
+    Input::Command(Command { actor, action })
+}
+
+fn engine(world: &World) -> (Engine, Vec<(Now, Input)>) {
+    let mut engine = Engine::new(doc(&estate())).unwrap();
+    let mut log = vec![(world.now, Input::Started)];
+    for (key, (device, measure)) in (0..).zip(POINTS) {
+        log.push((
+            world.now,
+            Input::Point(PointDef {
+                key: PointKey(key),
+                device: device.parse().unwrap(),
+                measure: measure.parse().unwrap(),
+                instance: None,
+            }),
+        ));
+    }
+    for (now, input) in &log {
+        engine.step(now, input).reply.unwrap();
+    }
+    (engine, log)
+}
+
+/// What must hold in every state.
+fn check(engine: &Engine) {
+    let orders: Vec<_> = engine
+        .orders()
+        .map(|o| (o.asset.clone(), o.fault.clone()))
+        .collect();
+    let keys: BTreeSet<_> = orders.iter().collect();
+    assert_eq!(
+        keys.len(),
+        orders.len(),
+        "two open orders for one asset and fault"
+    );
+    let alarms: Vec<_> = engine
+        .alarms()
+        .map(|a| (a.asset.clone(), a.class.clone()))
+        .collect();
+    assert_eq!(alarms.iter().collect::<BTreeSet<_>>().len(), alarms.len());
+    for order in engine.orders() {
+        assert!(!order.state.is_terminal());
+    }
+    for alarm in engine.alarms() {
+        assert!(!alarm.state.is_over(), "{alarm:?}");
+    }
+}
+
+/// Closing needs evidence or another manager; `heard` is the last evaluated reading of every point. Returns how
+/// many orders were verified, overridden, self-cleared and reopened.
+fn check_closings(engine: &Engine, changes: &Changes, heard: &BTreeMap<PointKey, Reading>) -> [u32; 4] {
+    let mut seen = [0; 4];
+    for change in &changes.orders {
+        seen[3] += u32::from(change.event == OrderEvent::SensorBad);
+        let OrderState::Closed(closing) = change.to else {
+            continue;
+        };
+        match closing {
+            Closing::Verified => {
+                let Some(OrderState::PendingVerification(v)) = change.from else {
+                    panic!("closed from {:?}", change.from);
+                };
+                let hold = change.order.profile.verify.hold;
+                assert!(change.at >= v.completed.plus(hold), "before the hold was over");
+                let good = |r: &Reading| {
+                    let calm = match &r.value {
+                        Some(Value::State(wrong)) => !wrong,
+                        Some(Value::Number(n)) => *n <= 70.0,
+                        _ => false,
+                    };
+                    calm && r.quality == Quality::Good && r.observed > v.completed && r.received > v.completed
+                };
+                let (asset, fault) = (&change.order.asset, &change.order.fault);
+                let sensors = || {
+                    engine
+                        .watches()
+                        .filter(|w| w.asset == asset && w.rule.fault == *fault)
+                };
+                assert!(sensors().count() > 0);
+                for sensor in sensors() {
+                    let proven = heard.get(&sensor.point).is_some_and(good);
+                    assert!(proven, "no evidence for {change:?} in {heard:?}");
+                }
+                seen[0] += 1;
+            }
+            Closing::Overridden(_) => {
+                let by = change.actor.as_ref().unwrap();
+                assert_eq!(by.role, ActorRole::Manager);
+                assert_ne!(change.order.completer.as_ref().unwrap().token, by.token);
+                seen[1] += 1;
+            }
+            Closing::SelfCleared => {
+                assert!(change.order.profile.auto_close && change.order.started_at.is_none());
+                seen[2] += 1;
+            }
+        }
+    }
+    seen
+}
+
+#[test]
+fn what_must_hold_holds() {
+    let counts = RefCell::new([0u32; 4]);
+    let config = ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let histories = prop::collection::vec(happening(), 1..150);
+    let ran = TestRunner::new(config).run(&histories, |happenings| {
+        let mut world = World::new();
+        let (mut engine, _) = engine(&world);
+        let mut heard = BTreeMap::new();
+        for happening in &happenings {
+            if let Happening::ClockSet(_) = happening {
+                // Evidence is compared with wall time; the clock's own stories are told elsewhere.
+                continue;
+            }
+            let input = world.input(&engine, happening);
+            let step = engine.step(&world.now, &input);
+            if let Input::Reading(reading) = input
+                && step.evaluated
+            {
+                heard.insert(reading.point, reading);
+            }
+            check(&engine);
+            let seen = check_closings(&engine, &step.changes, &heard);
+            for (sum, more) in counts.borrow_mut().iter_mut().zip(seen) {
+                *sum += more;
+            }
+            prop_assert!(engine.next_wake().is_none_or(|w| !w.is_due(&world.now)));
+        }
+        Ok(())
+    });
+    ran.unwrap();
+    // A property about closings says nothing without closings.
+    let counts = counts.into_inner();
+    assert!(
+        counts.iter().all(|n| *n >= 20),
+        "the histories are too tame: {counts:?}"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn snapshot_and_replay_lead_to_the_same_state(
+        happenings in prop::collection::vec(happening(), 1..100),
+        cut in 0usize..100,
+    ) {
+        let mut world = World::new();
+        let (mut engine, mut log) = engine(&world);
+        let mut snapshot = engine.snapshot().unwrap();
+        let mut after = log.len();
+        for (n, happening) in happenings.iter().enumerate() {
+            let input = world.input(&engine, happening);
+            engine.step(&world.now, &input);
+            log.push((world.now, input));
+            if n == cut {
+                snapshot = engine.snapshot().unwrap();
+                after = log.len();
+            }
+        }
+        let mut again = Engine::restore(&snapshot).unwrap();
+        let rest: Vec<u8> = postcard::to_allocvec(&log[after..]).unwrap();
+        for (now, input) in postcard::from_bytes::<Vec<(Now, Input)>>(&rest).unwrap() {
+            again.step(&now, &input);
+        }
+        prop_assert_eq!(again.dump(), engine.dump());
+        prop_assert_eq!(again.snapshot().unwrap(), engine.snapshot().unwrap());
+        prop_assert_eq!(again.next_wake(), engine.next_wake());
+    }
+
+    #[test]
+    fn a_batch_rolled_back_leaves_no_trace(
+        before in prop::collection::vec(happening(), 1..60),
+        batch in prop::collection::vec(happening(), 1..40),
+    ) {
+        let mut world = World::new();
+        let (mut engine, _) = engine(&world);
+        for happening in &before {
+            let input = world.input(&engine, happening);
+            engine.step(&world.now, &input);
+        }
+        let (dump, snapshot, wake) = (engine.dump(), engine.snapshot().unwrap(), engine.next_wake());
+        let now = world.now;
+        engine.begin();
+        let def = PointDef {
+            key: engine.next_point_key(),
+            device: "spot".parse().unwrap(),
+            measure: "leak.wet".parse().unwrap(),
+            instance: Some("again".into()),
+        };
+        engine.step(&world.now, &Input::Point(def));
+        let mut told = Vec::new();
+        for happening in &batch {
+            let input = world.input(&engine, happening);
+            told.push((world.now, input.clone(), engine.step(&world.now, &input)));
+        }
+        engine.rollback();
+        prop_assert_eq!(engine.dump(), dump);
+        prop_assert_eq!(engine.snapshot().unwrap(), snapshot.clone());
+        prop_assert_eq!(engine.next_wake(), wake);
+
+        // And it goes on as an engine that never knew the batch.
+        let mut other = Engine::restore(&snapshot).unwrap();
+        world.now = now;
+        for happening in &batch {
+            let input = world.input(&engine, happening);
+            let step = engine.step(&world.now, &input);
+            prop_assert_eq!(other.step(&world.now, &input), step);
+        }
+        prop_assert_eq!(other.dump(), engine.dump());
+    }
+}

@@ -1,0 +1,19 @@
+//! Stories about the ledger, told against a real file in a temporary folder.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
+
+mod estate;
+
+mod crash;
+mod damage;
+mod model;
+mod once;
+mod open;
+mod records;
+mod samples;
+mod seal;
+mod space;

@@ -1,0 +1,135 @@
+//! Sealing: what is due, what may be deleted, and that nobody notices.
+
+use crate::estate::{Estate, number, wet};
+use linli_domain::id::CommitId;
+use linli_ledger::Snapshot;
+
+fn busy_hour(estate: &mut Estate) {
+    for n in 0..60 {
+        estate.clock = n * 60_000;
+        estate.hear(&[number(1, n * 60_000, 20.5), wet(2, n * 60_000, n % 2 == 0)]);
+    }
+}
+
+#[test]
+fn a_full_point_is_sealed_and_reads_the_same() {
+    let mut estate = Estate::small();
+    busy_hour(&mut estate);
+    let (before, last) = (estate.all_samples(1), estate.ledger().last_commit());
+    let sealed = estate.seal_all(last, last);
+    assert_eq!((sealed.points, sealed.samples, sealed.rows), (2, 120, 60));
+    assert_eq!(estate.all_samples(1), before);
+    assert_eq!(estate.seal_all(last, last).samples, 0, "nothing is sealed twice");
+}
+
+#[test]
+fn the_log_stays_as_long_as_the_engine_needs_it_for_replay() {
+    let mut estate = Estate::small();
+    busy_hour(&mut estate);
+    let last = estate.ledger().last_commit();
+    assert_eq!(estate.seal_all(CommitId(0), last).rows, 0);
+    assert_eq!(estate.reader().oldest_logged().unwrap(), Some(CommitId(1)));
+    assert_eq!(estate.seal_all(CommitId(20), last).rows, 20);
+    assert_eq!(estate.reader().oldest_logged().unwrap(), Some(CommitId(21)));
+    assert_eq!(
+        estate.ledger().load_snapshot().unwrap().unwrap().commit,
+        CommitId(20)
+    );
+}
+
+#[test]
+fn the_log_stays_as_long_as_a_forwarder_needs_it() {
+    let mut estate = Estate::small();
+    busy_hour(&mut estate);
+    let last = estate.ledger().last_commit();
+    assert_eq!(estate.seal_all(last, CommitId(5)).rows, 5);
+    assert_eq!(estate.seal_all(last, CommitId(6)).rows, 1);
+}
+
+#[test]
+fn a_forwarder_left_behind_for_a_week_is_not_waited_for() {
+    let mut estate = Estate::small();
+    busy_hour(&mut estate);
+    let last = estate.ledger().last_commit();
+    assert_eq!(estate.seal_all(last, CommitId(0)).rows, 0);
+    estate.clock = 7 * 86_400_000 + 30 * 60_000 + 1;
+    assert_eq!(estate.seal_all(last, CommitId(0)).rows, 31);
+}
+
+#[test]
+fn a_forwarder_left_behind_by_the_size_limit_is_not_waited_for() {
+    let mut estate = Estate::small();
+    busy_hour(&mut estate);
+    estate.options.stage_limit = 400;
+    estate.restart();
+    let last = estate.ledger().last_commit();
+    let gone = estate.seal_all(last, CommitId(0)).rows;
+    assert!((30..60).contains(&gone), "{gone}");
+}
+
+#[test]
+fn a_quiet_point_is_sealed_after_a_week() {
+    let mut estate = Estate::small();
+    estate.hear(&[wet(3, 0, true)]);
+    let last = estate.ledger().last_commit();
+    estate.clock = 6 * 86_400_000;
+    assert_eq!(estate.seal_all(last, last).samples, 0);
+    estate.clock = 7 * 86_400_000;
+    assert_eq!(estate.seal_all(last, last).samples, 1);
+    assert_eq!(estate.all_samples(3).len(), 1);
+}
+
+#[test]
+fn a_quiet_point_in_the_way_is_sealed_early_and_its_small_chunks_grow_together() {
+    let mut estate = Estate::small();
+    for round in 0..6 {
+        for n in 0..200 {
+            let millis = round * 1_000_000 + n * 1_000;
+            let busy: Vec<_> = (0..4).map(|k| number(10 + k, millis, n as f64 / 7.0)).collect();
+            estate.hear(&busy);
+            if n == 0 {
+                estate.hear(&[wet(3, millis, true)]);
+            }
+        }
+        let last = estate.ledger().last_commit();
+        estate.seal_all(last, last);
+    }
+    assert!(estate.reader().counts().unwrap().logged_commits < 200);
+    assert_eq!(estate.all_samples(3).len(), 6);
+    let conn = rusqlite::Connection::open(estate.dir().join("linli.db")).unwrap();
+    let chunks: i64 = conn
+        .query_row("SELECT count(*) FROM chunk WHERE point = 3", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(chunks, 1);
+}
+
+#[test]
+fn commits_between_slices_are_neither_lost_nor_doubled() {
+    let mut estate = Estate::small();
+    busy_hour(&mut estate);
+    let last = estate.ledger().last_commit();
+    let snapshot = Snapshot {
+        commit: last,
+        format: 1,
+        bytes: Vec::new(),
+    };
+    let budget = linli_ledger::Budget {
+        now: estate.now().wall,
+        slice: std::time::Duration::ZERO,
+    };
+    let mut extra = 0;
+    while estate.ledger().seal(budget, last, Some(&snapshot)).unwrap().more {
+        estate.hear(&[number(1, 10_000_000 + extra, 1.0)]);
+        extra += 1;
+    }
+    assert!(
+        extra > 10,
+        "slices of no time still make progress, one row at a time: {extra}"
+    );
+    assert_eq!(estate.all_samples(1).len(), 60 + extra as usize);
+    estate.restart();
+    assert_eq!(estate.all_samples(1).len(), 60 + extra as usize);
+    let last = estate.ledger().last_commit();
+    estate.seal_all(last, last);
+    assert_eq!(estate.all_samples(1).len(), 60 + extra as usize);
+}

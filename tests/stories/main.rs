@@ -1,0 +1,10 @@
+//! Stories: the real program against real peers, told in the words of the estate.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+
+mod bad_input;
+mod broker;
+mod closed_loop;
+mod demo;
+mod estate;
+mod kill;
+mod modbus;
