@@ -20,6 +20,8 @@ pub struct Site {
     pub modbus: String,
     /// Where webhooks go, with the secret.
     pub webhook: Option<(String, String)>,
+    /// In-flight window towards the external broker; 200 when 0.
+    pub window: u16,
     /// Files added to the catalogue: name and text.
     pub profiles: Vec<(String, String)>,
 }
@@ -247,7 +249,8 @@ fn write(folder: &Path, site: &Site) {
         let _ = write!(
             text,
             "[[mqtt]]\nname = \"main\"\nurl = \"mqtt://127.0.0.1:{port}\"\nclient_id = \"linli-story\"\n\
-             receive_maximum = 200\n{}",
+             receive_maximum = {}\n{}",
+            if site.window == 0 { 200 } else { site.window },
             section("mqtt")
         );
     }

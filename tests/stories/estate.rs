@@ -1,7 +1,7 @@
 //! The small estate of the stories: a pipe zone, a bin, counters for counting messages, delays of seconds.
 
 /// An estate whose radio devices are heard on `connection`, with `devices` added.
-pub fn estate(connection: &str, devices: &str) -> String {
+pub(crate) fn estate(connection: &str, devices: &str) -> String {
     format!(
         r#"
 id = "story"
@@ -63,7 +63,7 @@ guards = {{ note_required = true }}
 }
 
 /// A device that counts, so that every message can be told from every other. `timed` ones carry their own time.
-pub fn counter(connection: &str, name: &str, timed: bool) -> String {
+pub(crate) fn counter(connection: &str, name: &str, timed: bool) -> String {
     let profile = if timed { "story.timed" } else { "story.plain" };
     format!(
         "[[devices]]\nid = \"{name}\"\nprofile = \"{profile}\"\nname = {{ zh = \"计数\", en = \"Counter\" }}\n\
@@ -72,7 +72,7 @@ pub fn counter(connection: &str, name: &str, timed: bool) -> String {
 }
 
 /// The profiles of the counters.
-pub fn counter_profiles() -> Vec<(String, String)> {
+pub(crate) fn counter_profiles() -> Vec<(String, String)> {
     let profile = |id: &str, time: &str| {
         format!(
             "id = \"{id}\"\ntitle = \"Counter of the stories\"\nversion = 1\n\n[json]\n{time}values = [{{ at = \"/n\", \
@@ -87,9 +87,9 @@ pub fn counter_profiles() -> Vec<(String, String)> {
 }
 
 /// What Zigbee2MQTT says of the leak sensor.
-pub fn leak_message(wet: bool) -> String {
+pub(crate) fn leak_message(wet: bool) -> String {
     format!("{{\"battery\":100,\"voltage\":3045,\"linkquality\":112,\"battery_low\":false,\"water_leak\":{wet}}}")
 }
 
 /// Its topic.
-pub const LEAK_TOPIC: &str = "zigbee2mqtt/b3/pipe";
+pub(crate) const LEAK_TOPIC: &str = "zigbee2mqtt/b3/pipe";

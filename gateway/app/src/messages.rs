@@ -182,11 +182,17 @@ mod tests {
             assert!(find(Language::Zh, "notice", kind.name()).is_some(), "{kind:?}");
         }
         for reason in linli_decode::RejectReason::ALL {
-            assert!(find(Language::Zh, "reject", reason.label()).is_some(), "{reason:?}");
+            assert!(
+                find(Language::Zh, "reject", reason.label()).is_some(),
+                "{reason:?}"
+            );
         }
         for reason in linli_domain::reading::Reason::ALL {
             let code = serde_json::to_value(reason).unwrap();
-            assert!(find(Language::Zh, "quality", code.as_str().unwrap()).is_some(), "{code}");
+            assert!(
+                find(Language::Zh, "quality", code.as_str().unwrap()).is_some(),
+                "{code}"
+            );
         }
     }
 

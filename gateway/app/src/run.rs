@@ -126,7 +126,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
         .with_context(|| format!("listen on {} for HTTP: is another program using the port?", config.http.listen))?;
     let address = listener.local_addr()?;
     let state = http::Http::new(&config, address, door.clone(), readers, progressed.clone(), &metrics, &clock);
-    outflow.spawn(http::serve(listener, http::router(state), stop.child_token()));
+    outflow.spawn(http::serve(listener, state, stop.child_token()));
 
     let running_broker = match &config.broker {
         Some(broker) => {

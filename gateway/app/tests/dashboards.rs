@@ -1,5 +1,7 @@
 //! The dashboard and the alert rules keep in step with the program: names, layout, data source, runbooks.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use linli::metrics::NAMES;
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -7,3 +7,6 @@ pub(crate) mod chunk;
 pub(crate) mod columns;
 pub(crate) mod crc;
 pub(crate) mod log;
+
+#[cfg(test)]
+mod tests;

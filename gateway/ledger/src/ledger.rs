@@ -5,19 +5,17 @@
 
 use crate::audit::AuditHash;
 use crate::batch::{Batch, Entry};
-use crate::codec::log::{Decoded, Decoder};
-use crate::error::{CommitError, Damage, Doing, OpenError, StoreError};
+use crate::error::{CommitError, Doing, OpenError, StoreError};
 use crate::heads::{Heads, Latest};
 use crate::lock;
 use crate::once::ChunkTimes;
 use crate::reader::Reader;
 use crate::schema::{self, DATABASE_FILE};
 use crate::seal::{Looked, Pass};
-use crate::stage;
 use crate::write::{self, StageRow};
 use linli_domain::id::{CommitId, PointKey};
 use linli_domain::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -84,7 +82,7 @@ pub struct Ledger {
     pub(crate) readings: u64,
     pub(crate) pruned: Timestamp,
     pub(crate) chunk_times: RefCell<Option<ChunkTimes>>,
-    audit: AuditHash,
+    pub(crate) audit: AuditHash,
     stage: StageRow,
     dir: PathBuf,
     _lock: File,
@@ -211,101 +209,25 @@ impl Ledger {
                 if failure.code == rusqlite::ErrorCode::DatabaseBusy => {}
             other => other.doing(doing)?,
         }
+        self.give_back_space()?;
         Ok(true)
     }
 
-    /// Reads back from the file what the writer keeps in memory.
-    fn remember(&mut self) -> Result<(), StoreError> {
-        let doing = "read what the ledger ended with";
-        let staged: Option<(i64, i64)> = self
+    /// Returns some free pages to the disk when there are many; a few are kept for the next commits.
+    fn give_back_space(&self) -> Result<(), StoreError> {
+        const MANY_PAGES: i64 = 16_384;
+        let doing = "give free space back to the disk";
+        let free: i64 = self
             .conn
-            .query_row(
-                "SELECT id, total FROM stage ORDER BY id DESC LIMIT 1",
-                [],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .optional()
+            .pragma_query_value(None, "freelist_count", |row| row.get(0))
             .doing(doing)?;
-        let (id, total) = staged.unwrap_or_default();
-        self.last = CommitId(meta(&self.conn, "last_commit")?.max(id as u64));
-        self.total = total as u64;
-        self.audit = self
-            .conn
-            .query_row("SELECT hash FROM audit ORDER BY id DESC LIMIT 1", [], |row| {
-                row.get(0)
-            })
-            .optional()
-            .doing(doing)?
-            .unwrap_or_default();
-        self.snapshot = self
-            .conn
-            .query_row("SELECT at FROM snapshot", [], |row| row.get::<_, i64>(0))
-            .optional()
-            .doing(doing)?
-            .map_or(CommitId(0), |at| CommitId(at as u64));
-        self.remember_series()?;
-        self.remember_stage()
-    }
-
-    fn remember_series(&mut self) -> Result<(), StoreError> {
-        let doing = "read the newest sealed samples";
-        let mut query = self
-            .conn
-            .prepare("SELECT sealed, last_chunk, latest FROM series")
-            .doing(doing)?;
-        let mut rows = query.query([]).doing(doing)?;
-        while let Some(row) = rows.next().doing(doing)? {
-            let (sealed, last_chunk): (i64, i64) = (row.get(0).doing(doing)?, row.get(1).doing(doing)?);
-            let bytes: Vec<u8> = row.get(2).doing(doing)?;
-            self.heads.restore(
-                unpack_latest(&bytes).doing(doing)?,
-                CommitId(sealed as u64),
-                last_chunk,
-            );
+        if free <= MANY_PAGES {
+            return Ok(());
         }
-        Ok(())
+        self.conn
+            .execute_batch("PRAGMA incremental_vacuum(1024)")
+            .doing(doing)
     }
-
-    fn remember_stage(&mut self) -> Result<(), StoreError> {
-        let doing = "read the log of unsealed samples";
-        let (heads, spans) = (&mut self.heads, &mut self.rows);
-        let after = CommitId(meta(&self.conn, "sealed_floor")?);
-        stage::rows(&self.conn, after, None, &mut |row| {
-            if let Some((first, last)) = row.span {
-                spans.push_back(RowSpan {
-                    commit: row.commit,
-                    total: row.total,
-                    first,
-                    last,
-                });
-            }
-            let mut log = Decoder::new(row.commit, row.log).doing(doing)?;
-            while let Some(entry) = log.next().doing(doing)? {
-                if let Decoded::Reading { reading, .. } = entry {
-                    heads.push(row.commit, row.at, &reading);
-                }
-            }
-            Ok(std::ops::ControlFlow::Continue(()))
-        })
-    }
-}
-
-/// A number the ledger keeps about itself; 0 when it is not there yet.
-fn meta(conn: &Connection, name: &str) -> Result<u64, StoreError> {
-    conn.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| {
-        row.get::<_, i64>(0)
-    })
-    .optional()
-    .doing("read what the ledger knows about itself")
-    .map(|value| value.unwrap_or(0) as u64)
-}
-
-/// Reads the newest sample of a point as `series` holds it.
-pub(crate) fn unpack_latest(bytes: &[u8]) -> Result<Latest, Damage> {
-    postcard::from_bytes(bytes).map_err(|_| Damage::Row {
-        table: "series",
-        what: "the newest sample makes no sense",
-    })
 }
 
 pub(crate) fn begin(conn: &Connection) -> Result<(), write::Failed> {

@@ -36,6 +36,7 @@ mod ledger;
 mod once;
 mod prune;
 mod reader;
+mod remember;
 mod seal;
 mod stage;
 mod write;

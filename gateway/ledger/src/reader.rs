@@ -6,6 +6,7 @@
 mod buckets;
 mod estate;
 mod history;
+mod latest;
 mod outbox;
 mod samples;
 mod state;

@@ -30,11 +30,12 @@ pub(crate) fn open_writer(path: &Path, max_bytes: Option<u64>) -> Result<Connect
     let mut conn = Connection::open_with_flags(path, flags).map_err(wrong("open"))?;
     conn.busy_timeout(Duration::from_secs(5))
         .map_err(wrong("set up"))?;
+    // The writer checkpoints when idle; 16,000 pages are the bound if it never is, paid within a commit.
     // The first two only matter while the file is empty: they are chosen at creation.
     conn.execute_batch(
         "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
-         PRAGMA mmap_size = 0; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 0;
+         PRAGMA mmap_size = 0; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 16000;
          PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF;",
     )
     .map_err(wrong("set up"))?;

@@ -5,22 +5,21 @@
 //! log" to "in chunks" in one transaction with its watermark, so a crash between slices loses and doubles nothing.
 //! A row of the log goes when all its samples are sealed, the engine's snapshot covers it and no cursor needs it.
 
-use crate::codec::chunk;
+mod collect;
+mod encode;
+
 use crate::codec::columns::Columns;
-use crate::codec::log::{Decoded, Decoder};
-use crate::error::{Damage, Doing, StoreError};
-use crate::heads::{Latest, Unsealed};
+use crate::error::{Doing, StoreError};
 use crate::ledger::{Ledger, begin, end, roll_back};
 use crate::stage::{self, Snapshot};
 use linli_domain::id::{CommitId, PointKey};
 use linli_domain::time::Timestamp;
 use rusqlite::{Connection, params};
 use rustc_hash::FxHashMap;
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 /// Samples a pass holds in memory at most, unless a single point has more; about 26 bytes each.
-const PASS_SAMPLES: usize = 300_000;
+const PASS_SAMPLES: usize = 600_000;
 /// Longest chunk in samples.
 const CHUNK_SAMPLES: usize = 4_000;
 
@@ -53,7 +52,8 @@ pub(crate) struct Pass {
     upto: CommitId,
     /// The last commit it has looked at.
     scanned: CommitId,
-    points: FxHashMap<PointKey, Columns>,
+    /// Per point: up to where it is sealed already, and what was collected since.
+    points: FxHashMap<PointKey, (CommitId, Columns)>,
     /// Whether more points were due than fit.
     leaves_some: bool,
 }
@@ -159,183 +159,6 @@ impl Ledger {
         moved || self.readings - looked.readings >= self.options.seal_samples as u64 || looked.more
     }
 
-    /// Chooses the points of the next pass: those that are full, old, or in the way of letting go of log.
-    fn next_pass(&mut self, now: Timestamp, deletable: CommitId) -> Option<Pass> {
-        let old = now.minus(self.options.seal_age);
-        let in_the_way = self.in_the_way(deletable);
-        let full = self.options.seal_samples;
-        let mut due: Vec<(u64, PointKey, usize)> = self
-            .heads
-            .iter()
-            .map(|series| (series.latest.point, series.unsealed))
-            .filter(|(_, unsealed)| {
-                let pressed = unsealed.first <= in_the_way.0;
-                unsealed.samples >= full || unsealed.samples > 0 && (unsealed.since <= old || pressed)
-            })
-            .map(|(point, unsealed)| (unsealed.first, point, unsealed.samples))
-            .collect();
-        due.sort_unstable();
-        let first = due.first()?.0;
-        let mut pass = Pass {
-            upto: self.last,
-            scanned: CommitId(first - 1),
-            points: FxHashMap::default(),
-            leaves_some: false,
-        };
-        let mut samples = 0;
-        for (_, point, count) in due {
-            samples += count;
-            if samples > PASS_SAMPLES && !pass.points.is_empty() {
-                pass.leaves_some = true;
-                break;
-            }
-            pass.points.insert(point, Columns::default());
-            if let Some(series) = self.heads.get_mut(point) {
-                series.since_pass = Some(Unsealed::default());
-            }
-        }
-        Some(pass)
-    }
-
-    /// The commit up to which everything should be sealed so that the stage shrinks to half its target.
-    fn in_the_way(&self, deletable: CommitId) -> CommitId {
-        let within = self.rows.partition_point(|row| row.commit <= deletable);
-        let Some((front, back)) = self.rows.front().zip(self.rows.get(within.wrapping_sub(1))) else {
-            return CommitId(0);
-        };
-        if back.total - front.total <= self.options.stage_target {
-            return CommitId(0);
-        }
-        let keep_from = back.total - self.options.stage_target / 2;
-        let cut = self.rows.partition_point(|row| row.total <= keep_from);
-        self.rows
-            .get(cut.wrapping_sub(1))
-            .map_or(CommitId(0), |row| row.commit)
-    }
-
-    /// Collects the samples of the pass's points until the deadline; true when the whole range was walked.
-    fn scan(&mut self, deadline: Instant) -> Result<bool, StoreError> {
-        let doing = "collect samples to seal";
-        let Some(pass) = &mut self.pass else {
-            return Ok(false);
-        };
-        let (heads, points, scanned) = (&self.heads, &mut pass.points, &mut pass.scanned);
-        let mut in_time = true;
-        stage::rows(&self.conn, *scanned, Some(pass.upto), &mut |row| {
-            let mut log = Decoder::new(row.commit, row.log).doing(doing)?;
-            while let Some(entry) = log.next().doing(doing)? {
-                if let Decoded::Reading { reading, .. } = entry
-                    && let Some(columns) = points.get_mut(&reading.point)
-                    && heads
-                        .get(reading.point)
-                        .is_some_and(|series| row.commit > series.sealed)
-                {
-                    columns.push(
-                        reading.observed,
-                        reading.received,
-                        reading.value.as_ref(),
-                        reading.quality,
-                    );
-                }
-            }
-            *scanned = row.commit;
-            in_time = Instant::now() < deadline;
-            Ok(if in_time {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            })
-        })?;
-        if in_time {
-            pass.scanned = pass.upto;
-        }
-        Ok(pass.scanned >= pass.upto)
-    }
-
-    /// Encodes collected points into the open transaction until the deadline, at least one.
-    fn encode(&mut self, deadline: Instant) -> Result<Vec<Done>, StoreError> {
-        let mut done = Vec::new();
-        while let Some((point, columns)) = self.take_point() {
-            done.push(self.encode_point(point, columns)?);
-            if Instant::now() >= deadline {
-                break;
-            }
-        }
-        Ok(done)
-    }
-
-    fn take_point(&mut self) -> Option<(PointKey, Columns)> {
-        let points = &mut self.pass.as_mut()?.points;
-        let point = *points.keys().next()?;
-        points.remove(&point).map(|columns| (point, columns))
-    }
-
-    fn encode_point(&self, point: PointKey, collected: Columns) -> Result<Done, StoreError> {
-        let doing = "seal the samples of a point";
-        let samples = collected.len();
-        let upto = self.pass.as_ref().map_or(CommitId(0), |pass| pass.upto);
-        let Some(series) = self.heads.get(point) else {
-            return Ok(Done {
-                point,
-                last_chunk: 0,
-                samples: 0,
-            });
-        };
-        let (mut columns, replaced) = self.with_last_chunk(point, series.last_chunk, collected)?;
-        columns.sort();
-        if replaced {
-            self.conn
-                .prepare_cached("DELETE FROM chunk WHERE id = ?1")
-                .and_then(|mut delete| delete.execute([series.last_chunk]))
-                .doing(doing)?;
-        }
-        let mut last_chunk = series.last_chunk;
-        for piece in columns.split(CHUNK_SAMPLES) {
-            if piece.len() > 0 {
-                last_chunk = insert_chunk(&self.conn, point, &piece)?;
-            }
-        }
-        store_series(&self.conn, &series.latest, upto, last_chunk).doing(doing)?;
-        Ok(Done {
-            point,
-            last_chunk,
-            samples,
-        })
-    }
-
-    /// Puts the collected samples behind those of the point's last chunk when that one is small.
-    fn with_last_chunk(
-        &self,
-        point: PointKey,
-        last: i64,
-        collected: Columns,
-    ) -> Result<(Columns, bool), StoreError> {
-        let doing = "read the last chunk of a point";
-        let small = |n: i64| {
-            (n as usize) < self.options.seal_samples && n as usize + collected.len() <= CHUNK_SAMPLES
-        };
-        let n = self
-            .conn
-            .prepare_cached("SELECT n FROM chunk WHERE id = ?1")
-            .and_then(|mut query| query.query_row([last], |row| row.get(0)));
-        match n {
-            Ok(n) if small(n) => {}
-            Ok(_) | Err(rusqlite::Error::QueryReturnedNoRows) => return Ok((collected, false)),
-            Err(source) => return Err(StoreError::Sqlite { doing, source }),
-        }
-        let mut columns = chunk::decode(point, &self.chunk_bytes(last)?)
-            .map_err(|what| Damage::Chunk {
-                point,
-                chunk: last,
-                what,
-            })
-            .doing(doing)?;
-        collected
-            .samples()
-            .for_each(|sample| columns.push_sample(&sample));
-        Ok((columns, true))
-    }
-
     /// The last commit whose samples are all in chunks once `done` has committed.
     fn sealed_floor(&self, done: &[Done]) -> CommitId {
         let points: rustc_hash::FxHashSet<PointKey> = done.iter().map(|done| done.point).collect();
@@ -367,55 +190,6 @@ impl Ledger {
         let finished = self.pass.take_if(|pass| pass.points.is_empty());
         finished.is_some_and(|pass| pass.leaves_some)
     }
-}
-
-fn insert_chunk(conn: &Connection, point: PointKey, columns: &Columns) -> Result<i64, StoreError> {
-    let doing = "store a chunk";
-    let data = chunk::encode(point, columns)
-        .map_err(|_| Damage::Chunk {
-            point,
-            chunk: 0,
-            what: "its samples cannot be compressed",
-        })
-        .doing(doing)?;
-    let summary = crate::summary::Summary::of(columns.numeric().map(|(_, value)| value));
-    let (t0, t1) = (columns.observed.first(), columns.observed.last());
-    conn.prepare_cached(
-        "INSERT INTO chunk (point, t0, t1, n, numeric, min, max, sum, first, last, data)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-    )
-    .and_then(|mut insert| {
-        insert.insert(params![
-            point.0,
-            t0,
-            t1,
-            columns.len() as i64,
-            summary.numeric as i64,
-            summary.min,
-            summary.max,
-            summary.sum,
-            summary.first,
-            summary.last,
-            data
-        ])
-    })
-    .doing(doing)
-}
-
-fn store_series(
-    conn: &Connection,
-    latest: &Latest,
-    sealed: CommitId,
-    last_chunk: i64,
-) -> rusqlite::Result<()> {
-    let bytes =
-        postcard::to_stdvec(latest).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    conn.prepare_cached(
-        "INSERT INTO series (point, sealed, last_chunk, latest) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (point) DO UPDATE SET sealed = ?2, last_chunk = ?3, latest = ?4",
-    )?
-    .execute(params![latest.point.0, sealed.0 as i64, last_chunk, bytes])
-    .map(drop)
 }
 
 fn keep(conn: &Connection, name: &str, commit: CommitId) -> rusqlite::Result<()> {

@@ -6,6 +6,7 @@
 //! is told to start over. How events are sent is the business of [`events`](super::events).
 
 use super::Http;
+use super::problem::Problem;
 use super::view::Names;
 use super::wire;
 use crate::pipeline::Live;
@@ -27,6 +28,8 @@ const READINGS_PER_EVENT: usize = 200;
 const LAG: usize = 256;
 /// Live messages taken from the door at once.
 const GULP: usize = 2_048;
+/// Pause between two attempts to read the ledger at start.
+const LOAD_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The number of an event: its commit, and its place within it. Rises without end and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -330,8 +333,14 @@ impl LiveFeed {
 
 /// Carries the pipeline's feed into the ring until the pipeline ends or `shutdown` is cancelled.
 pub async fn feed(http: Arc<Http>, shutdown: CancellationToken) {
+    // First listen, then read, so that nothing falls between.
     let mut door = http.door.listen();
-    reload(&http).await;
+    while http.load().await.is_err() {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(LOAD_PAUSE) => {}
+        }
+    }
     loop {
         let first = tokio::select! {
             () = shutdown.cancelled() => return,
@@ -362,7 +371,9 @@ pub async fn feed(http: Arc<Http>, shutdown: CancellationToken) {
         if lost {
             http.metrics.live_resets.inc();
             http.live.reset();
-            reload(&http).await;
+            // A failure is logged where it happens; the next readings bring the values.
+            let _ = http.points.refresh(&http.readers).await;
+            let _ = reload_latest(&http).await;
         } else if unknown {
             let _ = http.points.refresh(&http.readers).await;
         }
@@ -370,18 +381,17 @@ pub async fn feed(http: Arc<Http>, shutdown: CancellationToken) {
     }
 }
 
-/// Reads points and newest readings from the ledger. A failure is logged where it happens; the feed goes on.
-async fn reload(http: &Http) {
-    let _ = http.points.refresh(&http.readers).await;
-    if let Ok(latest) = http.readers.query(|reader| reader.latest_all()).await {
-        http.live.remember(latest.into_iter().map(|latest| Reading {
-            point: latest.point,
-            observed: latest.sample.observed,
-            received: latest.sample.received,
-            value: latest.sample.value,
-            quality: latest.sample.quality,
-        }));
-    }
+/// Reads the newest reading of every point from the ledger.
+pub(super) async fn reload_latest(http: &Http) -> Result<(), Problem> {
+    let latest = http.readers.query(|reader| reader.latest_all()).await?;
+    http.live.remember(latest.into_iter().map(|latest| Reading {
+        point: latest.point,
+        observed: latest.sample.observed,
+        received: latest.sample.received,
+        value: latest.sample.value,
+        quality: latest.sample.quality,
+    }));
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,1 +1,146 @@
-//! .
+//! HTTP: the REST API with its OpenAPI document, the live feed, metrics, health, and a status page.
+//!
+//! Reads go to the ledger through two readers beside the asynchronous threads; changes go through the pipeline's
+//! door and are answered after their commit. This module writes no SQL and decides nothing about alarms or orders.
+//!
+//! Read in this order: [`routes`] (what there is), [`layers`] (what every request passes), [`permission`] (who may
+//! do what), [`problem`] (what a refusal looks like), [`command`] (how a change is made), then the resources.
+
+pub mod routes;
+pub mod layers;
+pub mod serve;
+pub mod permission;
+pub mod auth;
+pub mod host;
+pub mod problem;
+pub mod extract;
+pub mod page;
+pub mod readers;
+pub mod view;
+pub mod wire;
+
+pub mod command;
+pub mod alarms;
+pub mod orders;
+pub mod points;
+pub mod estate;
+mod estate_diff;
+pub mod deliveries;
+pub mod rejects;
+pub mod tokens;
+pub mod engine;
+pub mod health;
+
+pub mod live;
+pub mod events;
+
+pub mod status;
+mod status_text;
+
+#[cfg(test)]
+mod tests;
+
+pub use readers::Readers;
+pub use routes::{openapi, openapi_json, router};
+pub use serve::serve;
+
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::outbox::plan::Planner;
+use crate::pipeline::{Door, Progress};
+use linli_domain::id::ChannelId;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use tokio::sync::{Mutex, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Everything the handlers share.
+pub struct Http {
+    /// The way into the pipeline.
+    pub(crate) door: Door,
+    /// The ledger, for reading.
+    pub(crate) readers: Readers,
+    /// The newest commit and the estate as it is. The other half is held by the pipeline.
+    pub(crate) progress: watch::Receiver<Progress>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: SharedClock,
+    /// Language of the status page when the browser has no wish.
+    pub(crate) language: linli_domain::text::Language,
+    pub(crate) channels: Vec<ChannelId>,
+    pub(crate) planner: Planner,
+    pub(crate) hosts: host::Hosts,
+    pub(crate) tokens: auth::Tokens,
+    pub(crate) points: view::Points,
+    pub(crate) live: live::LiveFeed,
+    /// One edit of the estate, or of the tokens, at a time.
+    pub(crate) editing: Mutex<()>,
+    pub(crate) under_way: command::UnderWay,
+    pub(crate) inflight: Semaphore,
+    pub(crate) listeners: Arc<Semaphore>,
+    /// Numbers the requests of this run.
+    pub(crate) requests: AtomicU64,
+    /// Tells the requests of this run from those of another.
+    pub(crate) run_id: String,
+    /// Cancelled when the server stops: long streams end then.
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl std::fmt::Debug for Http {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Http")
+    }
+}
+
+impl Http {
+    /// Puts the state together. `bound` is the address the listener got.
+    pub fn new(
+        config: &Config,
+        bound: SocketAddr,
+        door: Door,
+        readers: Readers,
+        progress: watch::Receiver<Progress>,
+        metrics: &Arc<Metrics>,
+        clock: &SharedClock,
+    ) -> Arc<Self> {
+        let started = clock.now();
+        Arc::new(Self {
+            door,
+            readers,
+            progress,
+            metrics: Arc::clone(metrics),
+            clock: Arc::clone(clock),
+            language: config.language,
+            channels: config.channels.iter().map(|channel| channel.id.clone()).collect(),
+            planner: Planner::new(config.routes.clone(), config.channels.clone(), config.language),
+            hosts: host::Hosts::new(bound, &config.http.hosts),
+            tokens: auth::Tokens::default(),
+            points: view::Points::default(),
+            live: live::LiveFeed::default(),
+            editing: Mutex::new(()),
+            under_way: command::UnderWay::default(),
+            inflight: Semaphore::new(layers::MAX_INFLIGHT),
+            listeners: Arc::new(Semaphore::new(events::MAX_LISTENERS)),
+            requests: AtomicU64::new(1),
+            run_id: format!("{:x}", started.wall.as_millis()),
+            shutdown: CancellationToken::new(),
+        })
+    }
+
+    /// Reads what is kept in memory: tokens, points, newest readings.
+    pub(crate) async fn load(&self) -> Result<(), problem::Problem> {
+        let tokens = self.readers.query(|reader| reader.tokens()).await?;
+        self.tokens.replace(tokens);
+        self.points.refresh(&self.readers).await?;
+        live::reload_latest(self).await
+    }
+
+    /// Every name, as it is now.
+    pub(crate) fn names(&self) -> view::Names {
+        view::Names {
+            estate: Arc::clone(&self.progress.borrow().estate),
+            points: self.points.table(),
+        }
+    }
+}

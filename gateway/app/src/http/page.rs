@@ -30,6 +30,7 @@ pub struct Page<T> {
 
 /// The paging part of every listing's query.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
     /// Items of a page, 1 to 500, 50 when not given.

@@ -41,6 +41,7 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/alarms/{id}", Token(Staff)),
     ("GET", "/api/v1/alarms/{id}/transitions", Token(Staff)),
     ("POST", "/api/v1/alarms/{id}/ack", Token(Staff)),
+    ("POST", "/api/v1/alarms/{id}/reset", Token(Manager)),
     ("GET", "/api/v1/orders", Token(Staff)),
     ("GET", "/api/v1/orders/{id}", Token(Staff)),
     ("GET", "/api/v1/orders/{id}/transitions", Token(Staff)),

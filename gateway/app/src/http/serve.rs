@@ -4,6 +4,7 @@
 //! headers, so this is a loop over hyper.
 
 use super::layers::Peer;
+use super::{Http, live, router};
 use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
@@ -30,7 +31,18 @@ pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(2);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `shutdown` is cancelled, then lets requests under way end for at most two seconds.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+///
+/// The live feed runs beside it and ends with it.
+pub async fn serve(listener: TcpListener, http: Arc<Http>, shutdown: CancellationToken) {
+    let router = router(Arc::clone(&http));
+    let feed = tokio::spawn(live::feed(Arc::clone(&http), shutdown.clone()));
+    accept(listener, router, &shutdown, http.shutdown.clone()).await;
+    if let Err(error) = feed.await {
+        tracing::error!(%error, "the live feed ended early");
+    }
+}
+
+async fn accept(listener: TcpListener, router: Router, shutdown: &CancellationToken, streams: CancellationToken) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -58,6 +70,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         }
     }
     drop(listener);
+    streams.cancel();
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(SHUTDOWN_DEADLINE, all_ended).await.is_err() {
         tracing::warn!(connections = connections.len(), "http connections cut at shutdown");

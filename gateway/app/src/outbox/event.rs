@@ -63,10 +63,19 @@ impl Event {
         let order = notice.order.map(|o| o.to_string());
         let alarm = notice.alarm.map(|a| a.to_string());
         let about_order = subject_kind(notice) == "order";
-        let subject = order.as_ref().filter(|_| about_order).or(alarm.as_ref()).or(order.as_ref());
+        let subject = order
+            .as_ref()
+            .filter(|_| about_order)
+            .or(alarm.as_ref())
+            .or(order.as_ref());
         let subject = subject.cloned().unwrap_or_else(|| notice.asset.to_string());
         let (severitytext, severitynumber) = severity(notice.priority);
-        let base = format!("{}_{subject}_{}_{}", estate.id(), notice.kind.name(), notice.at.as_millis());
+        let base = format!(
+            "{}_{subject}_{}_{}",
+            estate.id(),
+            notice.kind.name(),
+            notice.at.as_millis()
+        );
         let text = |text: &str| text.chars().take(MAX_TEXT_CHARS).collect::<String>();
         Self {
             specversion: "1.0",
@@ -99,7 +108,11 @@ impl Event {
     /// The event of `linli notify test`.
     pub(super) fn test(estate: &Estate, at: Timestamp, nonce: &str, title: &str) -> Self {
         let (severitytext, severitynumber) = severity(Priority::P4);
-        let safe: String = nonce.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
+        let safe: String = nonce
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(32)
+            .collect();
         Self {
             specversion: "1.0",
             id: format!("{}_test_{}_{safe}", estate.id(), at.as_millis()).replace('.', "-"),

@@ -10,6 +10,8 @@
 pub mod plan;
 mod event;
 pub mod worker;
+mod flights;
+mod outlet;
 mod queue;
 mod settle;
 pub mod policy;
@@ -124,3 +126,6 @@ pub enum BadChannel {
     #[error("prepare the HTTP client")]
     Client(#[source] reqwest::Error),
 }
+
+#[cfg(test)]
+mod channel_tests;

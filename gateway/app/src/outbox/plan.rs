@@ -141,7 +141,10 @@ impl Planner {
         let language = self.language;
         let say = |key, name, value: &str| messages::format(language, key, &[(name, value)]);
         let asset = plain(notice.asset_name.get(language), MAX_NAME_CHARS);
-        let what = notice.title.as_ref().map(|title| plain(title.get(language), MAX_NAME_CHARS));
+        let what = notice
+            .title
+            .as_ref()
+            .map(|title| plain(title.get(language), MAX_NAME_CHARS));
         let title = messages::format(
             language,
             Key::CardTitle,
@@ -160,7 +163,9 @@ impl Planner {
         }
         match (notice.order, notice.alarm) {
             (Some(order), _) => {
-                let role = notice.role.map_or("", |r| messages::word(language, "role", r.as_str()));
+                let role = notice
+                    .role
+                    .map_or("", |r| messages::word(language, "role", r.as_str()));
                 let values = [("order", order.to_string()), ("role", role.to_owned())];
                 let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
                 lines.push(messages::format(language, Key::CardOrder, &values));

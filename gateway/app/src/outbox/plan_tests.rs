@@ -110,14 +110,20 @@ fn the_card_says_what_where_and_what_to_do() {
 fn no_persons_name_leaves() {
     for kind in [NoticeKind::OrderAccepted, NoticeKind::OrderClosed] {
         for row in to_all().plan(&[notice(kind)], &estate(), recorded()) {
-            assert!(!String::from_utf8(row.payload).unwrap().contains("张三"), "{kind:?}");
+            assert!(
+                !String::from_utf8(row.payload).unwrap().contains("张三"),
+                "{kind:?}"
+            );
         }
     }
 }
 
 #[test]
 fn a_row_is_named_by_channel_and_event_and_the_same_plan_gives_the_same_rows() {
-    let notices = [notice(NoticeKind::OrderDispatched), notice(NoticeKind::AlarmRaised)];
+    let notices = [
+        notice(NoticeKind::OrderDispatched),
+        notice(NoticeKind::AlarmRaised),
+    ];
     let planned = to_all().plan(&notices, &estate(), recorded());
     assert_eq!(planned, to_all().plan(&notices, &estate(), recorded()));
     let names: Vec<_> = planned.iter().map(|row| row.idempotency.as_str()).collect();
@@ -129,7 +135,11 @@ fn a_row_is_named_by_channel_and_event_and_the_same_plan_gives_the_same_rows() {
             "cmms/jinyuan-1_AL-991_alarm_raised_1769886131000",
         ]
     );
-    assert!(planned.iter().all(|row| row.payload.len() < crate::outbox::MAX_PAYLOAD_BYTES));
+    assert!(
+        planned
+            .iter()
+            .all(|row| row.payload.len() < crate::outbox::MAX_PAYLOAD_BYTES)
+    );
 }
 
 #[test]
@@ -137,7 +147,11 @@ fn two_equal_notices_of_one_plan_stay_two() {
     let notices = [notice(NoticeKind::AlarmUnknown), notice(NoticeKind::AlarmUnknown)];
     let planned = planner(&[(&[], &["cmms"])]).plan(&notices, &estate(), at());
     assert_eq!(planned.len(), 2);
-    assert!(planned[1].idempotency.ends_with("_2"), "{}", planned[1].idempotency);
+    assert!(
+        planned[1].idempotency.ends_with("_2"),
+        "{}",
+        planned[1].idempotency
+    );
 }
 
 #[test]
@@ -160,8 +174,10 @@ fn a_system_alarm_without_a_trade_is_not_lost_between_the_trades() {
         let planned = planner.plan(std::slice::from_ref(&system), &estate(), at());
         planned.into_iter().map(|row| row.channel).collect()
     };
-    let trades: &[(&[OrderRole], &[&str])] =
-        &[(&[OrderRole::Repair], &["repair"]), (&[OrderRole::Cleaning], &["cleaning"])];
+    let trades: &[(&[OrderRole], &[&str])] = &[
+        (&[OrderRole::Repair], &["repair"]),
+        (&[OrderRole::Cleaning], &["cleaning"]),
+    ];
     assert_eq!(channels(planner(trades)), ["repair", "cleaning"]);
     let with_all: &[(&[OrderRole], &[&str])] = &[(&[OrderRole::Repair], &["repair"]), (&[], &["cmms"])];
     assert_eq!(channels(planner(with_all)), ["cmms"]);
@@ -173,7 +189,11 @@ fn names_cannot_mention_anybody_or_break_the_card() {
     hostile.asset_name = text("<@all> [点我](http://x)\n**泵**", "x");
     let planned = to_all().plan(&[hostile], &estate(), at());
     let card: Card = serde_json::from_slice(&planned[1].payload).unwrap();
-    assert!(!card.text.contains("<@") && !card.text.contains("]("), "{}", card.text);
+    assert!(
+        !card.text.contains("<@") && !card.text.contains("]("),
+        "{}",
+        card.text
+    );
     assert_eq!(card.title.lines().count(), 1);
 }
 

@@ -1,40 +1,19 @@
 //! One channel's share of the queue: which of the due deliveries go next, alone or summed up. Pure but for the
 //! catalogue of texts.
 
-use super::policy::{Allowance, Lane, Schedule};
+use super::policy::{Lane, Schedule};
 use super::wecom::{Card, MAX_MARKDOWN_BYTES};
-use super::{Message, Send};
+use super::Message;
 use crate::messages::{self, Key};
 use linli_ledger::Delivery;
 use serde::Deserialize;
-use std::sync::Arc;
-use std::time::Duration;
 
 /// With more waiting than this, a robot's messages are summed up.
-pub const DIGEST_ABOVE: usize = 5;
+pub(super) const DIGEST_ABOVE: usize = 5;
 /// Most messages in one digest; the others go into the next.
-pub const DIGEST_MOST: usize = 50;
-/// How long an endpoint that said it is gone is not asked.
-pub(super) const GONE_WAIT: Duration = Duration::from_secs(600);
+pub(super) const DIGEST_MOST: usize = 50;
 /// Bytes kept free in a digest for the line that counts what did not fit.
 const MORE_LINE_BYTES: usize = 160;
-
-/// A channel as the worker holds it.
-pub(super) struct Outlet {
-    /// Its name.
-    pub(super) name: String,
-    /// The label in the metrics.
-    pub(super) kind: &'static str,
-    pub(super) schedule: Schedule,
-    /// Most attempts at a time.
-    pub(super) parallel: usize,
-    pub(super) sender: Arc<dyn Send>,
-    pub(super) allowance: Allowance,
-    /// Attempts under way.
-    pub(super) flying: usize,
-    /// Until when it is taken for gone, and what it said.
-    pub(super) gone: Option<(Duration, String)>,
-}
 
 /// What goes out in one attempt.
 #[derive(Debug)]
@@ -75,7 +54,7 @@ struct PeekData {
 /// The lane of a delivery; what cannot be read takes the last one.
 pub(super) fn lane_of(delivery: &Delivery) -> Lane {
     let peek = serde_json::from_slice::<Peek>(&delivery.message.payload).ok();
-    let priority = peek.and_then(|p| p.priority.or(p.data?.priority));
+    let priority = peek.and_then(|p| p.priority.or_else(|| p.data?.priority));
     match priority.as_deref() {
         Some("P1") => Lane::Critical,
         Some("P2") => Lane::Urgent,
@@ -84,10 +63,7 @@ pub(super) fn lane_of(delivery: &Delivery) -> Lane {
 }
 
 /// Takes the next parcel out of `waiting`, which is sorted by lane and then by age.
-pub(super) fn next_parcel(
-    waiting: &mut Vec<(Lane, Delivery)>,
-    schedule: Schedule,
-) -> Option<Parcel> {
+pub(super) fn next_parcel(waiting: &mut Vec<(Lane, Delivery)>, schedule: Schedule) -> Option<Parcel> {
     let (lane, _) = waiting.first()?;
     let lane = *lane;
     let sum_up = schedule == Schedule::Robot && lane != Lane::Critical && waiting.len() > DIGEST_ABOVE;
@@ -111,7 +87,7 @@ fn digest(deliveries: &[Delivery]) -> Option<Vec<u8>> {
     let language = cards.first()?.language;
     let count = cards.len().to_string();
     let title = messages::format(language, Key::DigestTitle, &[("count", &count)]);
-    let mut text = title.clone();
+    let mut text = messages::format(language, Key::CardBold, &[("title", &title)]);
     for (index, card) in cards.iter().enumerate() {
         let line = messages::format(language, Key::DigestLine, &[("title", &card.title)]);
         if text.len() + line.len() + MORE_LINE_BYTES > MAX_MARKDOWN_BYTES {
@@ -184,7 +160,11 @@ mod tests {
         let card: Card = serde_json::from_slice(parcel.message().unwrap().payload).unwrap();
         assert!(card.text.len() <= MAX_MARKDOWN_BYTES);
         assert!(card.text.contains("50"), "{}", card.text);
-        assert!(card.text.lines().last().unwrap().contains("另有"), "{}", card.text);
+        assert!(
+            card.text.lines().last().unwrap().contains("另有"),
+            "{}",
+            card.text
+        );
     }
 
     #[test]

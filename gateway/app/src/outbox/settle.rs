@@ -69,8 +69,15 @@ fn pause(
     }
     // A robot has no idea of repetitions: what may have been said is said again once, not more.
     if code.starts_with(UNKNOWN) {
-        let was_unknown = delivery.last_error.as_deref().is_some_and(|e| e.starts_with(UNKNOWN));
-        let again = if lane == Lane::Critical { regular } else { UNKNOWN_WAIT };
+        let was_unknown = delivery
+            .last_error
+            .as_deref()
+            .is_some_and(|e| e.starts_with(UNKNOWN));
+        let again = if lane == Lane::Critical {
+            regular
+        } else {
+            UNKNOWN_WAIT
+        };
         return (!was_unknown).then_some(again);
     }
     // A robot that names a time knows it better than our table.
@@ -134,12 +141,24 @@ mod tests {
     #[test]
     fn delivered_and_refused_are_ends() {
         let taken = Outcome::Delivered { provider_id: None };
-        let row = settle(&tried(2, Some("x")), &taken, Schedule::Webhook, Lane::Rest, now(true), 0);
+        let row = settle(
+            &tried(2, Some("x")),
+            &taken,
+            Schedule::Webhook,
+            Lane::Rest,
+            now(true),
+            0,
+        );
         assert_eq!(
             (row.state, row.attempts, row.last_error, row.delivered_at),
             (DeliveryState::Delivered, 3, None, Some(AT))
         );
-        let refused = after(&tried(0, None), Outcome::permanent("http_410"), Schedule::Webhook, Lane::Rest);
+        let refused = after(
+            &tried(0, None),
+            Outcome::permanent("http_410"),
+            Schedule::Webhook,
+            Lane::Rest,
+        );
         assert_eq!(refused, (DeliveryState::Dead, 1, 0, "http_410".into()));
     }
 
@@ -153,8 +172,16 @@ mod tests {
         let unknown = || Outcome::Unknown {
             code: "timed_out".into(),
         };
-        let result = after(&tried(1, Some("unknown:timed_out")), unknown(), Schedule::Webhook, Lane::Rest);
-        assert_eq!(result, (DeliveryState::Pending, 2, 300, "unknown:timed_out".into()));
+        let result = after(
+            &tried(1, Some("unknown:timed_out")),
+            unknown(),
+            Schedule::Webhook,
+            Lane::Rest,
+        );
+        assert_eq!(
+            result,
+            (DeliveryState::Pending, 2, 300, "unknown:timed_out".into())
+        );
     }
 
     #[test]
@@ -163,9 +190,20 @@ mod tests {
             code: "timed_out".into(),
         };
         let first = |lane| after(&tried(0, None), unknown(), Schedule::Robot, lane);
-        assert_eq!(first(Lane::Critical), (DeliveryState::Pending, 1, 2, "unknown:timed_out".into()));
-        assert_eq!(first(Lane::Rest), (DeliveryState::Pending, 1, 300, "unknown:timed_out".into()));
-        let second = after(&tried(1, Some("unknown:broken")), unknown(), Schedule::Robot, Lane::Critical);
+        assert_eq!(
+            first(Lane::Critical),
+            (DeliveryState::Pending, 1, 2, "unknown:timed_out".into())
+        );
+        assert_eq!(
+            first(Lane::Rest),
+            (DeliveryState::Pending, 1, 300, "unknown:timed_out".into())
+        );
+        let second = after(
+            &tried(1, Some("unknown:broken")),
+            unknown(),
+            Schedule::Robot,
+            Lane::Critical,
+        );
         assert_eq!(second.0, DeliveryState::Dead);
     }
 
@@ -183,7 +221,14 @@ mod tests {
     #[test]
     fn while_our_clock_is_wrong_nothing_is_used_up() {
         let outcome = Outcome::retry("not_sent");
-        let row = settle(&tried(8, None), &outcome, Schedule::Webhook, Lane::Critical, now(false), 0);
+        let row = settle(
+            &tried(8, None),
+            &outcome,
+            Schedule::Webhook,
+            Lane::Critical,
+            now(false),
+            0,
+        );
         assert_eq!((row.state, row.attempts), (DeliveryState::Pending, 8));
         assert_eq!(row.last_error.as_deref(), Some("clock"));
         assert_eq!(row.next_at, AT.plus(CLOCK_WAIT));

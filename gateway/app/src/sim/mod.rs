@@ -5,6 +5,7 @@
 
 pub mod payload;
 mod demo;
+mod module;
 mod radio;
 mod script;
 mod staff;

@@ -1,6 +1,7 @@
 //! The wired half of the simulated estate: Modbus nodes of the project's own firmware, and a foreign I/O module,
 //! served over TCP.
 
+use super::module::{self, Module};
 use super::world::World;
 use linli_domain::estate::{Address, Device, Estate};
 use linli_domain::id::BusId;
@@ -30,10 +31,16 @@ pub async fn serve(
             .filter(|d| matches!(&d.address, Some(Address::Bus { bus: b, .. }) if b == bus))
             .cloned()
             .collect();
-        let nodes = devices.iter().filter_map(|d| Some(NodeConfig { unit: unit(d)?, kind: kind(d)? }));
-        let street = SharedStreet::new(Street::new(nodes)?);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         addresses.insert(bus.clone(), listener.local_addr()?);
+        if let [device] = devices.as_slice()
+            && kind(device).is_none()
+        {
+            tokio::spawn(module::serve(listener, Module::new(device, estate, world), stop.clone()));
+            continue;
+        }
+        let nodes = devices.iter().filter_map(|d| Some(NodeConfig { unit: unit(d)?, kind: kind(d)? }));
+        let street = SharedStreet::new(Street::new(nodes)?);
         tokio::spawn(linli_node_sim::serve(listener, *transport, street.clone(), stop.clone().cancelled_owned()));
         tokio::spawn(live(street, devices, Arc::clone(estate), world.clone(), stop.clone()));
     }

@@ -149,10 +149,8 @@ impl Engine {
                 alarm.state.condition = condition;
                 alarm.cleared_at = (condition == Condition::Normal).then_some(now.wall);
             });
-            match condition {
-                Condition::Normal => self.notice_alarm(NoticeKind::AlarmCleared, id, now, changes),
-                Condition::Unknown => self.notice_alarm(NoticeKind::AlarmUnknown, id, now, changes),
-                Condition::Pending | Condition::Clearing | Condition::Active => {}
+            if condition == Condition::Normal {
+                self.notice_alarm(NoticeKind::AlarmCleared, id, now, changes);
             }
         }
         self.settle_alarm(id, now, changes);
@@ -247,7 +245,7 @@ impl Engine {
         });
     }
 
-    fn notice_alarm(&self, kind: NoticeKind, id: AlarmId, now: &Now, changes: &mut Changes) {
+    pub(super) fn notice_alarm(&self, kind: NoticeKind, id: AlarmId, now: &Now, changes: &mut Changes) {
         let Some(alarm) = self.alarm(id) else {
             return;
         };

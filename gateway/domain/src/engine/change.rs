@@ -111,7 +111,7 @@ pub enum NoticeKind {
     AlarmRaised,
     /// An alarm's condition is normal again.
     AlarmCleared,
-    /// An alarm's condition cannot be known any more.
+    /// A point fell silent and the condition of its alarm cannot be known any more. One bad reading says nothing.
     AlarmUnknown,
     /// An order waits for somebody of its role.
     OrderDispatched,

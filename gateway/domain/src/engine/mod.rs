@@ -6,8 +6,8 @@
 //! be stepped next, [`Engine::begin`], [`Engine::commit`] and [`Engine::rollback`] let a caller drop the steps of
 //! a batch that could not be stored.
 //!
-//! A step in the order it happens: the clock ([`timers`]), due delays, then the input ([`readings`],
-//! [`commands`], [`edit`]); what follows for alarms is in [`alarms`], for orders in [`orders`].
+//! A step in the order it happens: the clock and due delays (`timers`), then the input (`readings`, `commands`,
+//! `edit`); what follows for alarms is in `alarms`, for orders in `orders` and `reviews`. `store` alone writes.
 
 mod alarms;
 mod change;
@@ -17,25 +17,29 @@ mod edit;
 mod index;
 mod orders;
 mod readings;
+mod reviews;
 mod snapshot;
+mod state;
 mod store;
 mod timers;
 
 pub use change::{AlarmChange, AlarmEvent, AuditEvent, Changes, Notice, NoticeKind, OrderChange};
 pub use snapshot::SnapshotError;
 
-use crate::alarm::Alarm;
+use crate::alarm::{Alarm, Watch};
 use crate::command::{Command, Refusal, Reply};
 use crate::estate::{DeviceIndex, Estate, EstateDoc, Problem};
 use crate::id::{AlarmId, AssetId, Class, DeviceId, Fault, OrderId, PointKey, RuleId};
 use crate::measure::Measure;
 use crate::order::Order;
 use crate::reading::Reading;
+use crate::rule::Rule;
 use crate::time::{Deadline, Now};
 use serde::{Deserialize, Serialize};
+use state::{Counters, NEVER, State};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{Counters, NEVER, State, Store};
+use store::Store;
 
 /// A point: the number it has for ever, and what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +80,19 @@ pub struct Step {
     pub reply: Result<Reply, Refusal>,
     /// Whether a reading was evaluated; a late or retained one may only have been looked at.
     pub evaluated: bool,
+}
+
+/// One rule looking at one point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WatchView<'a> {
+    /// The rule.
+    pub rule: &'a Arc<Rule>,
+    /// The point.
+    pub point: PointKey,
+    /// The asset the point watches.
+    pub asset: &'a AssetId,
+    /// What the rule knows about it.
+    pub watch: Watch,
 }
 
 /// The state of an estate and the decisions about it.
@@ -243,6 +260,18 @@ impl Engine {
     pub fn rule_version(&self, id: &str) -> Option<u32> {
         let id = RuleId::new(id).ok()?;
         self.store.state().rule_versions.get(&id).copied()
+    }
+    /// What every rule knows about every point it looks at, in the order of the points.
+    pub fn watches(&self) -> impl Iterator<Item = WatchView<'_>> {
+        let watches = self.store.state().watches.iter();
+        watches
+            .zip(&self.store.index().watches)
+            .map(|(watch, def)| WatchView {
+                rule: &def.rule,
+                point: def.point,
+                asset: &def.asset,
+                watch: *watch,
+            })
     }
     /// How many rules look at how many points: the number of watches.
     pub fn watch_count(&self) -> usize {

@@ -13,7 +13,7 @@
 //! one point and allocates nothing.
 
 use super::change::{AuditEvent, Changes};
-use super::store::PointState;
+use super::state::PointState;
 use super::{Engine, PointDef};
 use crate::alarm::{Delays, Effect, WatchEvent};
 use crate::command::{Refusal, Reply};
@@ -83,7 +83,10 @@ impl Engine {
             point.evaluated = time_of(reading);
             point.latest = Some(reading.clone());
         }
-        self.expect_again(n, now);
+        // An answer without a value is no sign of life.
+        if reading.value.is_some() {
+            self.expect_again(n, now);
+        }
         for watch in watches {
             let Some(event) = self
                 .store

@@ -5,9 +5,10 @@
 //! of them could be.
 
 use super::Engine;
-use super::change::{AuditEvent, Changes};
-use super::store::{NEVER, Timer};
-use crate::alarm::WatchEvent;
+use super::change::{AuditEvent, Changes, NoticeKind};
+use super::state::NEVER;
+use super::store::Timer;
+use crate::alarm::{Condition, WatchEvent};
 use crate::order::OrderState;
 use crate::time::{Deadline, Monotonic, Now, Timestamp};
 use std::time::Duration;
@@ -66,6 +67,14 @@ impl Engine {
             let watches = self.store.index().points.get(n).map(|p| p.watches.clone());
             for watch in watches.unwrap_or_default() {
                 self.watch_event(watch, WatchEvent::Lost, now, changes);
+                let def = self.store.index().watches.get(watch);
+                let alarm = def.and_then(|d| self.alarm_of(&d.asset, &d.rule.class));
+                if let Some(id) = alarm
+                    .filter(|a| a.state.condition == Condition::Unknown)
+                    .map(|a| a.id)
+                {
+                    self.notice_alarm(NoticeKind::AlarmUnknown, id, now, changes);
+                }
             }
         }
         self.store.counters().watchdog = if next == NEVER {

@@ -3,7 +3,8 @@
 //! ```text
 //!   completed ── every sensor right ──▶ hold runs ── over, and every sensor normal and proven ──▶ sensor_ok
 //!      │                                  │
-//!      │                                  └─ one wrong or unknown: hold starts again
+//!      │                                  ├─ one wrong, or about to be: hold starts again
+//!      │                                  └─ one unknown: hold waits
 //!      └─ one wrong when grace is over, or later ──▶ sensor_bad
 //! ```
 //!
@@ -15,6 +16,7 @@
 use super::{OrderEvent, Verify};
 use crate::time::{Deadline, Monotonic, Now, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// How far the verification of one completion has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +29,7 @@ pub struct Verification {
     pub hold: Hold,
 }
 
-/// The time every sensor must be right in one piece.
+/// The time every sensor must be right without being wrong in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hold {
@@ -35,6 +37,8 @@ pub enum Hold {
     Off,
     /// Every sensor is right; it must stay so until then.
     Running(Deadline),
+    /// A sensor is unknown; this much is left once it speaks again.
+    Paused(Duration),
     /// Every sensor was right for long enough.
     Over,
 }
@@ -42,8 +46,10 @@ pub enum Hold {
 /// What the sensors of an order say, summed up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sensors {
-    /// At least one says that something is wrong.
+    /// At least one says that something is wrong, for longer than its on-delay.
     pub wrong: bool,
+    /// At least one says that something is wrong, not yet for long enough.
+    pub pending: bool,
     /// There is at least one, and all say that it is right, off-delay over or not.
     pub right: bool,
     /// There is at least one, and all are normal.
@@ -56,6 +62,7 @@ impl Sensors {
     /// What is known without a single sensor: nothing.
     pub const NONE: Self = Self {
         wrong: false,
+        pending: false,
         right: false,
         normal: false,
         proven: false,
@@ -79,11 +86,13 @@ impl Verification {
     pub fn review(self, now: &Now, verify: Verify, sensors: Sensors) -> (Self, Option<OrderEvent>) {
         let grace = self.grace.filter(|g| !g.is_due(now));
         let hold = match self.hold {
-            _ if !sensors.right => Hold::Off,
+            _ if sensors.wrong || sensors.pending => Hold::Off,
+            Hold::Running(deadline) if !sensors.right => Hold::Paused(deadline.at.since(now.monotonic)),
+            held if !sensors.right => held,
             Hold::Off if sensors.proven => Hold::Running(now.after(verify.hold)),
-            Hold::Off => Hold::Off,
-            Hold::Running(deadline) if !deadline.is_due(now) => self.hold,
-            Hold::Running(_) | Hold::Over => Hold::Over,
+            Hold::Paused(left) if sensors.proven => Hold::Running(now.after(left)),
+            Hold::Running(deadline) if deadline.is_due(now) => Hold::Over,
+            held => held,
         };
         // A hold of no length is over as it starts.
         let hold = match hold {
@@ -103,7 +112,7 @@ impl Verification {
     pub fn deadline(&self) -> Option<Deadline> {
         let hold = match self.hold {
             Hold::Running(deadline) => Some(deadline),
-            Hold::Off | Hold::Over => None,
+            Hold::Off | Hold::Paused(_) | Hold::Over => None,
         };
         self.grace.into_iter().chain(hold).min()
     }
@@ -124,7 +133,6 @@ impl Verification {
 mod tests {
     use super::*;
     use crate::time::BootId;
-    use std::time::Duration;
 
     const VERIFY: Verify = Verify {
         hold: Duration::from_secs(600),
@@ -132,6 +140,7 @@ mod tests {
     };
     const DRY: Sensors = Sensors {
         wrong: false,
+        pending: false,
         right: true,
         normal: true,
         proven: true,
@@ -178,6 +187,29 @@ mod tests {
             unknown.review(&at(2_000), VERIFY, WET).1,
             Some(OrderEvent::SensorBad)
         );
+    }
+
+    #[test]
+    fn an_unknown_moment_lets_the_hold_wait() {
+        let v = Verification::begin(&at(0), VERIFY, DRY);
+        let (v, _) = v.review(&at(500), VERIFY, Sensors::NONE);
+        assert_eq!(v.hold, Hold::Paused(Duration::from_secs(100)));
+        assert_eq!(v.review(&at(5_000), VERIFY, Sensors::NONE).1, None);
+        let (v, _) = v.review(&at(5_000), VERIFY, DRY);
+        assert_eq!(v.review(&at(5_099), VERIFY, DRY).1, None);
+        assert_eq!(v.review(&at(5_100), VERIFY, DRY).1, Some(OrderEvent::SensorOk));
+    }
+
+    #[test]
+    fn a_fleeting_moment_after_grace_starts_the_hold_again_and_reopens_nothing() {
+        let v = Verification::begin(&at(0), VERIFY, Sensors::NONE);
+        let (v, _) = v.review(&at(901), VERIFY, DRY);
+        let fleeting = Sensors {
+            pending: true,
+            ..Sensors::NONE
+        };
+        let (v, event) = v.review(&at(1_000), VERIFY, fleeting);
+        assert_eq!((v.hold, event), (Hold::Off, None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::estate_test::EstateTest;
 use linli_domain::command::Refusal;
-use linli_domain::engine::Input;
+use linli_domain::engine::{Input, NoticeKind};
 use linli_domain::id::PointKey;
 use linli_domain::reading::{Quality, Reading, Reason, Value};
 
@@ -104,6 +104,35 @@ fn bad_readings_in_between_neither_raise_nor_start_a_delay_anew() {
     assert_eq!(e.alarm_is(), "active_unack");
     e.wait("1s");
     assert_eq!(e.alarm_is(), "rtn_unack");
+}
+
+#[test]
+fn a_sensor_that_only_answers_without_a_value_is_silent() {
+    let mut e = EstateTest::new();
+    e.says("rope/leak.wet", true).wait("5s");
+    for _ in 0..10 {
+        e.fails("rope/leak.wet", Reason::CommTimeout).wait("3m");
+    }
+    assert_eq!(
+        (e.alarm_is(), e.notices(NoticeKind::AlarmUnknown)),
+        ("unknown", 1)
+    );
+}
+
+#[test]
+fn one_bad_reading_in_a_hundred_neither_reports_nor_keeps_an_order_open() {
+    let mut e = EstateTest::new();
+    e.says("rope/leak.wet", true).wait("5s").works_off("A");
+    for n in 0..700 {
+        e.wait("1s");
+        if n % 100 == 50 {
+            e.fails("rope/leak.wet", Reason::FrameError);
+        } else {
+            e.says("rope/leak.wet", false);
+        }
+    }
+    assert_eq!((e.alarm_is(), e.order_is()), ("none", "none"));
+    assert_eq!(e.notices(NoticeKind::AlarmUnknown), 0);
 }
 
 #[test]

@@ -249,7 +249,7 @@ fn a_reboot_in_mid_verification_keeps_what_remained() {
         .reboot("1h");
     e.keeps_saying("rope/leak.wet", false, "3m30s");
     assert_eq!(e.order_is(), "pending_verification");
-    e.says("rope/leak.wet", false).wait("30s");
+    e.says("rope/leak.wet", false).wait("1m");
     assert_eq!(e.order_is(), "none");
 }
 

@@ -135,7 +135,8 @@ fn short_decimal(number: f64) -> Option<u64> {
         if mantissa.abs() >= 1e9 {
             return None;
         }
-        if (mantissa / power).to_bits() == number.to_bits() {
+        // By way of the integer, as the decoder does: -0.0 and not-a-number do not pass.
+        if (mantissa as i64 as f64 / power).to_bits() == number.to_bits() {
             return Some(zigzag(mantissa as i64) << 2 | decimals as u64);
         }
     }

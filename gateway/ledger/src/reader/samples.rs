@@ -1,4 +1,4 @@
-//! The samples of a point over time, from chunks and log alike, and the newest sample of every point.
+//! The samples of a point over time, from chunks and log alike.
 //!
 //! Order is (observed, commit). A page ends at a position that stays valid while samples move from the log into
 //! chunks: equal times keep the order of their commits wherever they lie.
@@ -9,14 +9,10 @@ use crate::codec::chunk;
 use crate::codec::columns::{Columns, StoredSample};
 use crate::codec::log::{Decoded, Decoder};
 use crate::error::{Damage, Doing, StoreError};
-use crate::heads::Latest;
-use crate::ledger::unpack_latest;
-use crate::stage::{self, Feed, Snapshot};
 use linli_domain::id::{CommitId, PointKey};
 use linli_domain::reading::Reading;
 use linli_domain::time::Timestamp;
 use rusqlite::params;
-use rustc_hash::FxHashMap;
 use std::ops::ControlFlow;
 
 /// Where a page of samples ended.
@@ -194,93 +190,5 @@ impl Reader {
             }
         }
         Ok(())
-    }
-
-    /// The newest sample of a point.
-    pub fn latest(&self, point: PointKey) -> Result<Option<Latest>, StoreError> {
-        let doing = "read the newest sample of a point";
-        self.together(|| {
-            let mut latest = self.first(
-                doing,
-                "SELECT latest FROM series WHERE point = ?1",
-                [point.0],
-                |row| Ok(unpack_latest(row.get_ref(0)?.as_blob().unwrap_or_default())?),
-            )?;
-            let (from, to) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
-            self.staged(point, from, to, &mut |commit, reading| {
-                offer(&mut latest, commit, reading)
-            })?;
-            Ok(latest)
-        })
-    }
-
-    /// The newest sample of every point that has one, by point.
-    ///
-    /// Reads the sealed ones from a table and walks over the unsealed part of the log, in pieces. The writer has
-    /// the same in memory: see [`Ledger::latest_all`](crate::Ledger::latest_all).
-    pub fn latest_all(&self) -> Result<Vec<Latest>, StoreError> {
-        let doing = "read the newest samples";
-        let mut newest: FxHashMap<PointKey, Option<Latest>> = FxHashMap::default();
-        let floor = self.first(
-            doing,
-            "SELECT value FROM meta WHERE name = 'sealed_floor'",
-            [],
-            |row| Ok(row.get::<_, i64>(0)?),
-        )?;
-        self.replay(CommitId(floor.unwrap_or(0) as u64), &mut |commit, entry| {
-            if let crate::Entry::Reading { reading, .. } = entry {
-                offer(newest.entry(reading.point).or_default(), commit, reading);
-            }
-            ControlFlow::Continue(())
-        })?;
-        // The table comes second: what was sealed and deleted while walking over the log is in it by now.
-        let sealed = self.all(doing, "SELECT latest FROM series", [], |row| {
-            Ok(unpack_latest(row.get_ref(0)?.as_blob().unwrap_or_default())?)
-        })?;
-        for latest in sealed {
-            let known = newest.entry(latest.point).or_default();
-            let newer = |known: &Latest| {
-                (known.sample.observed, known.commit) >= (latest.sample.observed, latest.commit)
-            };
-            if !known.as_ref().is_some_and(newer) {
-                *known = Some(latest);
-            }
-        }
-        let mut all: Vec<Latest> = newest.into_values().flatten().collect();
-        all.sort_unstable_by_key(|latest| latest.point);
-        Ok(all)
-    }
-
-    /// Feeds every entry committed after `after` to `feed`, in the order of the log: how a forwarder follows it.
-    pub fn replay(&self, after: CommitId, feed: Feed<'_>) -> Result<(), StoreError> {
-        stage::replay(&self.conn, after, feed)
-    }
-
-    /// The oldest commit still in the log; a cursor before it has to go back to the samples of its points.
-    pub fn oldest_logged(&self) -> Result<Option<CommitId>, StoreError> {
-        self.first(
-            "read where the log begins",
-            "SELECT id FROM stage ORDER BY id LIMIT 1",
-            [],
-            |row| Ok(CommitId(row.get::<_, i64>(0)? as u64)),
-        )
-    }
-
-    /// The engine's last snapshot, if one was ever stored.
-    pub fn load_snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
-        stage::load_snapshot(&self.conn)
-    }
-}
-
-fn offer(latest: &mut Option<Latest>, commit: CommitId, reading: &Reading) {
-    match latest {
-        Some(latest) => latest.offer(commit, reading),
-        None => {
-            *latest = Some(Latest {
-                point: reading.point,
-                sample: StoredSample::from(reading),
-                commit,
-            })
-        }
     }
 }

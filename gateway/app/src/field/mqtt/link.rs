@@ -9,15 +9,16 @@ use super::tls::{self, TlsError};
 use crate::config::MqttConnection;
 use rumqttc::{ConnectReturnCode, NetworkOptions, Packet, Transport, v5};
 use secrecy::ExposeSecret;
-use std::io;
 use std::time::Duration;
 use v5::mqttbytes::v5 as packet5;
 
 /// From TCP to CONNACK.
 const CONNECT_TIMEOUT_SECONDS: u64 = 10;
-/// MQTT 3.1.1 cannot announce a largest packet, so a too large one is read and dropped up to this size. Past it
-/// the connection ends.
-const V311_PACKET_BYTES: usize = 16 << 20;
+/// Packets are read up to this size; what is larger than the configuration allows is acknowledged, counted and
+/// dropped by the parent. Refusing at the configured size would be worse: MQTT 3.1.1 cannot announce it, so the
+/// connection would end at each redelivery; and mosquitto 2.0 forgets to give back the window of a message that it
+/// drops for its size, so the session stalls after a receive maximum of them. Past this size both happen.
+const READ_BYTES: u32 = 16 << 20;
 /// Requests beside the acknowledgements of a full window and the subscriptions: `$SYS`, a disconnect.
 const REQUEST_SLACK: usize = 16;
 /// MQTT 5 in `rumqttc` refuses shorter keep-alives with a panic.
@@ -60,6 +61,7 @@ pub(super) struct Message {
 #[derive(Debug)]
 pub(super) struct Broken {
     pub(super) why: String,
+    /// What it says about the protocol version, if it came before CONNACK.
     pub(super) outcome: Outcome,
 }
 
@@ -111,8 +113,7 @@ fn options_v5(to: &MqttConnection, transport: Transport) -> v5::MqttOptions {
         // The window. `set_inflight` would limit only what we publish, and we publish nothing.
         .set_receive_maximum(Some(to.receive_maximum.max(1)))
         // The default of 10 kB would end the connection at each larger packet, and again after its redelivery.
-        // Announced, the broker keeps larger ones back.
-        .set_max_packet_size(Some(to.max_packet_bytes))
+        .set_max_packet_size(Some(READ_BYTES.max(to.max_packet_bytes)))
         // No topic alias maximum is announced: rumqttc reports an aliased message with an empty topic.
         .set_manual_acks(true);
     if let Some((user, password)) = &to.credentials {
@@ -128,7 +129,7 @@ fn options_v311(to: &MqttConnection, transport: Transport) -> rumqttc::MqttOptio
         .set_keep_alive(to.keep_alive.max(SHORTEST_KEEP_ALIVE))
         // With an empty client id rumqttc panics here; the configuration does not allow one.
         .set_clean_session(to.client_id.is_empty())
-        .set_max_packet_size(V311_PACKET_BYTES.max(to.max_packet_bytes as usize), 64 << 10)
+        .set_max_packet_size(READ_BYTES.max(to.max_packet_bytes) as usize, 64 << 10)
         .set_manual_acks(true);
     if let Some((user, password)) = &to.credentials {
         options.set_credentials(user, password.expose_secret());
@@ -273,15 +274,9 @@ fn broken_v5(error: &v5::ConnectionError) -> Broken {
         E::ConnectionRefused(Code::UnsupportedProtocolVersion | Code::RefusedProtocolVersion) => {
             Outcome::WrongVersion
         }
-        // The CONNACK of an older broker has no properties: the decoder waits for them until the stream ends.
-        E::MqttState(S::Deserialization(v5::mqttbytes::Error::Io(e))) | E::MqttState(S::Io(e))
-            if e.kind() == io::ErrorKind::Other && e.to_string().contains("bytes remaining") =>
-        {
-            Outcome::WrongVersion
-        }
-        E::MqttState(S::Deserialization(_) | S::ConnectionAborted) | E::NotConnAck(_) | E::Timeout(_) => {
-            Outcome::ClosedSilently
-        }
+        // The CONNACK of an older broker has no properties, so it does not decode as one of version 5.
+        E::MqttState(S::Deserialization(_)) => Outcome::WrongVersion,
+        E::MqttState(S::ConnectionAborted) | E::NotConnAck(_) | E::Timeout(_) => Outcome::ClosedSilently,
         _ => Outcome::Other,
     };
     Broken {

@@ -149,12 +149,18 @@ impl Connection {
                 Ended::Stopped => break,
                 Ended::Broken(broken) => broken,
             };
-            if subscriptions.sys_unanswered() && self.sys_wanted {
+            if subscriptions.stuck_on_sys() && self.sys_wanted {
                 tracing::info!(connection = %self.config.name, "the broker closed on $SYS; it is not asked again");
                 self.sys_wanted = false;
             }
             self.backoff.held(self.clock.now().monotonic.since(began));
-            let at_once = self.negotiation.learn(broken.outcome);
+            // Behind a CONNACK an error says nothing about the version.
+            let outcome = if self.told_up == Some(true) {
+                Outcome::Other
+            } else {
+                broken.outcome
+            };
+            let at_once = self.negotiation.learn(outcome);
             let delay = if at_once {
                 Duration::ZERO
             } else {

@@ -53,14 +53,15 @@ pub struct NewToken {
 /// A token with its secret, shown this once.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IssuedToken {
-    /// The token.
-    pub token: Token,
+    /// What is kept of it.
+    #[serde(flatten)]
+    pub kept: Token,
     /// What to send as `Authorization: Bearer …`.
-    pub secret: String,
+    pub token: String,
 }
 
 impl std::fmt::Debug for IssuedToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("IssuedToken").field("token", &self.token).finish_non_exhaustive()
+        f.debug_struct("IssuedToken").field("kept", &self.kept).finish_non_exhaustive()
     }
 }

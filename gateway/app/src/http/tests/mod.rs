@@ -1,0 +1,293 @@
+//! Stories of the API, told to the real router with a real ledger and the real pipeline behind it.
+//!
+//! This file holds the estate of the stories and the one helper that knows how to ask; the stories are beside it.
+
+mod access;
+mod commands;
+mod described;
+mod editing;
+mod listings;
+mod listening;
+mod page;
+mod refusals;
+mod serving;
+
+use super::layers::Peer;
+use super::{Http, Readers, auth};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{Channel, ChannelKind, ClockWindow, Config, Http as HttpConfig, Log, Store, Subscription};
+use crate::field::{Done, Frame, MqttFrame};
+use crate::metrics::Metrics;
+use crate::outbox::plan::Planner;
+use crate::pipeline::{self, Core, Door, Loop, Pace, Progress, Request as Asked, Understanding};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use linli_decode::{Family, TopicPattern};
+use linli_domain::estate::EstateDoc;
+use linli_domain::text::Language;
+use linli_ledger::Ledger;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+/// A name nobody should be able to smuggle into a page.
+pub(super) const HOSTILE: &str = "<script>alert('x')</script>&\"";
+
+/// The estate of the stories.
+pub(super) fn estate() -> Value {
+    let text = |zh: &str, en: &str| json!({ "zh": zh, "en": en });
+    json!({
+        "id": "story",
+        "name": text("故事小区", "Story estate"),
+        "places": [{ "id": "b3", "kind": "building", "name": text("3号楼", "Building 3") }],
+        "assets": [
+            { "id": "b3-pipe", "kind": "pipe_zone", "place": "b3", "name": text("3号楼管段", HOSTILE) },
+            { "id": "b4-pipe", "kind": "pipe_zone", "place": "b3", "name": text("4号楼管段", "Pipe zone of building 4") },
+        ],
+        "devices": [
+            { "id": "leak-b3", "profile": "aqara.sjcgq11lm", "name": text("漏水绳", "Leak rope"),
+              "address": { "mqtt": "main", "key": "leak-b3" }, "asset": "b3-pipe" },
+            { "id": "leak-b4", "profile": "aqara.sjcgq11lm", "name": text("漏水绳", "Leak rope"),
+              "address": { "mqtt": "main", "key": "leak-b4" }, "asset": "b4-pipe" },
+        ],
+        "rules": [{
+            "id": "leak", "class": "leak", "fault": "leak", "measure": "leak.wet",
+            "applies_to": { "kind": "pipe_zone" }, "when": { "state": true }, "on_delay": "0s", "off_delay": "0s",
+            "latch": true, "priority": "P1", "response": text("关阀,查漏。", "Close the valve."),
+            "order": { "role": "repair", "profile": "leak" },
+        }],
+        "order_profiles": [{
+            "id": "leak", "name": text("漏水维修", "Leak repair"), "verify": { "hold": "0s", "grace": "60s" },
+            "guards": { "note_required": true },
+        }],
+    })
+}
+
+/// A gateway without a listener.
+pub(super) struct Story {
+    pub(super) http: Arc<Http>,
+    pub(super) router: Router,
+    pub(super) door: Door,
+    pub(super) manager: String,
+    pub(super) staff: String,
+    stop: CancellationToken,
+    folder: tempfile::TempDir,
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) text: String,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+    /// The code of a refusal, having looked that it is a whole problem.
+    pub(super) fn problem(&self) -> String {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        let body = self.json();
+        assert_eq!(body["status"], self.status.as_u16(), "{self:?}");
+        assert_eq!(body["instance"], self.header("x-request-id"), "{self:?}");
+        for field in ["type", "title", "detail"] {
+            assert!(body[field].as_str().is_some_and(|text| !text.is_empty()), "{field}: {self:?}");
+        }
+        body["code"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A request being put together.
+pub(super) struct Asking<'a> {
+    story: &'a Story,
+    request: axum::http::request::Builder,
+    body: Body,
+    peer: &'static str,
+}
+
+impl Asking<'_> {
+    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+    pub(super) fn token(self, token: &str) -> Self {
+        self.with("authorization", &format!("Bearer {token}"))
+    }
+    pub(super) fn version(self, version: u64) -> Self {
+        self.with("if-match", &format!("\"{version}\""))
+    }
+    pub(super) fn json(self, body: &Value) -> Self {
+        self.body(body.to_string()).with("content-type", "application/json")
+    }
+    pub(super) fn body(mut self, body: impl Into<Body>) -> Self {
+        self.body = body.into();
+        self
+    }
+    pub(super) fn from(mut self, peer: &'static str) -> Self {
+        self.peer = peer;
+        self
+    }
+    pub(super) fn build(self) -> Request<Body> {
+        let named = self.request.headers_ref().is_some_and(|h| h.contains_key(header::HOST));
+        let request = if named { self.request } else { self.request.header(header::HOST, "localhost:8080") };
+        request.extension(Peer(self.peer.parse().unwrap())).body(self.body).unwrap()
+    }
+    pub(super) async fn send(self) -> Answer {
+        let router = self.story.router.clone();
+        let response = router.oneshot(self.build()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, 16 << 20).await.unwrap();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8(bytes.to_vec()).unwrap(),
+        }
+    }
+}
+
+impl Story {
+    pub(super) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock: SharedClock = Arc::new(SystemClock::new());
+        let metrics = Metrics::new().unwrap();
+        let config = config(folder.path());
+        let seed: Arc<EstateDoc> = Arc::new(serde_json::from_value(estate()).unwrap());
+        let mut ledger = Ledger::open(folder.path(), &linli_ledger::Options::default()).unwrap();
+        let recovered = pipeline::recover(&mut ledger, &seed, &clock).unwrap();
+        let estate = Arc::clone(recovered.engine.estate());
+        let (catalogue, _) = crate::profiles::load(None).unwrap();
+        let pattern: TopicPattern = "zigbee2mqtt/{device...}".parse().unwrap();
+        let subscription = Subscription { family: Family::Zigbee2mqtt, pattern };
+        let window = config.clock_window;
+        let understanding = Understanding::new([(Arc::from("main"), vec![subscription])], catalogue, window);
+        let planner = Planner::new(config.routes.clone(), config.channels.clone(), config.language);
+        let readers = Readers::open(folder.path()).unwrap();
+        let (door, inbox) = pipeline::open(Vec::new());
+        let core = Core::new(
+            recovered.engine,
+            recovered.estate_version,
+            ledger,
+            recovered.once,
+            understanding,
+            planner,
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+        );
+        let (progress, progressed) = watch::channel(Progress::new(&estate));
+        let pace = Pace::new(Duration::from_millis(1), 1000);
+        std::thread::spawn(move || Loop::new(core, inbox, pace, progress).run());
+
+        let mut texts = Vec::new();
+        for (name, role) in [("admin", auth::Role::Manager), ("zhang", auth::Role::Staff)] {
+            let (token, text) = auth::mint(name, role, clock.now().wall).unwrap();
+            let author = "story".to_owned();
+            door.ask(|reply| Asked::Token { token, author, reply }).await.unwrap().unwrap();
+            texts.push(text.expose_secret().to_owned());
+        }
+        let bound = "127.0.0.1:8080".parse().unwrap();
+        let http = Http::new(&config, bound, door.clone(), readers, progressed, &metrics, &clock);
+        http.load().await.unwrap();
+        let stop = CancellationToken::new();
+        tokio::spawn(super::live::feed(Arc::clone(&http), stop.clone()));
+        let router = super::router(Arc::clone(&http));
+        let staff = texts.pop().unwrap();
+        let manager = texts.pop().unwrap();
+        Self { http, router, door, manager, staff, stop, folder }
+    }
+
+    /// A request from this machine without a token.
+    pub(super) fn ask(&self, method: Method, path: &str) -> Asking<'_> {
+        Asking {
+            story: self,
+            request: Request::builder().method(method).uri(path),
+            body: Body::empty(),
+            peer: "127.0.0.1:50000",
+        }
+    }
+    /// GET with the staff's token.
+    pub(super) fn get(&self, path: &str) -> Asking<'_> {
+        self.ask(Method::GET, path).token(&self.staff)
+    }
+    /// POST with the staff's token.
+    pub(super) fn post(&self, path: &str) -> Asking<'_> {
+        self.ask(Method::POST, path).token(&self.staff)
+    }
+    /// POST with the manager's token.
+    pub(super) fn manage(&self, path: &str) -> Asking<'_> {
+        self.ask(Method::POST, path).token(&self.manager)
+    }
+
+    /// The sensor of a building speaks.
+    pub(super) async fn says(&self, device: &str, wet: bool) {
+        let frame = MqttFrame {
+            connection: "main".into(),
+            subscription: 0,
+            topic: format!("zigbee2mqtt/{device}").into(),
+            payload: format!("{{\"battery\":100,\"water_leak\":{wet}}}").into_bytes().into(),
+            retained: false,
+            duplicate: false,
+            session: 1,
+            packet: None,
+            received: self.http.clock.now(),
+            done: Done::Nothing,
+        };
+        self.door.push(vec![Frame::Mqtt(frame)]).await.unwrap();
+    }
+
+    /// Asks until the answer is as wanted.
+    pub(super) async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        for _ in 0..400 {
+            last = self.get(path).send().await.json();
+            if wanted(&last) {
+                return last;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{path} stays {last:#}");
+    }
+
+    /// A leak in building 3: the order it opens.
+    pub(super) async fn leak(&self) -> Value {
+        self.says("leak-b3", true).await;
+        let page = self.until("/api/v1/orders", |page| page["items"][0].is_object()).await;
+        page["items"][0].clone()
+    }
+}
+
+fn config(data: &std::path::Path) -> Config {
+    let url = "http://127.0.0.1:9/hook".to_owned();
+    let key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned();
+    let kind = ChannelKind::Webhook { url: url.into(), keys: vec![key.into()], allow_private: true };
+    let hour = Duration::from_secs(3600);
+    Config {
+        language: Language::Zh,
+        estate_seed: data.join("estate.toml"),
+        profiles: data.join("profiles"),
+        store: Store { data: data.to_owned(), commit_delay: Duration::from_millis(1) },
+        http: HttpConfig { listen: "127.0.0.1:0".parse().unwrap(), hosts: vec!["linli.example".into()] },
+        broker: None,
+        mqtt: Vec::new(),
+        modbus: Vec::new(),
+        channels: vec![Channel { id: "hook".parse().unwrap(), kind, timeout: Duration::from_secs(5) }],
+        routes: Vec::new(),
+        log: Log { filter: "info".into(), json: false },
+        clock_window: ClockWindow { past: hour, future: hour },
+    }
+}

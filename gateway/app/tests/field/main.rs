@@ -1,0 +1,12 @@
+//! The field against real peers: mosquitto, MQTT clients, Modbus nodes. The pipeline is a fake that holds what the
+//! test wants held.
+//!
+//! Peers that are programs must be installed (`make test` does it); a missing one fails the test and says so.
+
+mod broker;
+mod converter;
+mod modbus;
+mod mosquitto;
+mod mqtt;
+mod pipeline;
+mod tls;

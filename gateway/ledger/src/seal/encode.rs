@@ -1,0 +1,147 @@
+//! Turns collected samples into chunks within an open transaction, and moves the watermark of their point.
+
+use super::{CHUNK_SAMPLES, Done};
+use crate::codec::chunk;
+use crate::codec::columns::Columns;
+use crate::error::{Damage, Doing, StoreError};
+use crate::heads::Latest;
+use crate::ledger::Ledger;
+use crate::summary::Summary;
+use linli_domain::id::{CommitId, PointKey};
+use rusqlite::{Connection, params};
+use std::time::Instant;
+
+impl Ledger {
+    /// Encodes collected points into the open transaction until the deadline, at least one.
+    pub(super) fn encode(&mut self, deadline: Instant) -> Result<Vec<Done>, StoreError> {
+        let mut done = Vec::new();
+        while let Some((point, columns)) = self.take_point() {
+            done.push(self.encode_point(point, columns)?);
+            if Instant::now() >= deadline {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    fn take_point(&mut self) -> Option<(PointKey, Columns)> {
+        let points = &mut self.pass.as_mut()?.points;
+        let point = *points.keys().next()?;
+        points.remove(&point).map(|(_, columns)| (point, columns))
+    }
+
+    fn encode_point(&self, point: PointKey, collected: Columns) -> Result<Done, StoreError> {
+        let doing = "seal the samples of a point";
+        let samples = collected.len();
+        let upto = self.pass.as_ref().map_or(CommitId(0), |pass| pass.upto);
+        let Some(series) = self.heads.get(point) else {
+            return Ok(Done {
+                point,
+                last_chunk: 0,
+                samples: 0,
+            });
+        };
+        let (mut columns, replaced) = self.with_last_chunk(point, series.last_chunk, collected)?;
+        columns.sort();
+        if replaced {
+            self.conn
+                .prepare_cached("DELETE FROM chunk WHERE id = ?1")
+                .and_then(|mut delete| delete.execute([series.last_chunk]))
+                .doing(doing)?;
+        }
+        let mut last_chunk = series.last_chunk;
+        for piece in columns.split(CHUNK_SAMPLES) {
+            if piece.len() > 0 {
+                last_chunk = insert_chunk(&self.conn, point, &piece)?;
+            }
+        }
+        store_series(&self.conn, &series.latest, upto, last_chunk).doing(doing)?;
+        Ok(Done {
+            point,
+            last_chunk,
+            samples,
+        })
+    }
+
+    /// Puts the collected samples behind those of the point's last chunk when that one is small.
+    fn with_last_chunk(
+        &self,
+        point: PointKey,
+        last: i64,
+        collected: Columns,
+    ) -> Result<(Columns, bool), StoreError> {
+        let doing = "read the last chunk of a point";
+        let small = |n: i64| {
+            (n as usize) < self.options.seal_samples && n as usize + collected.len() <= CHUNK_SAMPLES
+        };
+        let n = self
+            .conn
+            .prepare_cached("SELECT n FROM chunk WHERE id = ?1")
+            .and_then(|mut query| query.query_row([last], |row| row.get(0)));
+        match n {
+            Ok(n) if small(n) => {}
+            Ok(_) | Err(rusqlite::Error::QueryReturnedNoRows) => return Ok((collected, false)),
+            Err(source) => return Err(StoreError::Sqlite { doing, source }),
+        }
+        let mut columns = chunk::decode(point, &self.chunk_bytes(last)?)
+            .map_err(|what| Damage::Chunk {
+                point,
+                chunk: last,
+                what,
+            })
+            .doing(doing)?;
+        collected
+            .samples()
+            .for_each(|sample| columns.push_sample(&sample));
+        Ok((columns, true))
+    }
+}
+
+fn insert_chunk(conn: &Connection, point: PointKey, columns: &Columns) -> Result<i64, StoreError> {
+    let doing = "store a chunk";
+    let data = chunk::encode(point, columns)
+        .map_err(|_| Damage::Chunk {
+            point,
+            chunk: 0,
+            what: "its samples cannot be compressed",
+        })
+        .doing(doing)?;
+    let summary = Summary::of(columns.numeric().map(|(_, value)| value));
+    let (t0, t1) = (columns.observed.first(), columns.observed.last());
+    conn.prepare_cached(
+        "INSERT INTO chunk (point, t0, t1, n, numeric, min, max, sum, first, last, data)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )
+    .and_then(|mut insert| {
+        insert.insert(params![
+            point.0,
+            t0,
+            t1,
+            columns.len() as i64,
+            summary.numeric as i64,
+            summary.min,
+            summary.max,
+            summary.sum,
+            summary.first,
+            summary.last,
+            data
+        ])
+    })
+    .doing(doing)
+}
+
+fn store_series(
+    conn: &Connection,
+    latest: &Latest,
+    sealed: CommitId,
+    last_chunk: i64,
+) -> rusqlite::Result<()> {
+    let bytes =
+        postcard::to_stdvec(latest).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    conn.prepare_cached(
+        "INSERT INTO series (point, sealed, last_chunk, latest) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (point) DO UPDATE SET sealed = ?2, last_chunk = ?3, latest = ?4",
+    )?
+    .execute(params![latest.point.0, sealed.0 as i64, last_chunk, bytes])
+    .map(drop)
+}

@@ -1,0 +1,67 @@
+//! The load generator as a child process, and the estate it speaks for.
+
+use e2e::process::workspace_program;
+use std::fmt::Write as _;
+use std::process::Stdio;
+use tokio::process::{Child, Command};
+
+/// Devices of the load generator.
+pub(crate) const DEVICES: usize = 1000;
+
+/// Starts `loadgen` with `arguments`.
+pub(crate) fn loadgen(arguments: &[&str]) -> Child {
+    Command::new(workspace_program("loadgen"))
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("start loadgen")
+}
+
+/// The last JSON line a finished `loadgen` printed.
+pub(crate) async fn result(child: Child) -> serde_json::Value {
+    let output = child.wait_with_output().await.expect("wait for loadgen");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().rev().find_map(|line| serde_json::from_str(line).ok()).unwrap_or_default()
+}
+
+/// An estate of a thousand bins that publish plain JSON with four values and their own time.
+pub(crate) fn estate() -> String {
+    let mut text = String::from(
+        "id = \"bench\"\nname = { zh = \"基准\", en = \"Bench\" }\n[[places]]\nid = \"p\"\nkind = \"outdoor\"\n\
+         name = { zh = \"场地\", en = \"Ground\" }\n",
+    );
+    for n in 0..DEVICES {
+        let _ = write!(
+            text,
+            "[[assets]]\nid = \"bin-{n}\"\nkind = \"bin\"\nplace = \"p\"\nname = {{ zh = \"桶\", en = \"Bin\" }}\n\
+             [[devices]]\nid = \"d{n:06}\"\nprofile = \"generic.json-bin\"\nname = {{ zh = \"桶\", en = \"Bin\" }}\n\
+             address = {{ mqtt = \"main\", key = \"d{n:06}\" }}\nasset = \"bin-{n}\"\n"
+        );
+    }
+    text.push_str(
+        "[[rules]]\nid = \"bin-hot\"\nclass = \"bin-hot\"\nfault = \"bin-hot\"\nmeasure = \"temperature\"\n\
+         applies_to = { kind = \"bin\" }\nwhen = { above = 90.0, clear = 80.0 }\non_delay = \"0s\"\noff_delay = \"10s\"\n\
+         priority = \"P1\"\nresponse = { zh = \"降温。\", en = \"Cool it.\" }\n\
+         [[rules]]\nid = \"bin-full\"\nclass = \"bin-full\"\nfault = \"bin-full\"\nmeasure = \"bin.fill\"\n\
+         applies_to = { kind = \"bin\" }\nwhen = { above = 100.0, clear = 70.0 }\non_delay = \"10m\"\noff_delay = \"2m\"\n\
+         priority = \"P3\"\nresponse = { zh = \"清空。\", en = \"Empty it.\" }\n",
+    );
+    text
+}
+
+/// CPU seconds a process has used.
+pub(crate) fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |n: usize| fields.get(n).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// Resident memory of a process in megabytes.
+pub(crate) fn resident_mb(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+    line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}
