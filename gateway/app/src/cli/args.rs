@@ -8,7 +8,12 @@ use std::time::Duration;
 
 /// Linli 邻里: the gateway of a smart residential estate
 #[derive(Debug, Parser)]
-#[command(name = "linli", version, arg_required_else_help = true, subcommand_required = true)]
+#[command(
+    name = "linli",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true
+)]
 pub struct Cli {
     /// What every command understands.
     #[command(flatten)]
@@ -22,7 +27,13 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Common {
     /// Configuration file
-    #[arg(long, global = true, env = "LINLI_CONFIG", value_name = "FILE", default_value = "/etc/linli/linli.toml")]
+    #[arg(
+        long,
+        global = true,
+        env = "LINLI_CONFIG",
+        value_name = "FILE",
+        default_value = "/etc/linli/linli.toml"
+    )]
     pub config: PathBuf,
     /// Print one JSON value on standard output; everything else goes to standard error
     #[arg(long, global = true)]

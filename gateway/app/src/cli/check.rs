@@ -9,10 +9,18 @@ use crate::ops::check::{Report, check as run};
 
 /// Checks and reports.
 pub(super) fn check(context: &Context, arguments: &Check) -> Outcome {
-    let report = run(&context.config, arguments.estate.as_deref(), &secrets::process_environment);
+    let report = run(
+        &context.config,
+        arguments.estate.as_deref(),
+        &secrets::process_environment,
+    );
     let failed = report.fails(arguments.strict);
     if context.json {
-        let problems: Vec<_> = report.problems.iter().map(|problem| problem.to_json(context.language)).collect();
+        let problems: Vec<_> = report
+            .problems
+            .iter()
+            .map(|problem| problem.to_json(context.language))
+            .collect();
         let value = serde_json::json!({ "ok": !failed, "problems": problems, "looked_at": report.looked_at });
         output::result(context, &value, |_| String::new())?;
     } else {
@@ -30,10 +38,16 @@ fn closing(context: &Context, report: &Report) -> String {
         ("devices", seen.devices.to_string()),
         ("rules", seen.rules.to_string()),
     ];
-    let counts: Vec<(&str, &str)> = counts.iter().map(|(name, count)| (*name, count.as_str())).collect();
+    let counts: Vec<(&str, &str)> = counts
+        .iter()
+        .map(|(name, count)| (*name, count.as_str()))
+        .collect();
     if report.problems.is_empty() {
         return text::fill(context.language, Key::CheckFine, &counts);
     }
     let summary = render::summary(&report.problems, context.language);
-    format!("{summary}; {}", text::fill(context.language, Key::CheckSeen, &counts))
+    format!(
+        "{summary}; {}",
+        text::fill(context.language, Key::CheckSeen, &counts)
+    )
 }

@@ -46,7 +46,8 @@ impl Client {
 
     /// GET as JSON.
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
-        self.send(Method::GET, path, None, None).and_then(|answer| self.json(&answer.body))
+        self.send(Method::GET, path, None, None)
+            .and_then(|answer| self.json(&answer.body))
     }
 
     /// GET as text.
@@ -56,13 +57,21 @@ impl Client {
 
     /// POST of something that has no version.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        self.send(Method::POST, path, Some(body), None).and_then(|answer| self.json(&answer.body))
+        self.send(Method::POST, path, Some(body), None)
+            .and_then(|answer| self.json(&answer.body))
     }
 
     /// Changes the version of `resource` that is there now: somebody who was faster makes this fail, not overwrite.
-    pub(crate) fn change(&self, method: Method, resource: &str, path: &str, body: &Value) -> Result<Value, Failure> {
+    pub(crate) fn change(
+        &self,
+        method: Method,
+        resource: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, Failure> {
         let seen = self.send(Method::GET, resource, None, None)?;
-        self.send(method, path, Some(body), seen.version.as_deref()).and_then(|answer| self.json(&answer.body))
+        self.send(method, path, Some(body), seen.version.as_deref())
+            .and_then(|answer| self.json(&answer.body))
     }
 
     fn json(&self, body: &str) -> Result<Value, Failure> {
@@ -73,8 +82,17 @@ impl Client {
         Failure::Problem(text::fill(self.language, key, values))
     }
 
-    fn send(&self, method: Method, path: &str, body: Option<&Value>, version: Option<&str>) -> Result<Answer, Failure> {
-        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base)).bearer_auth(&self.token);
+    fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        version: Option<&str>,
+    ) -> Result<Answer, Failure> {
+        let mut request = self
+            .http
+            .request(method.clone(), format!("{}{path}", self.base))
+            .bearer_auth(&self.token);
         if let Some(version) = version {
             request = request.header(IF_MATCH, version);
         }
@@ -87,11 +105,25 @@ impl Client {
         let answered = self.runtime.block_on(async {
             let response = request.send().await?;
             let status = response.status();
-            let version = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-            Ok::<_, reqwest::Error>((status, Answer { version, body: response.text().await? }))
+            let version = response
+                .headers()
+                .get(ETAG)
+                .and_then(|tag| tag.to_str().ok())
+                .map(str::to_owned);
+            Ok::<_, reqwest::Error>((
+                status,
+                Answer {
+                    version,
+                    body: response.text().await?,
+                },
+            ))
         });
         let (status, answer) = answered.map_err(|error| self.unreachable(&error))?;
-        if status.is_success() { Ok(answer) } else { Err(self.refused(status, &answer.body)) }
+        if status.is_success() {
+            Ok(answer)
+        } else {
+            Err(self.refused(status, &answer.body))
+        }
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
@@ -99,7 +131,10 @@ impl Client {
         while let Some(source) = cause.source() {
             cause = source;
         }
-        self.fail(Key::Unreachable, &[("url", &self.base), ("error", &cause.to_string())])
+        self.fail(
+            Key::Unreachable,
+            &[("url", &self.base), ("error", &cause.to_string())],
+        )
     }
 
     /// What the gateway says, from its `application/problem+json`.
@@ -107,12 +142,24 @@ impl Client {
         let problem: Value = serde_json::from_str(body).unwrap_or_default();
         let (detail, code) = (output::field(&problem, "detail"), output::field(&problem, "code"));
         if detail.is_empty() {
-            return self.fail(Key::HttpStatus, &[("status", status.as_str()), ("url", &self.base)]);
+            return self.fail(
+                Key::HttpStatus,
+                &[("status", status.as_str()), ("url", &self.base)],
+            );
         }
         let known = crate::messages::find(self.language, "refusal", &code).unwrap_or(&detail);
-        let mut said = if known == detail { format!("{detail} [{code}]") } else { format!("{known} ({detail}) [{code}]") };
+        let mut said = if known == detail {
+            format!("{detail} [{code}]")
+        } else {
+            format!("{known} ({detail}) [{code}]")
+        };
         for part in problem["errors"].as_array().into_iter().flatten() {
-            let _ = write!(said, "\n  {}: {}", output::field(part, "pointer"), output::field(part, "detail"));
+            let _ = write!(
+                said,
+                "\n  {}: {}",
+                output::field(part, "pointer"),
+                output::field(part, "detail")
+            );
         }
         if status == StatusCode::UNAUTHORIZED {
             let _ = write!(said, "\n{}", text::get(self.language, Key::TokenHint));
@@ -144,7 +191,11 @@ fn token(context: &Context) -> Result<String, Failure> {
     }
     let Some(data) = &context.outline.data else {
         let config = context.config.display().to_string();
-        return Err(Failure::Usage(text::fill(context.language, Key::NoToken, &[("config", &config)])));
+        return Err(Failure::Usage(text::fill(
+            context.language,
+            Key::NoToken,
+            &[("config", &config)],
+        )));
     };
     let path = data.join(FIRST_TOKEN);
     read_token(&path).map_err(|error| unreadable(context, &path, &error))
@@ -152,12 +203,17 @@ fn token(context: &Context) -> Result<String, Failure> {
 
 fn unreadable(context: &Context, path: &Path, error: &std::io::Error) -> Failure {
     let values = [("path", path.display().to_string()), ("error", error.to_string())];
-    let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let values: Vec<(&str, &str)> = values
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     Failure::Problem(text::fill(context.language, Key::TokenUnreadable, &values))
 }
 
 fn read_token(path: &Path) -> std::io::Result<String> {
     let mut token = String::new();
-    std::fs::File::open(path)?.take(MAX_TOKEN_BYTES).read_to_string(&mut token)?;
+    std::fs::File::open(path)?
+        .take(MAX_TOKEN_BYTES)
+        .read_to_string(&mut token)?;
     Ok(token.trim().to_owned())
 }

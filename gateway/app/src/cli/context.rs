@@ -31,16 +31,22 @@ pub(crate) struct Context {
 impl Context {
     /// Looks at the common arguments, the configuration and the environment.
     pub(crate) fn new(common: &Common, environment: Environment<'_>) -> Self {
-        let outline =
-            if common.config.is_file() { config::inspect(&common.config, environment).outline } else { Outline::default() };
+        let outline = if common.config.is_file() {
+            config::inspect(&common.config, environment).outline
+        } else {
+            Outline::default()
+        };
         let wished = common.lang.map(|lang| match lang {
             Lang::Zh => Language::Zh,
             Lang::En => Language::En,
         });
         Self {
-            language: wished.or(outline.language).unwrap_or_else(|| language_of(environment)),
+            language: wished
+                .or(outline.language)
+                .unwrap_or_else(|| language_of(environment)),
             json: common.json,
-            colour: std::io::stderr().is_terminal() && environment("NO_COLOR").is_none_or(|value| value.is_empty()),
+            colour: std::io::stderr().is_terminal()
+                && environment("NO_COLOR").is_none_or(|value| value.is_empty()),
             config: common.config.clone(),
             outline,
             url: common.url.clone(),
@@ -54,7 +60,11 @@ impl Context {
 pub(crate) fn language_of(environment: Environment<'_>) -> Language {
     let set = |name: &&str| environment(name).filter(|value| !value.is_empty());
     let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(set);
-    if locale.is_some_and(|locale| locale.to_ascii_lowercase().starts_with("zh")) { Language::Zh } else { Language::En }
+    if locale.is_some_and(|locale| locale.to_ascii_lowercase().starts_with("zh")) {
+        Language::Zh
+    } else {
+        Language::En
+    }
 }
 
 #[cfg(test)]
@@ -64,7 +74,12 @@ mod tests {
     #[test]
     fn the_locale_decides_in_the_order_of_posix() {
         let with = |pairs: &'static [(&str, &str)]| {
-            language_of(&|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+            language_of(&|name| {
+                pairs
+                    .iter()
+                    .find(|(n, _)| *n == name)
+                    .map(|(_, v)| (*v).to_owned())
+            })
         };
         assert_eq!(with(&[("LANG", "zh_CN.UTF-8")]), Language::Zh);
         assert_eq!(with(&[("LC_ALL", "C"), ("LANG", "zh_CN.UTF-8")]), Language::En);

@@ -32,17 +32,32 @@ fn list(context: &Context) -> Outcome {
     output::result(context, &estate["devices"], |devices| {
         let row = |device: &Value| {
             let named = name(device, "name", context.language);
-            vec![field(device, "id"), named, field(device, "profile"), field(device, "address"), field(device, "asset")]
+            vec![
+                field(device, "id"),
+                named,
+                field(device, "profile"),
+                field(device, "address"),
+                field(device, "asset"),
+            ]
         };
         let rows: Vec<Vec<String>> = devices.as_array().into_iter().flatten().map(row).collect();
-        let head = [Key::HeadId, Key::HeadName, Key::HeadProfile, Key::HeadAddress, Key::HeadAsset];
+        let head = [
+            Key::HeadId,
+            Key::HeadName,
+            Key::HeadProfile,
+            Key::HeadAddress,
+            Key::HeadAsset,
+        ];
         output::table(&head.map(|key| text::get(context.language, key)), &rows)
     })
 }
 
 fn decode_one(context: &Context, arguments: &Decode) -> Outcome {
     let mut problems = Vec::new();
-    let folder = arguments.profiles.as_deref().or(context.outline.profiles.as_deref());
+    let folder = arguments
+        .profiles
+        .as_deref()
+        .or(context.outline.profiles.as_deref());
     let catalogue = check::catalogue(folder, &mut problems);
     if !problems.is_empty() {
         output::note(render::render(&problems, context.language, context.colour).trim_end());
@@ -55,7 +70,10 @@ fn decode_one(context: &Context, arguments: &Decode) -> Outcome {
         pattern: arguments.pattern.as_deref(),
         f_port: arguments.f_port,
         role: arguments.role.as_deref(),
-        bin: arguments.bin.as_deref().and_then(|mm| Some((*mm.first()?, *mm.get(1)?))),
+        bin: arguments
+            .bin
+            .as_deref()
+            .and_then(|mm| Some((*mm.first()?, *mm.get(1)?))),
         is_text: arguments.payload.hex.is_none() && arguments.payload.base64.is_none(),
         payload: &payload,
     };
@@ -65,8 +83,20 @@ fn decode_one(context: &Context, arguments: &Decode) -> Outcome {
     };
     let value = serde_json::to_value(&answer).unwrap_or_default();
     output::result(context, &value, |value| {
-        let rows: Vec<Vec<String>> = value["values"].as_array().into_iter().flatten().map(row).collect();
-        let head = [Key::HeadMeasure, Key::HeadInstance, Key::HeadValue, Key::HeadUnit, Key::HeadQuality, Key::HeadTime];
+        let rows: Vec<Vec<String>> = value["values"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(row)
+            .collect();
+        let head = [
+            Key::HeadMeasure,
+            Key::HeadInstance,
+            Key::HeadValue,
+            Key::HeadUnit,
+            Key::HeadQuality,
+            Key::HeadTime,
+        ];
         output::table(&head.map(|key| text::get(context.language, key)), &rows)
     })?;
     if !context.json {
@@ -74,7 +104,11 @@ fn decode_one(context: &Context, arguments: &Decode) -> Outcome {
             output::note(&text::fill(context.language, Key::From, &[("address", address)]));
         }
         if answer.nothing_for_the_profile {
-            output::note(&text::fill(context.language, Key::NothingToDecode, &[("event", &answer.event)]));
+            output::note(&text::fill(
+                context.language,
+                Key::NothingToDecode,
+                &[("event", &answer.event)],
+            ));
         }
         for noticed in &answer.noticed {
             let values = [("text", noticed.text.as_str()), ("code", noticed.code)];
@@ -85,7 +119,10 @@ fn decode_one(context: &Context, arguments: &Decode) -> Outcome {
 }
 
 fn row(value: &Value) -> Vec<String> {
-    ["measure", "instance", "value", "unit", "quality", "time"].iter().map(|key| field(value, key)).collect()
+    ["measure", "instance", "value", "unit", "quality", "time"]
+        .iter()
+        .map(|key| field(value, key))
+        .collect()
 }
 
 fn refusal(context: &Context, failed: &Failed) -> Failure {
@@ -93,16 +130,22 @@ fn refusal(context: &Context, failed: &Failed) -> Failure {
     let usage = |key, values: &[(&str, &str)]| Failure::Usage(text::fill(language, key, values));
     match failed {
         Failed::UnknownProfile { id, near } => {
-            let near = near.as_deref().map_or(String::new(), |name| text::fill(language, Key::DidYouMean, &[("name", name)]));
+            let near = near.as_deref().map_or(String::new(), |name| {
+                text::fill(language, Key::DidYouMean, &[("name", name)])
+            });
             usage(Key::UnknownProfile, &[("id", id), ("near", &near)])
         }
-        Failed::UnknownFamily { name, known } => usage(Key::UnknownFamily, &[("name", name), ("known", known)]),
+        Failed::UnknownFamily { name, known } => {
+            usage(Key::UnknownFamily, &[("name", name), ("known", known)])
+        }
         Failed::UnknownRole { name, known } => usage(Key::UnknownRole, &[("name", name), ("known", known)]),
         Failed::BadPattern(error) => usage(Key::BadPattern, &[("error", error)]),
         Failed::NeedsPattern(family) => usage(Key::NeedsPattern, &[("family", family)]),
         Failed::NeedsTopic => usage(Key::NeedsTopic, &[]),
         Failed::ModbusOnly(id) => usage(Key::ModbusOnly, &[("id", id)]),
-        Failed::Undecodable { error, code } => problem(language, Key::Undecodable, &[("error", error), ("code", code)]),
+        Failed::Undecodable { error, code } => {
+            problem(language, Key::Undecodable, &[("error", error), ("code", code)])
+        }
     }
 }
 
@@ -129,7 +172,11 @@ fn payload(context: &Context, payload: &Payload) -> Result<Vec<u8>, Failure> {
         Ok(_) => Ok(bytes),
         Err(error) => {
             let (path, error) = (path.display().to_string(), error.to_string());
-            Err(problem(context.language, Key::CannotRead, &[("path", &path), ("error", &error)]))
+            Err(problem(
+                context.language,
+                Key::CannotRead,
+                &[("path", &path), ("error", &error)],
+            ))
         }
     }
 }
@@ -141,7 +188,12 @@ fn test(context: &Context, files: &[PathBuf]) -> Outcome {
         let shown = file.display().to_string();
         let text = match config::read_limited(file, config::MAX_CONFIG_BYTES) {
             Ok(text) => text,
-            Err(said) => return Err(Failure::Problem(format!("{shown}: {}", said.message.get(context.language)))),
+            Err(said) => {
+                return Err(Failure::Problem(format!(
+                    "{shown}: {}",
+                    said.message.get(context.language)
+                )));
+            }
         };
         match Profile::parse(&text, &shown) {
             Ok(profile) => {
@@ -151,16 +203,30 @@ fn test(context: &Context, files: &[PathBuf]) -> Outcome {
                 failed = true;
                 let problems = check::profile_problems(None, &shown, &errors);
                 output::note(render::render(&problems, context.language, context.colour).trim_end());
-                let problems: Vec<Value> = problems.iter().map(|problem| problem.to_json(context.language)).collect();
+                let problems: Vec<Value> = problems
+                    .iter()
+                    .map(|problem| problem.to_json(context.language))
+                    .collect();
                 results.push(json!({ "file": shown, "ok": false, "problems": problems }));
             }
         }
     }
     output::result(context, &Value::Array(results), |results| {
-        let fine = results.as_array().into_iter().flatten().filter(|result| result["ok"] == true);
+        let fine = results
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|result| result["ok"] == true);
         fine.map(|result| {
-            let values = [("file", field(result, "file")), ("id", field(result, "id")), ("tests", field(result, "tests"))];
-            let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let values = [
+                ("file", field(result, "file")),
+                ("id", field(result, "id")),
+                ("tests", field(result, "tests")),
+            ];
+            let values: Vec<(&str, &str)> = values
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
             text::fill(context.language, Key::ProfileFine, &values) + "\n"
         })
         .collect()

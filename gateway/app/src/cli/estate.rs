@@ -28,20 +28,38 @@ fn import(context: &Context, file: &Path) -> Outcome {
     let client = Client::new(context)?;
     let done = client.change(Method::PUT, "/api/v1/estate", "/api/v1/estate", &document)?;
     output::result(context, &done, |done| {
-        text::fill(context.language, Key::EstateImported, &[("version", &field(done, "version"))]) + "\n"
+        text::fill(
+            context.language,
+            Key::EstateImported,
+            &[("version", &field(done, "version"))],
+        ) + "\n"
     })
 }
 
 fn export(context: &Context, to: Option<&Path>) -> Outcome {
     let document = Client::new(context)?.get("/api/v1/estate/document")?;
-    let written = if context.json { Ok(format!("{document:#}\n")) } else { as_toml(&document) };
-    let written = written.map_err(|error| problem(context.language, Key::EstateUnserializable, &[("error", &error)]))?;
-    let Some(path) = to else { return output::text(&written) };
+    let written = if context.json {
+        Ok(format!("{document:#}\n"))
+    } else {
+        as_toml(&document)
+    };
+    let written = written
+        .map_err(|error| problem(context.language, Key::EstateUnserializable, &[("error", &error)]))?;
+    let Some(path) = to else {
+        return output::text(&written);
+    };
     std::fs::write(path, written).map_err(|error| {
-        let values = [("path", &*path.display().to_string()), ("error", &error.to_string())];
+        let values = [
+            ("path", &*path.display().to_string()),
+            ("error", &error.to_string()),
+        ];
         problem(context.language, Key::CannotWrite, &values)
     })?;
-    output::note(&text::fill(context.language, Key::EstateWritten, &[("path", &path.display().to_string())]));
+    output::note(&text::fill(
+        context.language,
+        Key::EstateWritten,
+        &[("path", &path.display().to_string())],
+    ));
     Ok(())
 }
 
@@ -56,7 +74,11 @@ fn diff(context: &Context, file: &Path) -> Outcome {
     output::result(context, &found, |found| {
         let changes = found["changes"].as_array().map_or(&[][..], Vec::as_slice);
         if changes.is_empty() {
-            return text::fill(context.language, Key::EstateSame, &[("version", &field(found, "version"))]) + "\n";
+            return text::fill(
+                context.language,
+                Key::EstateSame,
+                &[("version", &field(found, "version"))],
+            ) + "\n";
         }
         let rows: Vec<Vec<String>> = changes.iter().map(|change| row(context, change)).collect();
         let head = [Key::HeadChange, Key::HeadSection, Key::HeadId, Key::HeadFields];
@@ -64,9 +86,16 @@ fn diff(context: &Context, file: &Path) -> Outcome {
     })?;
     let problems = found["problems"].as_array().map_or(&[][..], Vec::as_slice);
     for problem in problems {
-        output::error(context, &format!("{}: {}", field(problem, "path"), field(problem, "message")));
+        output::error(
+            context,
+            &format!("{}: {}", field(problem, "path"), field(problem, "message")),
+        );
     }
-    if problems.is_empty() { Ok(()) } else { Err(Failure::Said) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Said)
+    }
 }
 
 fn row(context: &Context, change: &Value) -> Vec<String> {
@@ -76,8 +105,17 @@ fn row(context: &Context, change: &Value) -> Vec<String> {
         "changed" => text::get(context.language, Key::Changed).to_owned(),
         other => other.to_owned(),
     };
-    let fields = change["fields"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    vec![kind, field(change, "section"), field(change, "id"), fields.collect::<Vec<_>>().join(", ")]
+    let fields = change["fields"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
+    vec![
+        kind,
+        field(change, "section"),
+        field(change, "id"),
+        fields.collect::<Vec<_>>().join(", "),
+    ]
 }
 
 /// Reads an estate file; its problems are shown with their lines before anything is sent.

@@ -4,18 +4,18 @@
 //! too, unless `--strict`), 1 a problem was found, 2 wrong use.
 
 pub mod args;
-pub mod text;
-pub mod help;
-mod context;
-mod output;
-mod client;
-mod service;
 mod check;
-mod estate;
+mod client;
+mod context;
 mod device;
-mod work;
+mod estate;
+pub mod help;
 mod outbox;
+mod output;
+mod service;
+pub mod text;
 mod token;
+mod work;
 
 use args::{Cli, Command, Engine};
 use clap::FromArgMatches;
@@ -47,7 +47,10 @@ pub fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let wish = help::wished_language(std::env::args_os().skip(1));
     let language = wish.unwrap_or_else(|| context::language_of(&|name| std::env::var(name).ok()));
-    let cli = match help::command(language).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let cli = match help::command(language)
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+    {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();

@@ -1,12 +1,12 @@
 //! `linli outbox`, `linli notify test` and `linli rejects`: what went out, and what could not come in.
 
+use crate::cli::Outcome;
 use crate::cli::args::Outbox;
 use crate::cli::client::Client;
 use crate::cli::context::Context;
 use crate::cli::output::{self, field};
 use crate::cli::text::{self, Key};
 use crate::cli::work::listing;
-use crate::cli::Outcome;
 use crate::messages;
 use base64::Engine as _;
 use linli_domain::text::Language;
@@ -28,7 +28,12 @@ pub(super) fn outbox(context: &Context, command: Outbox) -> Outcome {
                 Key::HeadSince,
                 Key::HeadError,
             ];
-            listing(context, &format!("/api/v1/deliveries?state={state}&limit={limit}"), &head, delivery)
+            listing(
+                context,
+                &format!("/api/v1/deliveries?state={state}&limit={limit}"),
+                &head,
+                delivery,
+            )
         }
         Outbox::Retry { id } => {
             let done = Client::new(context)?.post(&format!("/api/v1/deliveries/{id}/retry"), &json!({}))?;
@@ -43,18 +48,33 @@ pub(super) fn outbox(context: &Context, command: Outbox) -> Outcome {
 pub(super) fn test(context: &Context, channel: Option<&str>) -> Outcome {
     let sent = Client::new(context)?.post("/api/v1/notify/test", &json!({ "channel": channel }))?;
     output::result(context, &sent, |sent| {
-        let channels: Vec<&str> = sent["channels"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let channels: Vec<&str> = sent["channels"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         if channels.is_empty() {
             return format!("{}\n", text::get(context.language, Key::NoChannels));
         }
         let (channels, subject) = (channels.join(", "), field(sent, "subject"));
-        text::fill(context.language, Key::TestSent, &[("channels", &channels), ("subject", &subject)]) + "\n"
+        text::fill(
+            context.language,
+            Key::TestSent,
+            &[("channels", &channels), ("subject", &subject)],
+        ) + "\n"
     })
 }
 
 /// Lists refused messages.
 pub(super) fn rejects(context: &Context, limit: u32) -> Outcome {
-    let head = [Key::HeadId, Key::HeadTime, Key::HeadOrigin, Key::HeadReason, Key::HeadPayload];
+    let head = [
+        Key::HeadId,
+        Key::HeadTime,
+        Key::HeadOrigin,
+        Key::HeadReason,
+        Key::HeadPayload,
+    ];
     listing(context, &format!("/api/v1/rejects?limit={limit}"), &head, reject)
 }
 
@@ -63,7 +83,11 @@ fn delivery(delivery: &Value, language: Language) -> Vec<String> {
         field(delivery, "id"),
         messages::word(language, "delivery_state", &field(delivery, "state")).to_owned(),
         field(delivery, "channel"),
-        format!("{} {}", field(delivery, "subject_kind"), field(delivery, "subject")),
+        format!(
+            "{} {}",
+            field(delivery, "subject_kind"),
+            field(delivery, "subject")
+        ),
         field(delivery, "attempts"),
         field(delivery, "created_at"),
         messages::word(language, "delivery_error", &field(delivery, "last_error")).to_owned(),
@@ -83,7 +107,9 @@ fn reject(reject: &Value, language: Language) -> Vec<String> {
 
 /// The first bytes as text where they are text, as hexadecimal where they are not.
 fn payload(base64: &str) -> String {
-    let bytes = base64::engine::general_purpose::STANDARD.decode(base64).unwrap_or_default();
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(base64)
+        .unwrap_or_default();
     let shown = bytes.get(..SHOWN_BYTES).unwrap_or(&bytes);
     let cut = if shown.len() < bytes.len() { "…" } else { "" };
     let printable = shown.iter().all(|b| b.is_ascii_graphic() || *b == b' ');

@@ -9,14 +9,20 @@ use std::io::Write as _;
 
 /// Prints the result: the value with `--json`, otherwise what `human` makes of it.
 pub(crate) fn result(context: &Context, value: &Value, human: impl FnOnce(&Value) -> String) -> Outcome {
-    if context.json { text(&format!("{value:#}\n")) } else { text(&human(value)) }
+    if context.json {
+        text(&format!("{value:#}\n"))
+    } else {
+        text(&human(value))
+    }
 }
 
 /// Prints text as it is. A reader that went away is not an error.
 pub(crate) fn text(text: &str) -> Outcome {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Problem(error.to_string())),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Problem(error.to_string()))
+        }
         _ => Ok(()),
     }
 }
@@ -32,14 +38,21 @@ pub(crate) fn error(context: &Context, line: &str) {
         Language::Zh => "错误",
         Language::En => "error",
     };
-    let name = if context.colour { format!("\x1b[1;31m{name}\x1b[0m") } else { name.to_owned() };
+    let name = if context.colour {
+        format!("\x1b[1;31m{name}\x1b[0m")
+    } else {
+        name.to_owned()
+    };
     note(&format!("{name}: {line}"));
 }
 
 /// A table with columns as wide as their widest cell; Chinese characters count as two.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = head.iter().map(|cell| width(cell)).collect();
-    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| printable(cell)).collect())
+        .collect();
     for row in &rows {
         for (column, cell) in widths.iter_mut().zip(row) {
             *column = (*column).max(width(cell));
@@ -59,7 +72,9 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 
 /// Text of the field cannot steer the terminal.
 fn printable(cell: &str) -> String {
-    cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    cell.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 fn width(text: &str) -> usize {
@@ -96,7 +111,10 @@ mod tests {
 
     #[test]
     fn columns_align_with_chinese_cells_and_hold_no_control_characters() {
-        let rows = vec![vec!["漏水".to_owned(), "x".to_owned()], vec!["a\x1b[2J".to_owned(), "y".to_owned()]];
+        let rows = vec![
+            vec!["漏水".to_owned(), "x".to_owned()],
+            vec!["a\x1b[2J".to_owned(), "y".to_owned()],
+        ];
         assert_eq!(table(&["id", "v"], &rows), "id     v\n漏水   x\na [2J  y\n");
     }
 }

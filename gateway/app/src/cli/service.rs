@@ -12,34 +12,44 @@ use tracing_subscriber::EnvFilter;
 
 /// Runs the gateway until it is told to stop.
 pub(super) fn run(context: &Context) -> Outcome {
-    let (config, warnings) = match config::load(&context.config, &secrets::process_environment) {
-        Ok(loaded) => loaded,
-        Err(refused) => {
-            output::note(render::render(&refused.problems, context.language, context.colour).trim_end());
-            let path = context.config.display().to_string();
-            return Err(problem(context.language, Key::RefusesToStart, &[("path", &path)]));
-        }
-    };
-    if !warnings.is_empty() {
-        output::note(render::render(&warnings, context.language, context.colour).trim_end());
+    let loaded = config::inspect(&context.config, &secrets::process_environment);
+    if !loaded.problems.is_empty() {
+        output::note(render::render(&loaded.problems, context.language, context.colour).trim_end());
     }
+    let Some(config) = loaded.config else {
+        let path = context.config.display().to_string();
+        return Err(problem(context.language, Key::RefusesToStart, &[("path", &path)]));
+    };
     log(context, &config.log);
     let runtime = runtime()?;
     runtime.block_on(async {
         let stop = stop_on_signals()?;
-        crate::run::run(config, stop).await.map_err(|error| Failure::Problem(format!("{error:#}")))
+        crate::run::run(config, stop)
+            .await
+            .map_err(|error| Failure::Problem(format!("{error:#}")))
     })
 }
 
 /// Runs the demo; without a closed order it has failed.
 pub(super) fn demo(context: &Context, arguments: &Demo) -> Outcome {
-    log(context, &Log { filter: "warn".into(), json: false });
-    let options = DemoOptions { duration: arguments.duration, http_port: arguments.http_port };
+    log(
+        context,
+        &Log {
+            filter: "warn".into(),
+            json: false,
+        },
+    );
+    let options = DemoOptions {
+        duration: arguments.duration,
+        http_port: arguments.http_port,
+    };
     let language = context.language;
     let ready = move |url: String| output::note(&text::fill(language, Key::DemoReady, &[("url", &url)]));
     let summary = runtime()?.block_on(async {
         let stop = stop_on_signals()?;
-        sim::demo(options, stop, ready).await.map_err(|error| Failure::Problem(format!("{error:#}")))
+        sim::demo(options, stop, ready)
+            .await
+            .map_err(|error| Failure::Problem(format!("{error:#}")))
     })?;
     let value = serde_json::to_value(&summary).unwrap_or_default();
     output::result(context, &value, |_| {
@@ -53,10 +63,17 @@ pub(super) fn demo(context: &Context, arguments: &Demo) -> Outcome {
             ("opened", count(summary.orders_opened)),
             ("closed", count(summary.orders_closed)),
         ];
-        let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let values: Vec<(&str, &str)> = values
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         text::fill(language, Key::DemoSummary, &values) + "\n"
     })?;
-    if summary.orders_closed == 0 { Err(problem(language, Key::DemoFailed, &[])) } else { Ok(()) }
+    if summary.orders_closed == 0 {
+        Err(problem(language, Key::DemoFailed, &[]))
+    } else {
+        Ok(())
+    }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -83,7 +100,9 @@ fn stop_on_signals() -> Result<CancellationToken, Failure> {
 /// Logs go to standard error. `RUST_LOG` has the last word.
 fn log(context: &Context, log: &Log) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(&log.filter));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // A second subscriber in one process (tests) is refused; the first one goes on.
     let _ = if log.json {
         builder.json().try_init()

@@ -113,7 +113,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn placeholders(text: &str) -> BTreeSet<&str> {
-        text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)).collect()
+        text.split('{')
+            .skip(1)
+            .filter_map(|rest| Some(rest.split_once('}')?.0))
+            .collect()
     }
 
     #[test]
@@ -121,7 +124,10 @@ mod tests {
         for key in Key::ALL {
             let (zh, en) = (get(Language::Zh, *key), get(Language::En, *key));
             assert_eq!(placeholders(zh), placeholders(en), "{key:?}");
-            assert!(!en.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "{key:?}");
+            assert!(
+                !en.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)),
+                "{key:?}"
+            );
         }
     }
 }

@@ -15,7 +15,15 @@ use serde_json::{Value, json};
 pub(super) fn alarms(context: &Context, command: Alarms) -> Outcome {
     match command {
         Alarms::List(list) => {
-            let head = [Key::HeadId, Key::HeadPriority, Key::HeadState, Key::HeadPlace, Key::HeadAsset, Key::HeadWhat, Key::HeadSince];
+            let head = [
+                Key::HeadId,
+                Key::HeadPriority,
+                Key::HeadState,
+                Key::HeadPlace,
+                Key::HeadAsset,
+                Key::HeadWhat,
+                Key::HeadSince,
+            ];
             listing(context, &query("alarms", "live", &list), &head, alarm)
         }
         Alarms::Ack { id } => act(context, "alarms", &id, "ack", &json!({})),
@@ -42,15 +50,23 @@ pub(super) fn orders(context: &Context, command: Orders) -> Outcome {
         Orders::Accept { id } => act(context, "orders", &id, "accept", &json!({})),
         Orders::Start { id } => act(context, "orders", &id, "start", &json!({})),
         Orders::Complete { id, note } => act(context, "orders", &id, "complete", &json!({ "note": note })),
-        Orders::Override { id, reason, note } => {
-            act(context, "orders", &id, "override", &json!({ "reason": reason, "note": note }))
-        }
+        Orders::Override { id, reason, note } => act(
+            context,
+            "orders",
+            &id,
+            "override",
+            &json!({ "reason": reason, "note": note }),
+        ),
         Orders::Cancel { id, reason } => act(context, "orders", &id, "cancel", &json!({ "reason": reason })),
     }
 }
 
 fn query(resource: &str, going_on: &str, list: &List) -> String {
-    let filter = if list.all { String::new() } else { format!("&{going_on}=true") };
+    let filter = if list.all {
+        String::new()
+    } else {
+        format!("&{going_on}=true")
+    };
     format!("/api/v1/{resource}?limit={}{filter}", list.limit)
 }
 
@@ -82,15 +98,26 @@ fn act(context: &Context, resource: &str, id: &str, verb: &str, body: &Value) ->
     let done = Client::new(context)?.change(Method::POST, &path, &format!("{path}/{verb}"), body)?;
     output::result(context, &done, |done| {
         let values = [("id", field(done, "id")), ("version", field(done, "version"))];
-        let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let values: Vec<(&str, &str)> = values
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         text::fill(context.language, Key::Done, &values) + "\n"
     })
 }
 
 /// An id that is safe as one segment of an address.
 pub(super) fn segment<'a>(context: &Context, id: &'a str) -> Result<&'a str, crate::cli::Failure> {
-    let fits = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) && !id.starts_with('.');
-    if fits { Ok(id) } else { Err(problem(context.language, Key::NotAnId, &[("id", id)])) }
+    let fits = !id.is_empty()
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        && !id.starts_with('.');
+    if fits {
+        Ok(id)
+    } else {
+        Err(problem(context.language, Key::NotAnId, &[("id", id)]))
+    }
 }
 
 fn alarm(alarm: &Value, language: Language) -> Vec<String> {

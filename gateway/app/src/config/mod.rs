@@ -12,6 +12,7 @@ pub mod render;
 pub mod said;
 pub mod secrets;
 
+pub use linli_decode::ClockWindow;
 pub use model::*;
 
 use linli_domain::text::Language;
@@ -70,13 +71,14 @@ impl Refused {
     }
 }
 
-/// Reads a configuration that is going to be used. The warnings come with it.
-pub fn load(path: &Path, environment: Environment<'_>) -> Result<(Config, Vec<Problem>), Refused> {
-    let loaded = inspect(path, environment);
-    match loaded.config {
-        Some(config) => Ok((config, loaded.problems)),
-        None => Err(Refused { path: path.to_owned(), problems: loaded.problems }),
-    }
+/// Reads a configuration that is going to be used, with the environment of this process.
+pub fn load(path: &Path) -> Result<Config, Refused> {
+    let loaded = inspect(path, &secrets::process_environment);
+    let problems = loaded.problems;
+    loaded.config.ok_or_else(|| Refused {
+        path: path.to_owned(),
+        problems,
+    })
 }
 
 /// Reads a file as far as possible and says everything that is wrong with it.
@@ -136,10 +138,22 @@ fn outline(raw: &Raw, folder: &Path) -> Outline {
     }
     Outline {
         language: raw.language.as_ref().map(|at| at.value),
-        http: raw.http.as_ref().and_then(|http| Some(http.listen.as_ref()?.value)),
-        data: raw.store.as_ref().and_then(|store| Some(folder.join(&store.data.as_ref()?.value))),
+        http: raw
+            .http
+            .as_ref()
+            .and_then(|http| Some(http.listen.as_ref()?.value)),
+        data: raw
+            .store
+            .as_ref()
+            .and_then(|store| Some(folder.join(&store.data.as_ref()?.value))),
         estate_seed: raw.estate_seed.as_ref().map(|at| folder.join(&at.value)),
-        profiles: Some(folder.join(raw.profiles.as_ref().map_or(Path::new("profiles"), |at| &at.value))),
+        profiles: Some(
+            folder.join(
+                raw.profiles
+                    .as_ref()
+                    .map_or(Path::new("profiles"), |at| &at.value),
+            ),
+        ),
         connections,
         buses: raw
             .modbus

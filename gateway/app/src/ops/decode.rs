@@ -126,15 +126,22 @@ pub enum Failed {
 /// Answers the question with the profiles of `catalogue`.
 pub fn decode(catalogue: &Catalogue, question: &Question<'_>) -> Result<Answer, Failed> {
     let id = question.profile.parse().ok();
-    let profile = id.and_then(|id| catalogue.get(&id)).ok_or_else(|| Failed::UnknownProfile {
-        id: question.profile.to_owned(),
-        near: nearest(question.profile, catalogue.iter().map(|p| p.id().as_str())).map(str::to_owned),
-    })?;
-    let mut context = DeviceContext { role: question.role.map(role).transpose()?, ..DeviceContext::default() };
-    context.bin = question.bin.map(|(empty_distance_mm, full_distance_mm)| linli_decode::BinGeometry {
-        empty_distance_mm,
-        full_distance_mm,
-    });
+    let profile = id
+        .and_then(|id| catalogue.get(&id))
+        .ok_or_else(|| Failed::UnknownProfile {
+            id: question.profile.to_owned(),
+            near: nearest(question.profile, catalogue.iter().map(|p| p.id().as_str())).map(str::to_owned),
+        })?;
+    let mut context = DeviceContext {
+        role: question.role.map(role).transpose()?,
+        ..DeviceContext::default()
+    };
+    context.bin = question.bin.map(
+        |(empty_distance_mm, full_distance_mm)| linli_decode::BinGeometry {
+            empty_distance_mm,
+            full_distance_mm,
+        },
+    );
     let mut observations = Vec::new();
     let mut answer = Answer {
         address: None,
@@ -152,7 +159,12 @@ pub fn decode(catalogue: &Catalogue, question: &Question<'_>) -> Result<Answer, 
             let pattern = pattern(family, question.pattern)?;
             let topic = question.topic.ok_or(Failed::NeedsTopic)?;
             let received = Timestamp::from_millis(0);
-            let frame = Frame { topic, payload: question.payload, retained: false, received };
+            let frame = Frame {
+                topic,
+                payload: question.payload,
+                retained: false,
+                received,
+            };
             let opened = open(family, &pattern, &frame).map_err(|error| Failed::Undecodable {
                 error: error.to_string(),
                 code: error.reason().label(),
@@ -166,16 +178,30 @@ pub fn decode(catalogue: &Catalogue, question: &Question<'_>) -> Result<Answer, 
             opened.body
         }
     };
-    let decoded = profile.decode(&body, &context, &mut observations).map_err(|error| match error {
-        linli_decode::DecodeError::NoLayout { .. } if profile.modbus().is_some() => {
-            Failed::ModbusOnly(question.profile.to_owned())
-        }
-        error => Failed::Undecodable { error: error.to_string(), code: error.reason().label() },
-    })?;
+    let decoded = profile
+        .decode(&body, &context, &mut observations)
+        .map_err(|error| match error {
+            linli_decode::DecodeError::NoLayout { .. } if profile.modbus().is_some() => {
+                Failed::ModbusOnly(question.profile.to_owned())
+            }
+            error => Failed::Undecodable {
+                error: error.to_string(),
+                code: error.reason().label(),
+            },
+        })?;
     let time = decoded.own_time.or(envelope_time);
-    answer.values = observations.iter().map(|observation| seen(observation, time)).collect();
-    answer.noticed =
-        decoded.diagnostics.iter().map(|d| Noticed { code: d.label(), text: d.to_string() }).collect();
+    answer.values = observations
+        .iter()
+        .map(|observation| seen(observation, time))
+        .collect();
+    answer.noticed = decoded
+        .diagnostics
+        .iter()
+        .map(|d| Noticed {
+            code: d.label(),
+            text: d.to_string(),
+        })
+        .collect();
     Ok(answer)
 }
 
@@ -211,30 +237,59 @@ fn word(reason: &linli_domain::reading::Reason) -> String {
 }
 
 fn role(name: &str) -> Result<Role, Failed> {
-    let known = || Role::NAMES.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", ");
-    Role::from_name(name).ok_or_else(|| Failed::UnknownRole { name: name.to_owned(), known: known() })
+    let known = || {
+        Role::NAMES
+            .iter()
+            .map(|(_, name)| *name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    Role::from_name(name).ok_or_else(|| Failed::UnknownRole {
+        name: name.to_owned(),
+        known: known(),
+    })
 }
 
 fn family(name: &str) -> Result<Family, Failed> {
     let known = || Family::ALL.map(Family::name).join(", ");
     let found = Family::ALL.into_iter().find(|family| family.name() == name);
-    found.ok_or_else(|| Failed::UnknownFamily { name: name.to_owned(), known: known() })
+    found.ok_or_else(|| Failed::UnknownFamily {
+        name: name.to_owned(),
+        known: known(),
+    })
 }
 
 fn pattern(family: Family, given: Option<&str>) -> Result<TopicPattern, Failed> {
-    let text = given.or(family.default_pattern()).ok_or_else(|| Failed::NeedsPattern(family.name().to_owned()))?;
-    text.parse().map_err(|error: linli_decode::InvalidPattern| Failed::BadPattern(error.to_string()))
+    let text = given
+        .or(family.default_pattern())
+        .ok_or_else(|| Failed::NeedsPattern(family.name().to_owned()))?;
+    text.parse()
+        .map_err(|error: linli_decode::InvalidPattern| Failed::BadPattern(error.to_string()))
 }
 
 /// Bytes of a hexadecimal text; white space, `:` and a leading `0x` are ignored.
 pub fn hex(text: &str) -> Result<Vec<u8>, String> {
     let text = text.trim();
-    let digits: String = text.strip_prefix("0x").unwrap_or(text).chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
+    let digits: String = text
+        .strip_prefix("0x")
+        .unwrap_or(text)
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != ':')
+        .collect();
     if !digits.len().is_multiple_of(2) {
         return Err(format!("{} digits are not whole bytes", digits.len()));
     }
-    let pair = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    digits.as_bytes().chunks(2).map(pair).collect::<Option<_>>().ok_or_else(|| "only 0-9 and a-f are digits".to_owned())
+    let pair = |pair: &[u8]| {
+        std::str::from_utf8(pair)
+            .ok()
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+    };
+    digits
+        .as_bytes()
+        .chunks(2)
+        .map(pair)
+        .collect::<Option<_>>()
+        .ok_or_else(|| "only 0-9 and a-f are digits".to_owned())
 }
 
 #[cfg(test)]
@@ -264,8 +319,15 @@ mod tests {
         let payload = hex("4C 1E 02 00 00 05 00 00 02 01").unwrap();
         let answer = decode(&catalogue(), &question(&payload)).unwrap();
         let wet = answer.values.iter().find(|v| v.measure == "leak.wet").unwrap();
-        assert_eq!((&wet.value, wet.quality.as_str()), (&serde_json::json!(true), "good"));
-        let battery = answer.values.iter().find(|v| v.measure == "device.battery_voltage").unwrap();
+        assert_eq!(
+            (&wet.value, wet.quality.as_str()),
+            (&serde_json::json!(true), "good")
+        );
+        let battery = answer
+            .values
+            .iter()
+            .find(|v| v.measure == "device.battery_voltage")
+            .unwrap();
         assert_eq!(battery.unit, "V");
     }
 
@@ -273,9 +335,18 @@ mod tests {
     fn what_cannot_be_decoded_says_why() {
         let failed = decode(&catalogue(), &question(&[1])).unwrap_err();
         assert!(matches!(failed, Failed::Undecodable { .. }), "{failed:?}");
-        let misspelt = Question { profile: "dragino.lwl2", ..question(&[]) };
+        let misspelt = Question {
+            profile: "dragino.lwl2",
+            ..question(&[])
+        };
         let near = Some("dragino.lwl02".to_owned());
-        assert_eq!(decode(&catalogue(), &misspelt).unwrap_err(), Failed::UnknownProfile { id: "dragino.lwl2".into(), near });
+        assert_eq!(
+            decode(&catalogue(), &misspelt).unwrap_err(),
+            Failed::UnknownProfile {
+                id: "dragino.lwl2".into(),
+                near
+            }
+        );
     }
 
     #[test]

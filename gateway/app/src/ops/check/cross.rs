@@ -12,7 +12,13 @@ use std::ops::Range;
 use toml::de::DeTable;
 
 /// Checks every device.
-pub(super) fn check(document: &EstateDoc, table: &DeTable<'_>, outline: &Outline, catalogue: &Catalogue, sink: &Sink) {
+pub(super) fn check(
+    document: &EstateDoc,
+    table: &DeTable<'_>,
+    outline: &Outline,
+    catalogue: &Catalogue,
+    sink: &Sink,
+) {
     for (n, device) in document.devices.iter().enumerate() {
         let at = |field: &str| spans::find(table, &format!("devices[{n}].{field}"));
         let ids: Vec<&str> = catalogue.iter().map(|profile| profile.id().as_str()).collect();
@@ -38,14 +44,24 @@ fn address(
     at: impl Fn(&str) -> Option<Range<usize>>,
 ) {
     let Some(address) = &device.address else { return };
-    if let Some(name) = address.mqtt.as_deref().filter(|name| !outline.connections.iter().any(|c| c == name)) {
+    if let Some(name) = address
+        .mqtt
+        .as_deref()
+        .filter(|name| !outline.connections.iter().any(|c| c == name))
+    {
         let near = nearest(name, outline.connections.iter().map(String::as_str));
         let what = both!("MQTT 连接", "MQTT connection");
-        sink.error(at("address.mqtt"), said::unknown_name(&what, name, near, &outline.connections.join(", ")));
+        sink.error(
+            at("address.mqtt"),
+            said::unknown_name(&what, name, near, &outline.connections.join(", ")),
+        );
     }
     if let Some(key) = address.key.as_deref().filter(|key| is_upper_dev_eui(key)) {
         let lower = key.to_ascii_lowercase();
-        let message = both!("DevEUI 须小写：\"{key}\"", "a DevEUI is written in lower case, not \"{key}\"");
+        let message = both!(
+            "DevEUI 须小写：\"{key}\"",
+            "a DevEUI is written in lower case, not \"{key}\""
+        );
         let hint = both!("改写为 \"{lower}\"", "write \"{lower}\"");
         sink.error(at("address.key"), said::conflict(message, hint));
     }
@@ -53,12 +69,21 @@ fn address(
     if !outline.buses.iter().any(|known| known == bus.as_str()) {
         let near = nearest(bus.as_str(), outline.buses.iter().map(String::as_str));
         let what = both!("Modbus 总线", "Modbus bus");
-        sink.error(at("address.bus"), said::unknown_name(&what, bus.as_str(), near, &outline.buses.join(", ")));
+        sink.error(
+            at("address.bus"),
+            said::unknown_name(&what, bus.as_str(), near, &outline.buses.join(", ")),
+        );
     }
     if profile.is_some_and(|profile| profile.modbus().is_none()) {
         let id = &device.profile;
-        let message = both!("型号 \"{id}\" 不支持 Modbus", "the profile \"{id}\" does not speak Modbus");
-        let hint = both!("写 mqtt 地址，或换一个型号", "give an mqtt address, or another profile");
+        let message = both!(
+            "型号 \"{id}\" 不支持 Modbus",
+            "the profile \"{id}\" does not speak Modbus"
+        );
+        let hint = both!(
+            "写 mqtt 地址，或换一个型号",
+            "give an mqtt address, or another profile"
+        );
         sink.error(at("address.bus"), said::conflict(message, hint));
     }
 }

@@ -44,7 +44,11 @@ pub(super) fn check(
         if let Err(problems) = Estate::resolve(Arc::new(document.clone())) {
             for problem in problems {
                 let span = spans::find(table.get_ref(), &problem.path);
-                let message = if span.is_some() { problem.message } else { format!("{}: {}", problem.path, problem.message) };
+                let message = if span.is_some() {
+                    problem.message
+                } else {
+                    format!("{}: {}", problem.path, problem.message)
+                };
                 sink.error(span, foreign("estate", &message, problem.hint.as_deref()));
             }
         }
@@ -58,7 +62,9 @@ pub(super) fn check(
 fn shape(sink: &Sink, table: &Spanned<DeTable<'_>>, readable: bool) -> Option<EstateDoc> {
     let mut whole = readable;
     for (key, value) in table.get_ref() {
-        let DeValue::Array(items) = value.get_ref() else { continue };
+        let DeValue::Array(items) = value.get_ref() else {
+            continue;
+        };
         for item in items {
             whole &= match key.get_ref().as_ref() {
                 "places" => fits::<PlaceDoc>(sink, item),

@@ -9,13 +9,13 @@ mod spans;
 pub use estate::parse as parse_estate;
 
 use crate::config::problem::{Problem, Sink, has_errors};
+use crate::config::said::{self, Said, both};
 use crate::config::secrets::Environment;
 use crate::config::{self, Outline};
 use crate::profiles;
 use linli_decode::{Catalogue, ProfileError};
 use linli_domain::estate::EstateDoc;
 use linli_domain::text::{Language, Text};
-use crate::config::said::{self, Said, both};
 use std::path::{Path, PathBuf};
 
 /// Largest estate file in bytes.
@@ -58,7 +58,10 @@ pub fn check(path: &Path, estate: Option<&Path>, environment: Environment<'_>) -
     let mut problems = loaded.problems;
     let outline = loaded.outline;
     let catalogue = catalogue(outline.profiles.as_deref(), &mut problems);
-    let mut looked_at = LookedAt { profiles: catalogue.len(), ..LookedAt::default() };
+    let mut looked_at = LookedAt {
+        profiles: catalogue.len(),
+        ..LookedAt::default()
+    };
     if let Some(file) = estate.map(Path::to_owned).or_else(|| outline.estate_seed.clone()) {
         let (document, found) = check_estate(&file, Some((&outline, &catalogue)));
         problems.extend(found);
@@ -68,11 +71,18 @@ pub fn check(path: &Path, estate: Option<&Path>, environment: Environment<'_>) -
             looked_at.rules = document.rules.len();
         }
     }
-    Report { problems, looked_at, language: outline.language }
+    Report {
+        problems,
+        looked_at,
+        language: outline.language,
+    }
 }
 
 /// Checks an estate file; against a configuration and a catalogue when they are given.
-pub fn check_estate(path: &Path, against: Option<(&Outline, &Catalogue)>) -> (Option<EstateDoc>, Vec<Problem>) {
+pub fn check_estate(
+    path: &Path,
+    against: Option<(&Outline, &Catalogue)>,
+) -> (Option<EstateDoc>, Vec<Problem>) {
     let text = match config::read_limited(path, MAX_ESTATE_BYTES) {
         Ok(text) => text,
         Err(said) => return (None, whole_file(path, said)),
@@ -102,18 +112,32 @@ pub fn catalogue(folder: Option<&Path>, problems: &mut Vec<Problem>) -> Catalogu
 /// The errors of one profile as problems that show their line.
 pub fn profile_problems(folder: Option<&Path>, file: &str, errors: &[ProfileError]) -> Vec<Problem> {
     let path = folder.map_or_else(|| PathBuf::from(file), |folder| folder.join(file));
-    let built_in = || profiles::BUILT_IN.iter().find(|(name, _)| *name == file).map(|(_, text)| (*text).to_owned());
-    let text = config::read_limited(&path, config::MAX_CONFIG_BYTES).ok().or_else(built_in).unwrap_or_default();
+    let built_in = || {
+        profiles::BUILT_IN
+            .iter()
+            .find(|(name, _)| *name == file)
+            .map(|(_, text)| (*text).to_owned())
+    };
+    let text = config::read_limited(&path, config::MAX_CONFIG_BYTES)
+        .ok()
+        .or_else(built_in)
+        .unwrap_or_default();
     let sink = Sink::new(&path, text);
     for error in errors {
-        sink.error(error.span.clone(), foreign("profile", &error.message, error.hint.as_deref()));
+        sink.error(
+            error.span.clone(),
+            foreign("profile", &error.message, error.hint.as_deref()),
+        );
     }
     sink.into_problems()
 }
 
 /// A problem worded by another crate, which speaks English only.
 fn foreign(code: &'static str, message: &str, hint: Option<&str>) -> Said {
-    let same = |text: &str| Text { zh: text.to_owned(), en: text.to_owned() };
+    let same = |text: &str| Text {
+        zh: text.to_owned(),
+        en: text.to_owned(),
+    };
     let said = Said::new(code, same(message));
     match hint {
         Some(hint) => said.hint(same(hint)),

@@ -23,7 +23,10 @@ pub(super) fn find(table: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
 }
 
 fn value_of<'t, 'i>(table: &'t DeTable<'i>, key: &str) -> Option<&'t Spanned<DeValue<'i>>> {
-    table.iter().find(|(k, _)| k.get_ref() == key).map(|(_, value)| value)
+    table
+        .iter()
+        .find(|(k, _)| k.get_ref() == key)
+        .map(|(_, value)| value)
 }
 
 /// Keys and indices of a path, in order.
