@@ -194,7 +194,7 @@ impl Gateway {
     /// The engine's state: commit and text.
     pub async fn dump(&self) -> (u64, String) {
         let dump = self.get("/api/v1/engine/dump").await.expect("a dump");
-        (dump["commit"].as_u64().expect("a commit"), dump["state"].to_string())
+        (dump["commit"].as_u64().expect("a commit"), dump["state"].as_str().expect("the state").to_owned())
     }
 
     /// Waits until an order of `asset` is in `state`.

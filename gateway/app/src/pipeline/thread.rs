@@ -16,6 +16,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const STORAGE_RETRY: Duration = Duration::from_secs(1);
 /// Snapshots are at least this far apart.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(600);
+/// In a quiet estate the engine is told the time this often: after a reboot a delay resumes from the last it heard.
+const QUIET_TICK: Duration = Duration::from_secs(60);
 /// A sealing slice may hold up a commit for so long.
 const SEAL_SLICE: Duration = Duration::from_millis(20);
 /// Sealing is looked at this often when the inbox is empty.
@@ -52,6 +54,7 @@ pub struct Loop {
     committed: Instant,
     resumed: bool,
     snapshot: Monotonic,
+    spoke: Monotonic,
     sealed: Instant,
     more_to_seal: bool,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
@@ -72,6 +75,7 @@ impl Loop {
             committed: started,
             resumed: true,
             snapshot,
+            spoke: snapshot,
             sealed: started,
             more_to_seal: false,
             stop: None,
@@ -137,13 +141,16 @@ impl Loop {
 
     fn tick(&mut self) {
         let now = self.core.clock.now();
-        if self.core.engine.next_wake().is_some_and(|deadline| deadline.is_due(&now)) {
+        let quiet = now.monotonic.since(self.spoke) >= QUIET_TICK;
+        if quiet || self.core.engine.next_wake().is_some_and(|deadline| deadline.is_due(&now)) {
+            self.spoke = now.monotonic;
             self.core.tick(&now);
             self.oldest.get_or_insert_with(Instant::now);
         }
     }
 
     fn take(&mut self, arrival: Arrival) {
+        self.spoke = self.core.clock.now().monotonic;
         let arrived = Instant::now();
         if !self.resumed {
             self.resumed = true;
