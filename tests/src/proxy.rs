@@ -27,7 +27,12 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let held = Arc::new(tokio::sync::watch::channel(false).0);
-        let proxy = Self { port, passed: Arc::default(), too_early: Arc::default(), held };
+        let proxy = Self {
+            port,
+            passed: Arc::default(),
+            too_early: Arc::default(),
+            held,
+        };
         let task = proxy.clone();
         tokio::spawn(async move {
             while let Ok((gateway, _)) = listener.accept().await {
@@ -76,8 +81,13 @@ impl Proxy {
             let mut buffer = Vec::new();
             while from_broker.read_buf(&mut buffer).await? > 0 {
                 for packet in mqtt::take(&mut buffer) {
-                    if let Some((topic, Some(id), payload)) = packet.publish(version.load(Ordering::Relaxed) == 5) {
-                        published.lock().expect("the map").insert(id, (topic, payload.to_vec()));
+                    if let Some((topic, Some(id), payload)) =
+                        packet.publish(version.load(Ordering::Relaxed) == 5)
+                    {
+                        published
+                            .lock()
+                            .expect("the map")
+                            .insert(id, (topic, payload.to_vec()));
                     }
                     to_gateway.write_all(&packet.encode()).await?;
                 }
@@ -89,7 +99,10 @@ impl Proxy {
             while from_gateway.read_buf(&mut buffer).await? > 0 {
                 for packet in mqtt::take(&mut buffer) {
                     if packet.kind() == 1 {
-                        v5.store(u64::from(packet.body.get(6).copied().unwrap_or(4)), Ordering::Relaxed);
+                        v5.store(
+                            u64::from(packet.body.get(6).copied().unwrap_or(4)),
+                            Ordering::Relaxed,
+                        );
                     }
                     if let Some(id) = packet.puback_id() {
                         self.judge(&open, id, &witness).await;
@@ -109,7 +122,9 @@ impl Proxy {
         let message = open.lock().expect("the map").remove(&id);
         let Some((topic, payload)) = message else { return };
         let (witness, name) = (Arc::clone(witness), format!("{topic} #{id}"));
-        let durable = tokio::task::spawn_blocking(move || witness(&topic, &payload)).await.unwrap_or(false);
+        let durable = tokio::task::spawn_blocking(move || witness(&topic, &payload))
+            .await
+            .unwrap_or(false);
         self.passed.fetch_add(1, Ordering::Relaxed);
         if !durable {
             self.too_early.lock().expect("the list").push(name);

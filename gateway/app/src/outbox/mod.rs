@@ -7,19 +7,19 @@
 //!
 //! It does not decide who is told (that is the estate's rules and the routes), and it never writes the ledger.
 
-pub mod plan;
+pub mod address;
 mod event;
-pub mod worker;
 mod flights;
+mod outbound;
 mod outlet;
+pub mod plan;
+pub mod policy;
 mod queue;
 mod settle;
-pub mod policy;
 pub mod signature;
 pub mod webhook;
 pub mod wecom;
-mod outbound;
-pub mod address;
+pub mod worker;
 
 use async_trait::async_trait;
 use linli_domain::time::Now;
