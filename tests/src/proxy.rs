@@ -11,6 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 /// Is this message durable? Called with topic and payload before its PUBACK passes.
 pub type Witness = Arc<dyn Fn(&str, &[u8]) -> bool + Send + Sync>;
 
+/// Messages on their way to the gateway, by packet id: topic and payload.
+type Open = Mutex<HashMap<u16, (String, Vec<u8>)>>;
+
 /// A running proxy.
 #[derive(Debug, Clone)]
 pub struct Proxy {
@@ -73,7 +76,7 @@ impl Proxy {
         broker.set_nodelay(true)?;
         let (mut from_gateway, mut to_gateway) = gateway.into_split();
         let (mut from_broker, mut to_broker) = broker.into_split();
-        let open: Arc<Mutex<HashMap<u16, (String, Vec<u8>)>>> = Arc::default();
+        let open: Arc<Open> = Arc::default();
         let v5 = Arc::new(AtomicU64::new(0));
 
         let (published, version) = (Arc::clone(&open), Arc::clone(&v5));
@@ -118,7 +121,7 @@ impl Proxy {
         }
     }
 
-    async fn judge(&self, open: &Mutex<HashMap<u16, (String, Vec<u8>)>>, id: u16, witness: &Witness) {
+    async fn judge(&self, open: &Open, id: u16, witness: &Witness) {
         let message = open.lock().expect("the map").remove(&id);
         let Some((topic, payload)) = message else { return };
         let (witness, name) = (Arc::clone(witness), format!("{topic} #{id}"));

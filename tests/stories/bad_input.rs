@@ -8,8 +8,11 @@ use e2e::wait::until;
 use serde_json::json;
 use std::time::Duration;
 
+/// Topic, reason, payload.
+type Bad = (&'static str, &'static str, fn(u64) -> String);
+
 /// Messages that must be refused, by the reason they are refused for.
-const BAD: &[(&str, &str, fn(u64) -> String)] = &[
+const BAD: &[Bad] = &[
     ("site/plain/nobody/up", "unknown_device", |_| "{\"n\":1}".into()),
     ("site/plain/c1/up", "too_deep", |_| {
         "[".repeat(10_000) + &"]".repeat(10_000)

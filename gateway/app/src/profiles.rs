@@ -30,8 +30,11 @@ pub enum FolderError {
     },
 }
 
+/// A profile that is not used: its file and everything wrong with it.
+pub type RefusedProfile = (String, Vec<ProfileError>);
+
 /// The built-in catalogue with the profiles of `folder` (if any) added; a file of the same name replaces.
-pub fn load(folder: Option<&Path>) -> Result<(Catalogue, Vec<(String, Vec<ProfileError>)>), FolderError> {
+pub fn load(folder: Option<&Path>) -> Result<(Catalogue, Vec<RefusedProfile>), FolderError> {
     let mut files: Vec<(String, String)> = BUILT_IN
         .iter()
         .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
