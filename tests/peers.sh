@@ -25,9 +25,9 @@ fi
 
 # pymodbus lives in a folder of its own under the build folder; nothing is installed into the system's Python.
 venv="${CARGO_TARGET_DIR:-target}/peers-python"
-if ! PYTHONPATH="$venv" python3 -c 'import pymodbus, serial' >/dev/null 2>&1; then
+if ! PYTHONPATH="$venv" python3 -c 'import pymodbus, serial; assert pymodbus.__version__ == "3.8.6"' >/dev/null 2>&1; then
     echo "peers: installing pymodbus and pyserial from PyPI into $venv"
-    python3 -m pip install --quiet --target "$venv" 'pymodbus>=3.8,<4' pyserial ||
+    python3 -m pip install --quiet --root-user-action=ignore --target "$venv" 'pymodbus==3.8.6' pyserial ||
         { echo "peers: could not install pymodbus; python3 needs pip (Debian: python3-pip)" >&2; exit 1; }
 fi
 echo "peers: mosquitto, promtool, socat and pymodbus are here"

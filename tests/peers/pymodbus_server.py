@@ -6,15 +6,8 @@ import argparse
 import asyncio
 
 from pymodbus import FramerType
-from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext
+from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext, ModbusSlaveContext
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
-
-try:
-    from pymodbus.datastore import ModbusDeviceContext as DeviceContext
-    DEVICES = "devices"
-except ImportError:  # before 3.10
-    from pymodbus.datastore import ModbusSlaveContext as DeviceContext
-    DEVICES = "slaves"
 
 
 async def main() -> None:
@@ -26,9 +19,9 @@ async def main() -> None:
 
     # pymodbus numbers a block from 1 where the wire says 0
     inputs = ModbusSequentialDataBlock(1, [False] * 64)
-    device = DeviceContext(di=inputs, co=ModbusSequentialDataBlock(1, [False] * 64),
-                           hr=ModbusSequentialDataBlock(1, [0] * 1024), ir=ModbusSequentialDataBlock(1, [0] * 1024))
-    context = ModbusServerContext(**{DEVICES: {1: device}}, single=False)
+    device = ModbusSlaveContext(di=inputs, co=ModbusSequentialDataBlock(1, [False] * 64),
+                                hr=ModbusSequentialDataBlock(1, [0] * 1024), ir=ModbusSequentialDataBlock(1, [0] * 1024))
+    context = ModbusServerContext(slaves={1: device}, single=False)
 
     async def control(reader, writer):
         while line := await reader.readline():

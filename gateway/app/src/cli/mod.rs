@@ -1,1 +1,101 @@
-//! .
+//! The command line: parses, calls, maps to an exit code. No command holds logic of its own.
+//!
+//! `--json` is one value on standard output; everything else goes to standard error. Exit codes: 0 ok (warnings
+//! too, unless `--strict`), 1 a problem was found, 2 wrong use.
+
+pub mod args;
+mod check;
+mod client;
+mod context;
+mod device;
+mod estate;
+pub mod help;
+mod outbox;
+mod output;
+mod service;
+pub mod text;
+mod token;
+mod work;
+
+use args::{Cli, Command, Engine};
+use clap::FromArgMatches;
+use context::Context;
+use linli_domain::text::Language;
+use std::process::ExitCode;
+use text::Key;
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A problem was found or the gateway refused; exit code 1.
+    #[error("{0}")]
+    Problem(String),
+    /// The command was used wrongly; exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// Everything was said already; exit code 1.
+    #[error("")]
+    Said,
+}
+
+/// What every command ends with.
+pub type Outcome = Result<(), Failure>;
+
+/// Parses the arguments of this process, does what they say, and maps the result to an exit code.
+pub fn main() -> ExitCode {
+    // The HTTP client needs a provider even for plain connections; a second installation is harmless.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let wish = help::wished_language(std::env::args_os().skip(1));
+    let language = wish.unwrap_or_else(|| context::language_of(&|name| std::env::var(name).ok()));
+    let cli = match help::command(language)
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+    {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let context = Context::new(&cli.common, &|name| std::env::var(name).ok());
+    let (code, text) = match dispatch(cli.command, &context) {
+        Ok(()) => (0, String::new()),
+        Err(failure @ Failure::Usage(_)) => (2, failure.to_string()),
+        Err(failure) => (1, failure.to_string()),
+    };
+    if !text.is_empty() {
+        output::error(&context, &text);
+    }
+    ExitCode::from(code)
+}
+
+fn dispatch(command: Command, context: &Context) -> Outcome {
+    match command {
+        Command::Run => service::run(context),
+        Command::Demo(demo) => service::demo(context, &demo),
+        Command::Check(arguments) => check::check(context, &arguments),
+        Command::Estate(command) => estate::dispatch(context, command),
+        Command::Device(command) => device::dispatch(context, command),
+        Command::Alarms(command) => work::alarms(context, command),
+        Command::Orders(command) => work::orders(context, command),
+        Command::Outbox(command) => outbox::outbox(context, command),
+        Command::Notify(args::Notify::Test { channel }) => outbox::test(context, channel.as_deref()),
+        Command::Rejects(args::Rejects::List { limit }) => outbox::rejects(context, limit),
+        Command::Token(command) => token::dispatch(context, command),
+        Command::Engine(Engine::Dump) => {
+            let client = client::Client::new(context)?;
+            let dump = client.text("/api/v1/engine/dump")?;
+            let value = serde_json::json!({ "dump": dump });
+            output::result(context, &value, |_| dump.clone())
+        }
+        Command::Openapi => {
+            let text = crate::http::openapi_json().map_err(|error| Failure::Problem(error.to_string()))?;
+            output::text(&text)
+        }
+    }
+}
+
+/// A problem of the command line itself, in the language of the reader.
+fn problem(language: Language, key: Key, values: &[(&str, &str)]) -> Failure {
+    Failure::Problem(text::fill(language, key, values))
+}

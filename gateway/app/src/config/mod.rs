@@ -12,6 +12,7 @@ pub mod render;
 pub mod said;
 pub mod secrets;
 
+pub use linli_decode::ClockWindow;
 pub use model::*;
 
 use linli_domain::text::Language;
@@ -40,6 +41,10 @@ pub struct Loaded {
 pub struct Outline {
     /// Language of messages.
     pub language: Option<Language>,
+    /// Where the console and the API answer.
+    pub http: Option<std::net::SocketAddr>,
+    /// The data folder.
+    pub data: Option<PathBuf>,
     /// The estate file.
     pub estate_seed: Option<PathBuf>,
     /// The profile folder.
@@ -70,7 +75,10 @@ impl Refused {
 pub fn load(path: &Path) -> Result<Config, Refused> {
     let loaded = inspect(path, &secrets::process_environment);
     let problems = loaded.problems;
-    loaded.config.ok_or_else(|| Refused { path: path.to_owned(), problems })
+    loaded.config.ok_or_else(|| Refused {
+        path: path.to_owned(),
+        problems,
+    })
 }
 
 /// Reads a file as far as possible and says everything that is wrong with it.
@@ -130,8 +138,22 @@ fn outline(raw: &Raw, folder: &Path) -> Outline {
     }
     Outline {
         language: raw.language.as_ref().map(|at| at.value),
+        http: raw
+            .http
+            .as_ref()
+            .and_then(|http| Some(http.listen.as_ref()?.value)),
+        data: raw
+            .store
+            .as_ref()
+            .and_then(|store| Some(folder.join(&store.data.as_ref()?.value))),
         estate_seed: raw.estate_seed.as_ref().map(|at| folder.join(&at.value)),
-        profiles: raw.profiles.as_ref().map(|at| folder.join(&at.value)),
+        profiles: Some(
+            folder.join(
+                raw.profiles
+                    .as_ref()
+                    .map_or(Path::new("profiles"), |at| &at.value),
+            ),
+        ),
         connections,
         buses: raw
             .modbus

@@ -95,7 +95,11 @@ impl<'d> Table<'d> {
 
     /// Notes that `key` has to be there, when it is not. Passes `value` on.
     pub fn need<T>(&self, key: &'static str, example: &str, value: Option<T>) -> Option<T> {
-        let has_old_name = || self.renamed.iter().any(|(old, new)| *new == key && self.stands(old));
+        let has_old_name = || {
+            self.renamed
+                .iter()
+                .any(|(old, new)| *new == key && self.stands(old))
+        };
         if value.is_none() && !self.has(key) && !has_old_name() {
             self.sink
                 .error(self.place(), said::missing_key(key, &self.path, example));

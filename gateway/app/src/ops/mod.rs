@@ -1,1 +1,4 @@
-//! .
+//! What an operator asks of files and of a running gateway, free of printing.
+
+pub mod check;
+pub mod decode;

@@ -4,7 +4,7 @@
 //! `diff`, never by a program; [`super::snapshot`] is for that.
 
 use super::Engine;
-use super::store::NEVER;
+use super::state::NEVER;
 use crate::time::Deadline;
 use std::fmt::Write;
 

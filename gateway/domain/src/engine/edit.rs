@@ -7,7 +7,7 @@
 use super::Engine;
 use super::change::{AlarmEvent, AuditEvent, Changes};
 use super::readings::judge;
-use super::store::NEVER;
+use super::state::NEVER;
 use crate::alarm::{Condition, Watch, WatchEvent};
 use crate::command::{Refusal, Reply};
 use crate::estate::{Estate, EstateDoc};

@@ -6,8 +6,8 @@
 //! be stepped next, [`Engine::begin`], [`Engine::commit`] and [`Engine::rollback`] let a caller drop the steps of
 //! a batch that could not be stored.
 //!
-//! A step in the order it happens: the clock ([`timers`]), due delays, then the input ([`readings`],
-//! [`commands`], [`edit`]); what follows for alarms is in [`alarms`], for orders in [`orders`].
+//! A step in the order it happens: the clock and due delays (`timers`), then the input (`readings`, `commands`,
+//! `edit`); what follows for alarms is in `alarms`, for orders in `orders` and `reviews`. `store` alone writes.
 
 mod alarms;
 mod change;
@@ -17,7 +17,9 @@ mod edit;
 mod index;
 mod orders;
 mod readings;
+mod reviews;
 mod snapshot;
+mod state;
 mod store;
 mod timers;
 
@@ -34,9 +36,10 @@ use crate::reading::Reading;
 use crate::rule::Rule;
 use crate::time::{Deadline, Now};
 use serde::{Deserialize, Serialize};
+use state::{Counters, NEVER, State};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{Counters, NEVER, State, Store};
+use store::Store;
 
 /// A point: the number it has for ever, and what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@
 //! one point and allocates nothing.
 
 use super::change::{AuditEvent, Changes};
-use super::store::PointState;
+use super::state::PointState;
 use super::{Engine, PointDef};
 use crate::alarm::{Delays, Effect, WatchEvent};
 use crate::command::{Refusal, Reply};

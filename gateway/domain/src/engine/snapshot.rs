@@ -4,7 +4,8 @@
 //! engines in the same state have the same snapshot, byte by byte. It begins with its format number; another
 //! format is refused, never guessed at.
 
-use super::store::{Counters, PointState, State, Store};
+use super::state::{Counters, PointState, State};
+use super::store::Store;
 use super::{Engine, PointDef};
 use crate::alarm::{Alarm, Watch};
 use crate::estate::{Estate, EstateDoc, Problem};

@@ -6,7 +6,8 @@
 
 use super::Engine;
 use super::change::{AuditEvent, Changes, NoticeKind};
-use super::store::{NEVER, Timer};
+use super::state::NEVER;
+use super::store::Timer;
 use crate::alarm::{Condition, WatchEvent};
 use crate::order::OrderState;
 use crate::time::{Deadline, Monotonic, Now, Timestamp};

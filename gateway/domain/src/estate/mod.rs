@@ -9,6 +9,7 @@ pub mod builtin;
 mod check;
 pub mod doc;
 mod resolve;
+mod rule_doc;
 
 pub use check::Problem;
 pub use doc::{BinGeometry, EstateDoc, Silence};

@@ -138,3 +138,18 @@ fn a_built_in_rule_gives_way_to_one_with_the_same_id() {
     let estate = Estate::resolve(doc(&own)).unwrap();
     assert_eq!(estate.rules().len(), 3 + 2);
 }
+
+#[test]
+fn the_estates_we_ship_make_sense() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/estates");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let doc = toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let refused = Estate::resolve(std::sync::Arc::new(doc)).err();
+        assert_eq!(refused, None, "{}", path.display());
+        count += 1;
+    }
+    assert!(count > 0);
+}

@@ -10,8 +10,7 @@ use crate::config::raw::{Raw, days};
 use crate::config::read::At;
 use crate::config::said::{self, both};
 use crate::config::secrets::{Environment, Vault};
-use crate::config::{Config, Http, Log, Store};
-use linli_decode::ClockWindow;
+use crate::config::{ClockWindow, Config, Http, Log, Store};
 use linli_domain::text::{Language, Text};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -48,7 +47,11 @@ pub(super) fn check(raw: &Raw, folder: &Path, environment: Environment<'_>, sink
     Some(Config {
         language: raw.language.as_ref().map_or(Language::Zh, |at| at.value),
         estate_seed: folder.join(&raw.estate_seed.as_ref()?.value),
-        profiles: folder.join(raw.profiles.as_ref().map_or(Path::new("profiles"), |at| &at.value)),
+        profiles: folder.join(
+            raw.profiles
+                .as_ref()
+                .map_or(Path::new("profiles"), |at| &at.value),
+        ),
         store: Store {
             data: folder.join(&store?.data.as_ref()?.value),
             commit_delay: store

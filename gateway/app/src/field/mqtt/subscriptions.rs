@@ -94,9 +94,9 @@ impl Subscriptions {
         }
     }
 
-    /// Whether `$SYS` was asked for and never answered: some managed brokers close the connection instead.
-    pub(super) fn sys_unanswered(&self) -> bool {
-        self.sent.iter().any(|(_, p)| p.sys)
+    /// Whether everything but `$SYS` was answered: some managed brokers close the connection on it.
+    pub(super) fn stuck_on_sys(&self) -> bool {
+        self.queued.is_empty() && matches!(self.sent.as_slice(), [(_, packet)] if packet.sys)
     }
 }
 
@@ -130,11 +130,11 @@ mod tests {
         let mut subscriptions = sent(&[(1, &["a"], false), (2, &["b"], false), (3, &["$SYS/x"], true)]);
         assert_eq!(subscriptions.answered(2, &[Ok(())]), Answer::More);
         assert_eq!(subscriptions.answered(1, &[Ok(())]), Answer::Complete);
-        assert!(subscriptions.sys_unanswered());
+        assert!(subscriptions.stuck_on_sys());
         assert_eq!(
             subscriptions.answered(3, &[Err("refused".to_owned())]),
             Answer::More
         );
-        assert!(!subscriptions.sys_unanswered());
+        assert!(!subscriptions.stuck_on_sys());
     }
 }

@@ -1,0 +1,235 @@
+//! `linli device`: devices, and how a message of one is understood. Decoding needs no gateway.
+
+use crate::cli::args::{Decode, Device, Payload};
+use crate::cli::client::Client;
+use crate::cli::context::Context;
+use crate::cli::output::{self, field, name};
+use crate::cli::text::{self, Key};
+use crate::cli::{Failure, Outcome, problem};
+use crate::config::{self, render};
+use crate::ops::check;
+use crate::ops::decode::{self, Failed, Question};
+use base64::Engine as _;
+use linli_decode::Profile;
+use serde_json::{Value, json};
+use std::io::Read;
+use std::path::PathBuf;
+
+/// Most bytes read as one message.
+const MAX_PAYLOAD_BYTES: u64 = 1 << 20;
+
+/// Does one of the commands.
+pub(super) fn dispatch(context: &Context, command: Device) -> Outcome {
+    match command {
+        Device::List => list(context),
+        Device::Decode(arguments) => decode_one(context, &arguments),
+        Device::Test { files } => test(context, &files),
+    }
+}
+
+fn list(context: &Context) -> Outcome {
+    let estate = Client::new(context)?.get("/api/v1/estate")?;
+    output::result(context, &estate["devices"], |devices| {
+        let row = |device: &Value| {
+            let named = name(device, "name", context.language);
+            vec![
+                field(device, "id"),
+                named,
+                field(device, "profile"),
+                field(device, "address"),
+                field(device, "asset"),
+            ]
+        };
+        let rows: Vec<Vec<String>> = devices.as_array().into_iter().flatten().map(row).collect();
+        let head = [
+            Key::HeadId,
+            Key::HeadName,
+            Key::HeadProfile,
+            Key::HeadAddress,
+            Key::HeadAsset,
+        ];
+        output::table(&head.map(|key| text::get(context.language, key)), &rows)
+    })
+}
+
+fn decode_one(context: &Context, arguments: &Decode) -> Outcome {
+    let mut problems = Vec::new();
+    let folder = arguments
+        .profiles
+        .as_deref()
+        .or(context.outline.profiles.as_deref());
+    let catalogue = check::catalogue(folder, &mut problems);
+    if !problems.is_empty() {
+        output::note(render::render(&problems, context.language, context.colour).trim_end());
+    }
+    let payload = payload(context, &arguments.payload)?;
+    let question = Question {
+        profile: &arguments.profile,
+        family: arguments.family.as_deref(),
+        topic: arguments.topic.as_deref(),
+        pattern: arguments.pattern.as_deref(),
+        f_port: arguments.f_port,
+        role: arguments.role.as_deref(),
+        bin: arguments
+            .bin
+            .as_deref()
+            .and_then(|mm| Some((*mm.first()?, *mm.get(1)?))),
+        is_text: arguments.payload.hex.is_none() && arguments.payload.base64.is_none(),
+        payload: &payload,
+    };
+    let answer = match decode::decode(&catalogue, &question) {
+        Ok(answer) => answer,
+        Err(failed) => return Err(refusal(context, &failed)),
+    };
+    let value = serde_json::to_value(&answer).unwrap_or_default();
+    output::result(context, &value, |value| {
+        let rows: Vec<Vec<String>> = value["values"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(row)
+            .collect();
+        let head = [
+            Key::HeadMeasure,
+            Key::HeadInstance,
+            Key::HeadValue,
+            Key::HeadUnit,
+            Key::HeadQuality,
+            Key::HeadTime,
+        ];
+        output::table(&head.map(|key| text::get(context.language, key)), &rows)
+    })?;
+    if !context.json {
+        if let Some(address) = &answer.address {
+            output::note(&text::fill(context.language, Key::From, &[("address", address)]));
+        }
+        if answer.nothing_for_the_profile {
+            output::note(&text::fill(
+                context.language,
+                Key::NothingToDecode,
+                &[("event", &answer.event)],
+            ));
+        }
+        for noticed in &answer.noticed {
+            let values = [("text", noticed.text.as_str()), ("code", noticed.code)];
+            output::note(&text::fill(context.language, Key::Noticed, &values));
+        }
+    }
+    Ok(())
+}
+
+fn row(value: &Value) -> Vec<String> {
+    ["measure", "instance", "value", "unit", "quality", "time"]
+        .iter()
+        .map(|key| field(value, key))
+        .collect()
+}
+
+fn refusal(context: &Context, failed: &Failed) -> Failure {
+    let language = context.language;
+    let usage = |key, values: &[(&str, &str)]| Failure::Usage(text::fill(language, key, values));
+    match failed {
+        Failed::UnknownProfile { id, near } => {
+            let near = near.as_deref().map_or(String::new(), |name| {
+                text::fill(language, Key::DidYouMean, &[("name", name)])
+            });
+            usage(Key::UnknownProfile, &[("id", id), ("near", &near)])
+        }
+        Failed::UnknownFamily { name, known } => {
+            usage(Key::UnknownFamily, &[("name", name), ("known", known)])
+        }
+        Failed::UnknownRole { name, known } => usage(Key::UnknownRole, &[("name", name), ("known", known)]),
+        Failed::BadPattern(error) => usage(Key::BadPattern, &[("error", error)]),
+        Failed::NeedsPattern(family) => usage(Key::NeedsPattern, &[("family", family)]),
+        Failed::NeedsTopic => usage(Key::NeedsTopic, &[]),
+        Failed::ModbusOnly(id) => usage(Key::ModbusOnly, &[("id", id)]),
+        Failed::Undecodable { error, code } => {
+            problem(language, Key::Undecodable, &[("error", error), ("code", code)])
+        }
+    }
+}
+
+fn payload(context: &Context, payload: &Payload) -> Result<Vec<u8>, Failure> {
+    let usage = |key, error: &str| Failure::Usage(text::fill(context.language, key, &[("error", error)]));
+    if let Some(hex) = &payload.hex {
+        return decode::hex(hex).map_err(|error| usage(Key::BadHex, &error));
+    }
+    if let Some(base64) = &payload.base64 {
+        let decoded = base64::engine::general_purpose::STANDARD.decode(base64.trim());
+        return decoded.map_err(|error| usage(Key::BadBase64, &error.to_string()));
+    }
+    if let Some(text) = &payload.text {
+        return Ok(text.clone().into_bytes());
+    }
+    let path = payload.payload.clone().unwrap_or_else(|| PathBuf::from("-"));
+    let mut bytes = Vec::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().take(MAX_PAYLOAD_BYTES).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(&path).and_then(|file| file.take(MAX_PAYLOAD_BYTES).read_to_end(&mut bytes))
+    };
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(error) => {
+            let (path, error) = (path.display().to_string(), error.to_string());
+            Err(problem(
+                context.language,
+                Key::CannotRead,
+                &[("path", &path), ("error", &error)],
+            ))
+        }
+    }
+}
+
+fn test(context: &Context, files: &[PathBuf]) -> Outcome {
+    let mut results = Vec::new();
+    let mut failed = false;
+    for file in files {
+        let shown = file.display().to_string();
+        let text = match config::read_limited(file, config::MAX_CONFIG_BYTES) {
+            Ok(text) => text,
+            Err(said) => {
+                return Err(Failure::Problem(format!(
+                    "{shown}: {}",
+                    said.message.get(context.language)
+                )));
+            }
+        };
+        match Profile::parse(&text, &shown) {
+            Ok(profile) => {
+                results.push(json!({ "file": shown, "ok": true, "id": profile.id().as_str(), "tests": profile.tests() }));
+            }
+            Err(errors) => {
+                failed = true;
+                let problems = check::profile_problems(None, &shown, &errors);
+                output::note(render::render(&problems, context.language, context.colour).trim_end());
+                let problems: Vec<Value> = problems
+                    .iter()
+                    .map(|problem| problem.to_json(context.language))
+                    .collect();
+                results.push(json!({ "file": shown, "ok": false, "problems": problems }));
+            }
+        }
+    }
+    output::result(context, &Value::Array(results), |results| {
+        let fine = results
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|result| result["ok"] == true);
+        fine.map(|result| {
+            let values = [
+                ("file", field(result, "file")),
+                ("id", field(result, "id")),
+                ("tests", field(result, "tests")),
+            ];
+            let values: Vec<(&str, &str)> = values
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
+            text::fill(context.language, Key::ProfileFine, &values) + "\n"
+        })
+        .collect()
+    })?;
+    if failed { Err(Failure::Said) } else { Ok(()) }
+}

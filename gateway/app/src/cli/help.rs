@@ -1,0 +1,233 @@
+//! The help of every command in Chinese. English stands in `args`; a test compares the two word for word in keys.
+
+use crate::cli::args::Cli;
+use clap::{Command, CommandFactory};
+use linli_domain::text::Language;
+use std::ffi::OsString;
+
+/// Path of a command, or of a command and an argument, and its Chinese text.
+const ZH: &[(&str, &str)] = &[
+    ("linli", "邻里：智慧小区网关"),
+    ("linli --config", "配置文件"),
+    ("linli --json", "标准输出只有一个 JSON 值，其余写到标准错误"),
+    ("linli --lang", "输出语言；否则依次取配置和环境的语言"),
+    ("linli --url", "网关地址；否则取配置中的地址"),
+    (
+        "linli --token-file",
+        "令牌文件；否则依次取 $LINLI_TOKEN 和数据目录中的 admin.token",
+    ),
+    ("linli run", "运行网关"),
+    ("linli demo", "运行模拟小区、网关和状态页，使用临时数据，无需安装"),
+    (
+        "linli demo --duration",
+        "到时自动结束，例如 60s；若没有工单闭环则演示失败",
+    ),
+    ("linli demo --http-port", "状态页端口；不指定则取空闲端口"),
+    ("linli check", "列出配置、型号目录和小区文件的所有问题"),
+    ("linli check --strict", "有警告也算失败"),
+    ("linli check --estate", "检查这个小区文件，而不是配置中的"),
+    ("linli estate", "以文件形式管理小区"),
+    ("linli estate import", "用文件替换账本中的小区"),
+    ("linli estate import --file", "小区文件"),
+    ("linli estate export", "把账本中的小区写成文件"),
+    ("linli estate export --output", "输出文件；不指定则写到标准输出"),
+    ("linli estate diff", "显示导入会带来的变更"),
+    ("linli estate diff --file", "小区文件"),
+    ("linli device", "设备及其解码"),
+    ("linli device list", "列出小区的设备"),
+    ("linli device decode", "解码一条消息，显示每个值和注意事项"),
+    ("linli device decode --profile", "型号"),
+    (
+        "linli device decode --profiles",
+        "自备型号的目录；否则取配置中的目录",
+    ),
+    (
+        "linli device decode --family",
+        "消息的封装格式；不指定则为设备原始内容",
+    ),
+    ("linli device decode --topic", "封装消息的主题"),
+    (
+        "linli device decode --pattern",
+        "订阅的主题格式；否则取该封装的常用格式",
+    ),
+    ("linli device decode --f_port", "LoRaWAN 端口"),
+    ("linli device decode --role", "设备用途，例如 bin 或 tank"),
+    (
+        "linli device decode --bin",
+        "桶的尺寸：到桶底和到满桶的距离，毫米",
+    ),
+    ("linli device decode --hex", "十六进制消息；忽略空格"),
+    ("linli device decode --base64", "base64 消息"),
+    ("linli device decode --text", "文本消息，例如 JSON"),
+    (
+        "linli device decode --payload",
+        "保存原始消息的文件；- 为标准输入",
+    ),
+    ("linli device test", "运行型号文件中的测试"),
+    ("linli device test --files", "型号文件"),
+    ("linli alarms", "告警"),
+    ("linli alarms list", "列出告警，新的在前"),
+    ("linli alarms list --all", "包括已结束的"),
+    ("linli alarms list --limit", "最多条数，1 到 500"),
+    ("linli alarms ack", "确认已看到告警"),
+    ("linli alarms ack --id", "告警编号，例如 AL-7"),
+    ("linli orders", "工单"),
+    ("linli orders list", "列出工单，新的在前"),
+    ("linli orders list --all", "包括已结束的"),
+    ("linli orders list --limit", "最多条数，1 到 500"),
+    ("linli orders accept", "接单"),
+    ("linli orders accept --id", "工单编号，例如 WO-42"),
+    ("linli orders start", "开工"),
+    ("linli orders start --id", "工单编号，例如 WO-42"),
+    ("linli orders complete", "完工；传感器确认后工单才关闭"),
+    ("linli orders complete --id", "工单编号，例如 WO-42"),
+    ("linli orders complete --note", "发现和处理情况"),
+    ("linli orders override", "传感器未确认时关闭工单，由经理决定"),
+    ("linli orders override --id", "工单编号，例如 WO-42"),
+    (
+        "linli orders override --reason",
+        "原因：sensor_faulty、drying_residue、valve_isolated、agreed_temporary 或 test",
+    ),
+    ("linli orders override --note", "存档说明"),
+    ("linli orders cancel", "取消工单，由经理决定"),
+    ("linli orders cancel --id", "工单编号，例如 WO-42"),
+    ("linli orders cancel --reason", "存档原因"),
+    ("linli outbox", "发给人员和系统的消息"),
+    ("linli outbox list", "列出某一状态的消息，新的在前"),
+    ("linli outbox list --state", "消息状态"),
+    ("linli outbox list --limit", "最多条数，1 到 500"),
+    ("linli outbox retry", "再次发送"),
+    ("linli outbox retry --id", "消息编号"),
+    ("linli notify", "通知"),
+    ("linli notify test", "发送测试消息"),
+    ("linli notify test --channel", "通道；不指定则为所有通道"),
+    ("linli token", "接口令牌"),
+    ("linli token list", "列出令牌，不含密钥"),
+    ("linli token add", "为人员或程序新建令牌"),
+    ("linli token add --name", "名称，将写入历史记录"),
+    ("linli token add --role", "权限"),
+    (
+        "linli token add --output",
+        "保存密钥的文件（权限 0600）；不指定则显示在终端",
+    ),
+    ("linli token rotate", "更换令牌密钥；旧密钥立即失效"),
+    ("linli token rotate --id", "令牌编号"),
+    (
+        "linli token rotate --output",
+        "保存密钥的文件（权限 0600）；不指定则显示在终端",
+    ),
+    ("linli token revoke", "作废令牌"),
+    ("linli token revoke --id", "令牌编号"),
+    ("linli rejects", "无法使用的现场消息"),
+    ("linli rejects list", "列出最近被拒收的消息和原因"),
+    ("linli rejects list --limit", "最多条数，1 到 500"),
+    ("linli engine", "引擎状态"),
+    ("linli engine dump", "以文本打印引擎的全部状态"),
+    ("linli openapi", "打印接口描述"),
+];
+
+/// The command line with its help in a language.
+pub fn command(language: Language) -> Command {
+    let command = Cli::command();
+    match language {
+        Language::En => command,
+        Language::Zh => translated(command, "linli"),
+    }
+}
+
+fn translated(mut command: Command, path: &str) -> Command {
+    if let Some(about) = chinese(path) {
+        command = command.about(about).long_about(about);
+    }
+    command = command.mut_args(|argument| {
+        match chinese(&format!("{path} --{}", key(argument.get_id().as_str()))) {
+            Some(help) => argument.help(help),
+            None => argument,
+        }
+    });
+    let names: Vec<String> = command
+        .get_subcommands()
+        .map(|sub| sub.get_name().to_owned())
+        .collect();
+    for name in names {
+        let below = format!("{path} {name}");
+        command = command.mut_subcommand(name, |sub| translated(sub, &below));
+    }
+    command
+}
+
+fn chinese(path: &str) -> Option<&'static str> {
+    ZH.iter().find(|(known, _)| *known == path).map(|(_, text)| *text)
+}
+
+fn key(id: &str) -> String {
+    match id {
+        "token_file" => "token-file".to_owned(),
+        "http_port" => "http-port".to_owned(),
+        id => id.to_owned(),
+    }
+}
+
+/// The language asked for with `--lang`, before anything is parsed: the help itself depends on it.
+pub fn wished_language(arguments: impl Iterator<Item = OsString>) -> Option<Language> {
+    let arguments: Vec<String> = arguments
+        .filter_map(|argument| argument.into_string().ok())
+        .collect();
+    let after = |n: usize| arguments.get(n + 1).map(String::as_str);
+    let wish = arguments
+        .iter()
+        .enumerate()
+        .find_map(|(n, argument)| match argument.strip_prefix("--lang") {
+            Some("") => after(n),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        });
+    match wish? {
+        "zh-CN" | "zh" => Some(Language::Zh),
+        "en" => Some(Language::En),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn walk(command: &Command, path: &str, all: &mut BTreeSet<String>) {
+        all.insert(path.to_owned());
+        for argument in command.get_arguments() {
+            let id = argument.get_id().as_str();
+            if !["help", "version"].contains(&id) {
+                assert!(argument.get_help().is_some(), "{path} {id} has no help");
+                all.insert(format!("{path} --{}", key(id)));
+            }
+        }
+        for sub in command.get_subcommands() {
+            walk(sub, &format!("{path} {}", sub.get_name()), all);
+        }
+    }
+
+    #[test]
+    fn every_command_and_argument_has_its_help_in_both_languages() {
+        let mut english = BTreeSet::new();
+        walk(&Cli::command(), "linli", &mut english);
+        let chinese: BTreeSet<String> = ZH.iter().map(|(path, _)| (*path).to_owned()).collect();
+        assert_eq!(english, chinese);
+        assert_eq!(chinese.len(), ZH.len(), "a path stands twice");
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        command(Language::En).debug_assert();
+        command(Language::Zh).debug_assert();
+    }
+
+    #[test]
+    fn the_wished_language_is_found_before_parsing() {
+        let wish = |text: &str| wished_language(text.split(' ').map(OsString::from));
+        assert_eq!(wish("check --lang en"), Some(Language::En));
+        assert_eq!(wish("--lang=zh-CN check"), Some(Language::Zh));
+        assert_eq!((wish("check"), wish("--lang fr")), (None, None));
+    }
+}

@@ -1,0 +1,133 @@
+//! What the command line says, in both languages. A key without one of the texts does not compile.
+
+use linli_domain::text::Language;
+
+macro_rules! texts {
+    ($($key:ident = $zh:literal, $en:literal;)*) => {
+        /// A text of the command line.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "the texts themselves say what they are")]
+        pub enum Key { $($key,)* }
+
+        impl Key {
+            /// Every key.
+            pub const ALL: &[Self] = &[$(Self::$key,)*];
+        }
+
+        /// The text of a key, placeholders unfilled.
+        pub fn get(language: Language, key: Key) -> &'static str {
+            match (key, language) {
+                $((Key::$key, Language::Zh) => $zh, (Key::$key, Language::En) => $en,)*
+            }
+        }
+    };
+}
+
+texts! {
+    Unreachable = "无法连接网关 {url}：{error}。网关在运行吗？用 --url 指定其他地址", "cannot reach the gateway at {url}: {error}. Is it running? --url names another address";
+    HttpStatus = "{url} 回答 HTTP {status}，不像是邻里网关", "{url} answers HTTP {status}; it does not look like a Linli gateway";
+    NotJson = "网关的回答不是 JSON：{error}", "the gateway's answer is not JSON: {error}";
+    TokenHint = "用 --token-file 或 $LINLI_TOKEN 给出有效的令牌", "give a valid token with --token-file or $LINLI_TOKEN";
+    NoToken = "没有令牌：{config} 中没有数据目录；用 --config、--token-file 或 $LINLI_TOKEN", "no token: {config} names no data folder; use --config, --token-file or $LINLI_TOKEN";
+    TokenUnreadable = "无法读取令牌 {path}：{error}。网关首次启动时写入该文件，只有其所有者可读", "cannot read the token {path}: {error}. The gateway writes it at its first start, readable by its owner only";
+    CannotRead = "无法读取 {path}：{error}", "cannot read {path}: {error}";
+    CannotWrite = "无法写入 {path}：{error}", "cannot write {path}: {error}";
+    RefusesToStart = "{path} 有错误，网关不启动", "{path} has errors; the gateway does not start";
+    CheckFine = "没有问题：{profiles} 个型号，{assets} 个资产，{devices} 个设备，{rules} 条规则", "no problems: {profiles} profiles, {assets} assets, {devices} devices, {rules} rules";
+    CheckSeen = "已检查 {profiles} 个型号，{assets} 个资产，{devices} 个设备，{rules} 条规则", "looked at {profiles} profiles, {assets} assets, {devices} devices, {rules} rules";
+    DemoReady = "演示已启动，状态页 {url}（Ctrl-C 结束）", "the demo is running, status page {url} (Ctrl-C ends it)";
+    DemoSummary = "{seconds} 秒：{readings} 个读数，{rejected} 条拒收，{duplicates} 条重复，{alarms} 次告警，{opened} 张工单，{closed} 张已闭环", "{seconds} s: {readings} readings, {rejected} rejected, {duplicates} duplicates, {alarms} alarms, {opened} orders opened, {closed} closed";
+    DemoFailed = "演示结束时没有一张工单闭环", "no order was closed by the end of the demo";
+    EstateImported = "已导入，小区版本 {version}", "imported; the estate is at version {version}";
+    EstateSame = "与账本中的小区（版本 {version}）没有差别", "no difference to the estate in the ledger (version {version})";
+    EstateWritten = "已写入 {path}", "written to {path}";
+    EstateUnserializable = "小区无法写成文件：{error}", "the estate cannot be written as a file: {error}";
+    Added = "新增", "added";
+    Removed = "删除", "removed";
+    Changed = "修改", "changed";
+    UnknownProfile = "没有型号 \"{id}\"{near}", "there is no profile \"{id}\"{near}";
+    DidYouMean = "，是否想写 \"{name}\"？", "; did you mean \"{name}\"?";
+    UnknownFamily = "没有格式 \"{name}\"，可选：{known}", "there is no family \"{name}\"; the choices: {known}";
+    UnknownRole = "没有角色 \"{name}\"，可选：{known}", "there is no role \"{name}\"; the choices: {known}";
+    BadPattern = "主题格式有误：{error}", "the topic pattern is wrong: {error}";
+    NeedsPattern = "格式 {family} 需要 --pattern 和 --topic", "the family {family} needs --pattern and --topic";
+    NeedsTopic = "需要 --topic：主题说明是哪个设备", "--topic is needed: it names the device";
+    BadHex = "不是十六进制：{error}", "not hexadecimal: {error}";
+    BadBase64 = "不是 base64：{error}", "not base64: {error}";
+    ModbusOnly = "型号 \"{id}\" 用 Modbus 读取，没有可解码的消息", "the profile \"{id}\" is read over Modbus; there is no message to decode";
+    Undecodable = "无法解码：{error} [{code}]", "cannot be decoded: {error} [{code}]";
+    NothingToDecode = "消息可读，但没有给型号的内容（{event}）", "the message was read; there is nothing in it for a profile ({event})";
+    From = "来自 {address}", "from {address}";
+    Noticed = "注意：{text} [{code}]", "noticed: {text} [{code}]";
+    ProfileFine = "{file}：{id}，{tests} 个测试通过", "{file}: {id}, {tests} tests passed";
+    Done = "{id} 已更新（版本 {version}）", "{id} done (version {version})";
+    NotAnId = "\"{id}\" 不是编号", "\"{id}\" is not an id";
+    Nothing = "没有", "none";
+    MoreExist = "还有更多，用 --limit 增加条数", "there are more; raise --limit";
+    Retried = "{id} 将再次发送", "{id} will be sent again";
+    TestSent = "测试消息已交给：{channels}（结果见 linli outbox list，主题 {subject}）", "test messages were given to: {channels} (results: linli outbox list, subject {subject})";
+    NoChannels = "没有配置通道", "no channel is configured";
+    TokenMade = "令牌 {id}（{name}，{role}）", "token {id} ({name}, {role})";
+    TokenOnce = "密钥只显示这一次：", "the secret is shown this once:";
+    TokenWritten = "密钥已写入 {path}", "the secret was written to {path}";
+    TokenNoTerminal = "密钥不写进管道或日志：用 --output 文件 或 --json", "a secret does not go into a pipe or a journal: use --output FILE or --json";
+    TokenRevoked = "令牌 {id} 已作废", "token {id} is revoked";
+    HeadId = "编号", "ID";
+    HeadPriority = "级别", "PRIORITY";
+    HeadState = "状态", "STATE";
+    HeadPlace = "位置", "PLACE";
+    HeadAsset = "资产", "ASSET";
+    HeadWhat = "内容", "WHAT";
+    HeadSince = "时间", "SINCE";
+    HeadRole = "角色", "ROLE";
+    HeadWho = "人员", "WHO";
+    HeadChannel = "通道", "CHANNEL";
+    HeadSubject = "主题", "SUBJECT";
+    HeadAttempts = "次数", "ATTEMPTS";
+    HeadError = "错误", "ERROR";
+    HeadName = "名称", "NAME";
+    HeadProfile = "型号", "PROFILE";
+    HeadAddress = "地址", "ADDRESS";
+    HeadOrigin = "来源", "ORIGIN";
+    HeadReason = "原因", "REASON";
+    HeadPayload = "内容", "PAYLOAD";
+    HeadMeasure = "测量", "MEASURE";
+    HeadInstance = "序号", "INSTANCE";
+    HeadValue = "值", "VALUE";
+    HeadUnit = "单位", "UNIT";
+    HeadQuality = "质量", "QUALITY";
+    HeadTime = "时间", "TIME";
+    HeadChange = "变更", "CHANGE";
+    HeadSection = "部分", "SECTION";
+    HeadFields = "字段", "FIELDS";
+}
+
+/// The text of a key with its placeholders filled.
+pub fn fill(language: Language, key: Key, values: &[(&str, &str)]) -> String {
+    crate::messages::fill(get(language, key), values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn placeholders(text: &str) -> BTreeSet<&str> {
+        text.split('{')
+            .skip(1)
+            .filter_map(|rest| Some(rest.split_once('}')?.0))
+            .collect()
+    }
+
+    #[test]
+    fn both_languages_name_the_same_values() {
+        for key in Key::ALL {
+            let (zh, en) = (get(Language::Zh, *key), get(Language::En, *key));
+            assert_eq!(placeholders(zh), placeholders(en), "{key:?}");
+            assert!(
+                !en.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)),
+                "{key:?}"
+            );
+        }
+    }
+}

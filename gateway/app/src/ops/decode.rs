@@ -1,0 +1,357 @@
+//! Decodes one message by hand: what an installer asks when a sensor says something strange.
+//!
+//! The same code as the gateway's, without a device: envelope, profile, and everything that was noticed.
+
+use linli_decode::{Body, Catalogue, DeviceContext, Family, Frame, Observation, Role, TopicPattern, open};
+use linli_domain::measure::nearest;
+use linli_domain::reading::{Quality, Value};
+use linli_domain::time::Timestamp;
+use serde::Serialize;
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Profile id.
+    pub profile: &'a str,
+    /// Name of the envelope; none when the payload is what the device itself said.
+    pub family: Option<&'a str>,
+    /// The topic of an envelope.
+    pub topic: Option<&'a str>,
+    /// The topic pattern of an envelope; the family's usual one when absent.
+    pub pattern: Option<&'a str>,
+    /// LoRaWAN port of a bare payload.
+    pub f_port: Option<u8>,
+    /// What the device is used as.
+    pub role: Option<&'a str>,
+    /// Distances to the floor of the bin and to a full bin, in millimetres.
+    pub bin: Option<(f64, f64)>,
+    /// Whether a bare payload is JSON text and not bytes.
+    pub is_text: bool,
+    /// The message.
+    pub payload: &'a [u8],
+}
+
+/// What the message says.
+#[derive(Debug, Clone, Serialize)]
+pub struct Answer {
+    /// Who spoke, when there was an envelope.
+    pub address: Option<String>,
+    /// What kind of message it is.
+    pub event: String,
+    /// Whether the envelope held nothing for a profile.
+    pub nothing_for_the_profile: bool,
+    /// Every value, those of the envelope first.
+    pub values: Vec<Seen>,
+    /// What was noticed on the way.
+    pub noticed: Vec<Noticed>,
+}
+
+/// One value.
+#[derive(Debug, Clone, Serialize)]
+pub struct Seen {
+    /// What was measured.
+    pub measure: &'static str,
+    /// Which of several.
+    pub instance: Option<String>,
+    /// What was seen; none when it is bad.
+    pub value: serde_json::Value,
+    /// Its unit.
+    pub unit: &'static str,
+    /// How far to trust it, with the reason.
+    pub quality: String,
+    /// The device's or envelope's own time.
+    pub time: Option<String>,
+    /// Whether the device had stored it.
+    pub historical: bool,
+}
+
+/// Something worth showing.
+#[derive(Debug, Clone, Serialize)]
+pub struct Noticed {
+    /// Stable code.
+    pub code: &'static str,
+    /// The text.
+    pub text: String,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failed {
+    /// No such profile.
+    #[error("find the profile {id:?}")]
+    UnknownProfile {
+        /// The wished id.
+        id: String,
+        /// The nearest one.
+        near: Option<String>,
+    },
+    /// No such family.
+    #[error("find the family {name:?}; the choices are {known}")]
+    UnknownFamily {
+        /// The wished name.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// No such role.
+    #[error("find the role {name:?}; the choices are {known}")]
+    UnknownRole {
+        /// The wished name.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// The topic pattern is none.
+    #[error("read the topic pattern: {0}")]
+    BadPattern(String),
+    /// The family has no usual pattern.
+    #[error("the family {0} has no usual topic pattern")]
+    NeedsPattern(String),
+    /// The topic is missing.
+    #[error("the topic is missing")]
+    NeedsTopic,
+    /// The profile has no layout for messages.
+    #[error("the profile {0} is read over Modbus")]
+    ModbusOnly(String),
+    /// Envelope or profile refuse the message.
+    #[error("decode the message: {error}")]
+    Undecodable {
+        /// The reason in words.
+        error: String,
+        /// The stable label.
+        code: &'static str,
+    },
+}
+
+/// Answers the question with the profiles of `catalogue`.
+pub fn decode(catalogue: &Catalogue, question: &Question<'_>) -> Result<Answer, Failed> {
+    let id = question.profile.parse().ok();
+    let profile = id
+        .and_then(|id| catalogue.get(&id))
+        .ok_or_else(|| Failed::UnknownProfile {
+            id: question.profile.to_owned(),
+            near: nearest(question.profile, catalogue.iter().map(|p| p.id().as_str())).map(str::to_owned),
+        })?;
+    let mut context = DeviceContext {
+        role: question.role.map(role).transpose()?,
+        ..DeviceContext::default()
+    };
+    context.bin = question.bin.map(
+        |(empty_distance_mm, full_distance_mm)| linli_decode::BinGeometry {
+            empty_distance_mm,
+            full_distance_mm,
+        },
+    );
+    let mut observations = Vec::new();
+    let mut answer = Answer {
+        address: None,
+        event: "uplink".to_owned(),
+        nothing_for_the_profile: false,
+        values: Vec::new(),
+        noticed: Vec::new(),
+    };
+    let mut envelope_time = None;
+    let body = match question.family {
+        None if question.is_text => Body::Json(question.payload),
+        None => Body::bytes(question.f_port, question.payload),
+        Some(name) => {
+            let family = family(name)?;
+            let pattern = pattern(family, question.pattern)?;
+            let topic = question.topic.ok_or(Failed::NeedsTopic)?;
+            let received = Timestamp::from_millis(0);
+            let frame = Frame {
+                topic,
+                payload: question.payload,
+                retained: false,
+                received,
+            };
+            let opened = open(family, &pattern, &frame).map_err(|error| Failed::Undecodable {
+                error: error.to_string(),
+                code: error.reason().label(),
+            })?;
+            answer.address = Some(opened.address.into_owned());
+            answer.event = format!("{:?}", opened.event).to_lowercase();
+            answer.nothing_for_the_profile = opened.body == Body::None;
+            context.caution = opened.caution;
+            envelope_time = opened.observed;
+            observations = opened.envelope_readings;
+            opened.body
+        }
+    };
+    let decoded = profile
+        .decode(&body, &context, &mut observations)
+        .map_err(|error| match error {
+            linli_decode::DecodeError::NoLayout { .. } if profile.modbus().is_some() => {
+                Failed::ModbusOnly(question.profile.to_owned())
+            }
+            error => Failed::Undecodable {
+                error: error.to_string(),
+                code: error.reason().label(),
+            },
+        })?;
+    let time = decoded.own_time.or(envelope_time);
+    answer.values = observations
+        .iter()
+        .map(|observation| seen(observation, time))
+        .collect();
+    answer.noticed = decoded
+        .diagnostics
+        .iter()
+        .map(|d| Noticed {
+            code: d.label(),
+            text: d.to_string(),
+        })
+        .collect();
+    Ok(answer)
+}
+
+fn seen(observation: &Observation, time: Option<Timestamp>) -> Seen {
+    let value = match &observation.value {
+        None => serde_json::Value::Null,
+        Some(Value::State(state)) => (*state).into(),
+        Some(Value::Number(number)) => (*number).into(),
+        Some(Value::Text(text)) => text.to_string().into(),
+    };
+    let quality = match observation.quality {
+        Quality::Good => "good".to_owned(),
+        Quality::Uncertain(reason) => format!("uncertain: {}", word(&reason)),
+        Quality::Bad(reason) => format!("bad: {}", word(&reason)),
+    };
+    Seen {
+        measure: observation.measure.name(),
+        instance: observation.instance.as_deref().map(str::to_owned),
+        value,
+        unit: observation.measure.unit().symbol(),
+        quality,
+        time: observation.observed.or(time).map(|time| time.to_string()),
+        historical: observation.historical,
+    }
+}
+
+/// The word of a reason as documents write it.
+fn word(reason: &linli_domain::reading::Reason) -> String {
+    match serde_json::to_value(reason) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => format!("{reason:?}"),
+    }
+}
+
+fn role(name: &str) -> Result<Role, Failed> {
+    let known = || {
+        Role::NAMES
+            .iter()
+            .map(|(_, name)| *name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    Role::from_name(name).ok_or_else(|| Failed::UnknownRole {
+        name: name.to_owned(),
+        known: known(),
+    })
+}
+
+fn family(name: &str) -> Result<Family, Failed> {
+    let known = || Family::ALL.map(Family::name).join(", ");
+    let found = Family::ALL.into_iter().find(|family| family.name() == name);
+    found.ok_or_else(|| Failed::UnknownFamily {
+        name: name.to_owned(),
+        known: known(),
+    })
+}
+
+fn pattern(family: Family, given: Option<&str>) -> Result<TopicPattern, Failed> {
+    let text = given
+        .or(family.default_pattern())
+        .ok_or_else(|| Failed::NeedsPattern(family.name().to_owned()))?;
+    text.parse()
+        .map_err(|error: linli_decode::InvalidPattern| Failed::BadPattern(error.to_string()))
+}
+
+/// Bytes of a hexadecimal text; white space, `:` and a leading `0x` are ignored.
+pub fn hex(text: &str) -> Result<Vec<u8>, String> {
+    let text = text.trim();
+    let digits: String = text
+        .strip_prefix("0x")
+        .unwrap_or(text)
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != ':')
+        .collect();
+    if !digits.len().is_multiple_of(2) {
+        return Err(format!("{} digits are not whole bytes", digits.len()));
+    }
+    let pair = |pair: &[u8]| {
+        std::str::from_utf8(pair)
+            .ok()
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+    };
+    digits
+        .as_bytes()
+        .chunks(2)
+        .map(pair)
+        .collect::<Option<_>>()
+        .ok_or_else(|| "only 0-9 and a-f are digits".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(payload: &[u8]) -> Question<'_> {
+        Question {
+            profile: "dragino.lwl02",
+            family: None,
+            topic: None,
+            pattern: None,
+            f_port: Some(10),
+            role: None,
+            bin: None,
+            is_text: false,
+            payload,
+        }
+    }
+
+    fn catalogue() -> Catalogue {
+        crate::profiles::load(None).unwrap().0
+    }
+
+    #[test]
+    fn bare_bytes_are_decoded_with_units_and_quality() {
+        let payload = hex("4C 1E 02 00 00 05 00 00 02 01").unwrap();
+        let answer = decode(&catalogue(), &question(&payload)).unwrap();
+        let wet = answer.values.iter().find(|v| v.measure == "leak.wet").unwrap();
+        assert_eq!(
+            (&wet.value, wet.quality.as_str()),
+            (&serde_json::json!(true), "good")
+        );
+        let battery = answer
+            .values
+            .iter()
+            .find(|v| v.measure == "device.battery_voltage")
+            .unwrap();
+        assert_eq!(battery.unit, "V");
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_says_why() {
+        let failed = decode(&catalogue(), &question(&[1])).unwrap_err();
+        assert!(matches!(failed, Failed::Undecodable { .. }), "{failed:?}");
+        let misspelt = Question {
+            profile: "dragino.lwl2",
+            ..question(&[])
+        };
+        let near = Some("dragino.lwl02".to_owned());
+        assert_eq!(
+            decode(&catalogue(), &misspelt).unwrap_err(),
+            Failed::UnknownProfile {
+                id: "dragino.lwl2".into(),
+                near
+            }
+        );
+    }
+
+    #[test]
+    fn hexadecimal_is_read_as_people_write_it() {
+        assert_eq!(hex("0x01 fF:10"), Ok(vec![1, 255, 16]));
+        assert!(hex("abc").is_err() && hex("zz").is_err());
+    }
+}

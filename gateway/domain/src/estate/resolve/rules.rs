@@ -1,0 +1,136 @@
+//! Rules and order profiles: one condition each, a response in both languages, references that lead somewhere.
+
+use crate::estate::builtin::builtin_rules;
+use crate::estate::check::Problems;
+use crate::estate::doc::{AppliesToDoc, EstateDoc, RuleDoc};
+use crate::estate::{AssetIndex, OrderPlan};
+use crate::id::{AssetId, OrderProfileId, RuleId};
+use crate::order::OrderProfile;
+use crate::rule::{AppliesTo, Rule};
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest delay of a rule or profile.
+const MAX_DELAY: Duration = Duration::from_secs(7 * 86_400);
+
+pub(super) fn resolve_rules(
+    doc: &EstateDoc,
+    assets: &FxHashMap<AssetId, AssetIndex>,
+    problems: &mut Problems,
+) -> Vec<Arc<Rule>> {
+    let mut positions: FxHashMap<OrderProfileId, usize> = FxHashMap::default();
+    let mut profiles: Vec<Arc<OrderProfile>> = Vec::with_capacity(doc.order_profiles.len());
+    for (n, profile) in doc.order_profiles.iter().enumerate() {
+        problems.unique(
+            || format!("order_profiles[{n}].id"),
+            &profile.id,
+            n,
+            &mut positions,
+        );
+        problems.text(format!("order_profiles[{n}].name"), &profile.name);
+        for (part, delay) in [("hold", profile.verify.hold), ("grace", profile.verify.grace)] {
+            check_delay(format!("order_profiles[{n}].verify.{part}"), delay, problems);
+        }
+        profiles.push(Arc::new(OrderProfile {
+            id: profile.id.clone(),
+            name: profile.name.clone(),
+            verify: profile.verify,
+            auto_close: profile.auto_close,
+            guards: profile.guards,
+        }));
+    }
+    let mut known: FxHashMap<RuleId, ()> = FxHashMap::default();
+    let mut rules = Vec::with_capacity(doc.rules.len() + 3);
+    for (n, rule) in doc.rules.iter().enumerate() {
+        let path = format!("rules[{n}]");
+        problems.unique(|| format!("{path}.id"), &rule.id, (), &mut known);
+        let order = rule.order.as_ref().and_then(|plan| {
+            let found = problems.find(
+                || format!("{path}.order.profile"),
+                "order profile",
+                &plan.profile,
+                &positions,
+            )?;
+            Some(OrderPlan {
+                role: plan.role,
+                profile: profiles.get(found)?.clone(),
+            })
+        });
+        rules.extend(resolve_rule(&path, rule, order, assets, problems));
+    }
+    let builtin = builtin_rules().unwrap_or_default();
+    for rule in builtin.iter().filter(|r| !known.contains_key(&r.id)) {
+        rules.extend(resolve_rule("builtin", rule, None, assets, problems));
+    }
+    rules
+}
+
+fn resolve_rule(
+    path: &str,
+    rule: &RuleDoc,
+    order: Option<OrderPlan>,
+    assets: &FxHashMap<AssetId, AssetIndex>,
+    problems: &mut Problems,
+) -> Option<Arc<Rule>> {
+    if rule.response.is_incomplete() {
+        problems.add_hint(
+            format!("{path}.response"),
+            "is missing in one language",
+            "say what the person must do: what needs no response is an event, not an alarm",
+        );
+    }
+    check_delay(format!("{path}.on_delay"), rule.on_delay, problems);
+    check_delay(format!("{path}.off_delay"), rule.off_delay, problems);
+    let applies_to = resolve_applies_to(path, &rule.applies_to, assets, problems);
+    let when = problems.when(&format!("{path}.when"), rule.when, rule.measure);
+    Some(Arc::new(Rule {
+        id: rule.id.clone(),
+        version: 1,
+        name: rule.name.clone(),
+        class: rule.class.clone(),
+        fault: rule.fault.clone(),
+        measure: rule.measure,
+        applies_to: applies_to?,
+        when: when?,
+        on_delay: rule.on_delay,
+        off_delay: rule.off_delay,
+        latch: rule.latch,
+        priority: rule.priority,
+        cause: rule.cause.clone(),
+        consequence: rule.consequence.clone(),
+        response: rule.response.clone(),
+        order,
+    }))
+}
+
+fn resolve_applies_to(
+    path: &str,
+    doc: &AppliesToDoc,
+    assets: &FxHashMap<AssetId, AssetIndex>,
+    problems: &mut Problems,
+) -> Option<AppliesTo> {
+    match (doc.kind, &doc.assets) {
+        (Some(kind), None) => Some(AppliesTo::Kind(kind)),
+        (None, Some(named)) if !named.is_empty() => {
+            for (n, id) in named.iter().enumerate() {
+                problems.find(|| format!("{path}.applies_to.assets[{n}]"), "asset", id, assets);
+            }
+            Some(AppliesTo::Assets(named.iter().cloned().collect()))
+        }
+        _ => {
+            problems.add_hint(
+                format!("{path}.applies_to"),
+                "names no assets",
+                "write { kind = \"bin\" } or { assets = [\"bin-1\"] }",
+            );
+            None
+        }
+    }
+}
+
+fn check_delay(path: String, delay: Duration, problems: &mut Problems) {
+    if delay > MAX_DELAY {
+        problems.add(path, "is longer than 7 days");
+    }
+}
