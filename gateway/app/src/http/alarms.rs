@@ -12,6 +12,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use linli_domain::alarm::Alarm as DomainAlarm;
 use linli_domain::command::Action;
 use linli_domain::id::{AlarmId, AssetId, Class};
 use linli_ledger::{AlarmFilter, AlarmRow, Page as Rows, Subject};
@@ -51,16 +52,23 @@ pub(super) fn rank(priority: Priority) -> u8 {
     }
 }
 
-/// The wire form of a row; its document is the core's own.
-pub(super) fn wire(http: &Http, row: &AlarmRow) -> Result<Alarm, Problem> {
-    let alarm = serde_json::from_slice(&row.document).map_err(|error| {
-        tracing::error!(%error, alarm = %row.id, "read the document of an alarm");
-        Problem::new(
-            Code::StoreFailed,
-            format!("the document of {} cannot be read", row.id),
-        )
-    })?;
-    Ok(Alarm::new(&alarm, &http.names()))
+/// The wire form of rows; their documents are the core's own.
+pub(super) async fn wire(http: &Http, rows: &[AlarmRow]) -> Result<Vec<Alarm>, Problem> {
+    let read = |row: &AlarmRow| {
+        serde_json::from_slice::<DomainAlarm>(&row.document).map_err(|error| {
+            tracing::error!(%error, alarm = %row.id, "read the document of an alarm");
+            let detail = format!("the document of {} cannot be read", row.id);
+            Problem::new(Code::StoreFailed, detail)
+        })
+    };
+    let alarms = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let mut names = http.names();
+    // The ledger may already know a point that the live feed has not yet told of.
+    if alarms.iter().any(|alarm| names.points.get(alarm.point).is_none()) {
+        http.points.refresh(&http.readers, http.commit()).await?;
+        names = http.names();
+    }
+    Ok(alarms.iter().map(|alarm| Alarm::new(alarm, &names)).collect())
 }
 
 /// Alarms, newest first
@@ -91,13 +99,8 @@ pub async fn list(
         .query(move |reader| reader.alarms(&filter, rows))
         .await?;
     let page = ask.page(rows, |row| row.id.0.to_string());
-    let items = page
-        .items
-        .iter()
-        .map(|row| wire(&http, row))
-        .collect::<Result<_, _>>()?;
     Ok(Json(Page {
-        items,
+        items: wire(&http, &page.items).await?,
         next_cursor: page.next_cursor,
     }))
 }
@@ -112,7 +115,8 @@ pub async fn show(
 ) -> Result<Response, Problem> {
     let row = http.readers.query(move |reader| reader.alarm(id)).await?;
     let row = row.ok_or_else(|| Problem::not_found("alarm", &id.to_string()))?;
-    let alarm = wire(&http, &row)?;
+    let alarm = wire(&http, std::slice::from_ref(&row)).await?.pop();
+    let alarm = alarm.ok_or_else(|| Problem::not_found("alarm", &id.to_string()))?;
     let tag = [(header::ETAG, etag(alarm.version))];
     if has_version(&headers, alarm.version) {
         return Ok((StatusCode::NOT_MODIFIED, tag).into_response());

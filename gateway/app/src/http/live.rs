@@ -339,9 +339,15 @@ impl LiveFeed {
 }
 
 /// Carries the pipeline's feed into the ring until the pipeline ends or `shutdown` is cancelled.
-pub async fn feed(http: Arc<Http>, shutdown: CancellationToken) {
-    // First listen, then read, so that nothing falls between.
-    let mut door = http.door.listen();
+///
+/// It listens from the moment of this call, before the future is first polled: what commits afterwards is heard.
+pub fn feed(http: Arc<Http>, shutdown: CancellationToken) -> impl Future<Output = ()> + Send {
+    let door = http.door.listen();
+    carry(http, door, shutdown)
+}
+
+async fn carry(http: Arc<Http>, mut door: broadcast::Receiver<Live>, shutdown: CancellationToken) {
+    // It already listens; what is read now is at least as old as what it hears.
     while http.load().await.is_err() {
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -379,10 +385,10 @@ pub async fn feed(http: Arc<Http>, shutdown: CancellationToken) {
             http.metrics.live_resets.inc();
             http.live.reset();
             // A failure is logged where it happens; the next readings bring the values.
-            let _ = http.points.refresh(&http.readers).await;
+            let _ = http.points.refresh(&http.readers, http.commit()).await;
             let _ = reload_latest(&http).await;
         } else if unknown {
-            let _ = http.points.refresh(&http.readers).await;
+            let _ = http.points.refresh(&http.readers, http.commit()).await;
         }
         http.live.take(lives);
     }

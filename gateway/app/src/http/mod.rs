@@ -49,7 +49,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
 use crate::pipeline::{Door, Progress};
-use linli_domain::id::ChannelId;
+use linli_domain::id::{ChannelId, CommitId};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -130,10 +130,18 @@ impl Http {
 
     /// Reads what is kept in memory: tokens, points, newest readings.
     pub(crate) async fn load(&self) -> Result<(), problem::Problem> {
-        let tokens = self.readers.query(|reader| reader.tokens()).await?;
-        self.tokens.replace(tokens);
-        self.points.refresh(&self.readers).await?;
+        // Once only: later changes are put in place as they commit, and an older reading must not undo them.
+        if !self.tokens.are_known() {
+            let tokens = self.readers.query(|reader| reader.tokens()).await?;
+            self.tokens.replace(tokens);
+        }
+        self.points.refresh(&self.readers, self.commit()).await?;
         live::reload_latest(self).await
+    }
+
+    /// The newest commit that was announced; the ledger holds at least that.
+    pub(crate) fn commit(&self) -> CommitId {
+        self.progress.borrow().commit
     }
 
     /// Every name, as it is now.

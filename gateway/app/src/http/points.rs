@@ -77,9 +77,13 @@ pub async fn list(
     }))
 }
 
-fn find(http: &Http, text: &str) -> Result<Arc<PointRow>, Problem> {
-    let table = http.points.table();
-    table.find(text).map(Arc::clone).ok_or_else(|| {
+async fn find(http: &Http, text: &str) -> Result<Arc<PointRow>, Problem> {
+    if let Some(row) = http.points.table().find(text) {
+        return Ok(Arc::clone(row));
+    }
+    // The ledger may already know it although the live feed has not yet told of it.
+    http.points.catch_up(&http.readers, http.commit()).await?;
+    http.points.table().find(text).map(Arc::clone).ok_or_else(|| {
         let mut problem = Problem::not_found("point", text);
         problem.detail.push_str("; write each / of its id as %2F");
         problem
@@ -91,7 +95,7 @@ fn find(http: &Http, text: &str) -> Result<Arc<PointRow>, Problem> {
     params(("point" = String, Path, description = "Its id with `/` as `%2F`, or its key such as `P12`")),
     responses((status = 200, body = Point)))]
 pub async fn show(State(http): State<Arc<Http>>, Path(point): Path<String>) -> Result<Json<Point>, Problem> {
-    let row = find(&http, &point)?;
+    let row = find(&http, &point).await?;
     let latest = http.live.latest(std::iter::once(row.key));
     Ok(Json(Point::new(&row, latest.get(&row.key), &http.names())))
 }
@@ -123,7 +127,7 @@ pub async fn readings(
     Path(point): Path<String>,
     Query(query): Query<ReadingsQuery>,
 ) -> Result<Json<Page<Reading>>, Problem> {
-    let row = find(&http, &point)?;
+    let row = find(&http, &point).await?;
     let filter = format!("readings {} {:?} {:?}", row.key, query.from, query.to);
     let ask = Ask::new(query.limit, query.cursor.as_deref(), &filter)?;
     let place = ask.after.as_deref().map(read_place).transpose()?;

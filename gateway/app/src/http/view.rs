@@ -8,11 +8,12 @@ use super::readers::Readers;
 use super::wire::Text;
 use arc_swap::ArcSwap;
 use linli_domain::estate::{Asset, Device, Estate};
-use linli_domain::id::{AssetId, DeviceId, PointId, PointKey};
+use linli_domain::id::{AssetId, CommitId, DeviceId, PointId, PointKey};
 use linli_domain::measure::Measure;
 use linli_ledger::PointRow;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The points, by number and by id.
 #[derive(Debug, Default)]
@@ -58,14 +59,25 @@ impl PointTable {
 #[derive(Debug, Default)]
 pub struct Points {
     table: ArcSwap<PointTable>,
+    /// The commit they were read after.
+    read_after: AtomicU64,
 }
 
 impl Points {
-    /// Reads them from the ledger again.
-    pub async fn refresh(&self, readers: &Readers) -> Result<(), Problem> {
+    /// Reads them from the ledger, which is at least at `commit`.
+    pub async fn refresh(&self, readers: &Readers, commit: CommitId) -> Result<(), Problem> {
         let rows = readers.query(|reader| reader.points()).await?;
         self.table.store(Arc::new(PointTable::new(rows)));
+        self.read_after.fetch_max(commit.0, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Reads them again unless that was done after `commit`: for a point that is asked for and not here.
+    pub async fn catch_up(&self, readers: &Readers, commit: CommitId) -> Result<(), Problem> {
+        if self.read_after.load(Ordering::Relaxed) >= commit.0 {
+            return Ok(());
+        }
+        self.refresh(readers, commit).await
     }
 
     /// As they are now.

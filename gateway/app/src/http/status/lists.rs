@@ -105,13 +105,12 @@ pub(super) async fn read(
     // The most urgent first, then the oldest: what has waited longest stands on top of its kind.
     alarm_rows.sort_by_key(|row| (row.priority, row.raised));
     order_rows.sort_by_key(|row| (row.priority, row.opened));
-    let alarms = alarm_rows
-        .iter()
-        .map(|row| alarms::wire(http, row).map(|alarm| alarm_line(alarm, writing)));
+    let alarms = alarms::wire(http, &alarm_rows).await?;
+    let alarms = alarms.into_iter().map(|alarm| alarm_line(alarm, writing));
+    let alarms = Listed::new(alarms.collect());
     let orders = order_rows
         .iter()
         .map(|row| orders::wire(http, row).map(|order| order_line(order, writing)));
-    let alarms = Listed::new(alarms.collect::<Result<Vec<_>, _>>()?);
     let orders = Listed::new(orders.collect::<Result<Vec<_>, _>>()?);
     let connections = connections(http);
     let well = alarms.lines.is_empty() && counts.dead_deliveries == 0 && connections.iter().all(|c| c.up);

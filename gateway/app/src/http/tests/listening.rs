@@ -45,23 +45,31 @@ impl Ear {
             self.text.push_str(std::str::from_utf8(&piece).unwrap());
         }
     }
+    /// The next event of any name: name and data.
+    async fn any(&mut self) -> (String, Value) {
+        loop {
+            let block = self.block().await;
+            if let (Some(name), Some(data)) = (field(&block, "event"), field(&block, "data")) {
+                return (name, serde_json::from_str(&data).unwrap());
+            }
+        }
+    }
     /// The next event of this name: its id and its data.
     async fn event(&mut self, name: &str) -> (String, Value) {
         loop {
             let block = self.block().await;
-            let field = |name: &str| {
-                block
-                    .lines()
-                    .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned()))
-            };
-            if field("event").as_deref() == Some(name) {
-                return (
-                    field("id").unwrap(),
-                    serde_json::from_str(&field("data").unwrap()).unwrap(),
-                );
+            if field(&block, "event").as_deref() == Some(name) {
+                let data = field(&block, "data").unwrap();
+                return (field(&block, "id").unwrap(), serde_json::from_str(&data).unwrap());
             }
         }
     }
+}
+
+/// A field of a block.
+fn field(block: &str, name: &str) -> Option<String> {
+    let rest = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned());
+    block.lines().find_map(rest)
 }
 
 #[tokio::test]
@@ -72,14 +80,22 @@ async fn a_listener_hears_readings_alarms_and_orders_after_their_commit() {
     story.says("leak-b3", true).await;
     let (_, point) = ear.event("point").await;
     assert!(point["id"].as_str().unwrap().starts_with("leak-b3/"), "{point}");
-    loop {
-        let (_, readings) = ear.event("readings").await;
-        let wet = |r: &Value| r["point"] == "leak-b3/leak.wet" && r["value"] == true;
-        if readings.as_array().unwrap().iter().any(wet) {
-            break;
+    // An order may be told before or after the reading that led to it; both are committed.
+    let mut order = Value::Null;
+    let mut wet = false;
+    while !wet || order.is_null() {
+        let (name, data) = ear.any().await;
+        match name.as_str() {
+            "order" => order = data,
+            "readings" => {
+                let items = data.as_array().unwrap();
+                wet |= items
+                    .iter()
+                    .any(|r| r["point"] == "leak-b3/leak.wet" && r["value"] == true);
+            }
+            _ => {}
         }
     }
-    let (_, order) = ear.event("order").await;
     assert_eq!(order["asset"], "b3-pipe");
     let listed = story
         .get(&format!("/api/v1/orders/{}", order["id"].as_str().unwrap()))
