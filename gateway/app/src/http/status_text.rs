@@ -199,7 +199,7 @@ mod tests {
             "rtn_unack",
             "dispatched",
             "pending_verification",
-            "cleaning",
+            "leak.wet",
         ] {
             assert_ne!(code(Language::En, word), word);
         }
