@@ -16,9 +16,26 @@ const WINDOW: u16 = 1000;
 const VALUES: f64 = 4.0;
 
 async fn publish(port: u16) {
-    let (address, count, devices) = (format!("127.0.0.1:{port}"), MESSAGES.to_string(), DEVICES.to_string());
-    let arguments =
-        ["pub", "--addr", &address, "--conns", "50", "--devices", &devices, "--qos", "1", "--count", &count, "--secs", "120"];
+    let (address, count, devices) = (
+        format!("127.0.0.1:{port}"),
+        MESSAGES.to_string(),
+        DEVICES.to_string(),
+    );
+    let arguments = [
+        "pub",
+        "--addr",
+        &address,
+        "--conns",
+        "50",
+        "--devices",
+        &devices,
+        "--qos",
+        "1",
+        "--count",
+        &count,
+        "--secs",
+        "120",
+    ];
     let sent = result(loadgen(&arguments)).await;
     assert!(sent.is_object(), "loadgen says nothing");
 }
@@ -32,7 +49,12 @@ pub(crate) async fn run(report: &mut Report) {
         publish(broker.port).await;
         null.push(subscriber.rate().await);
     }
-    let site = Site { estate: estate(), broker: Some(broker.port), window: WINDOW, ..Site::default() };
+    let site = Site {
+        estate: estate(),
+        broker: Some(broker.port),
+        window: WINDOW,
+        ..Site::default()
+    };
     let gateway = Gateway::start(&site).await;
     let (mut rates, mut cpu) = (Vec::new(), Vec::new());
     for _ in 0..REPEATS {
@@ -42,11 +64,26 @@ pub(crate) async fn run(report: &mut Report) {
     }
     let limit = median(null);
     report.add("durable_ingest", "null_messages_per_s", limit, "1/s", None);
-    report.add("durable_ingest", "messages_per_s", median(rates), "1/s", Some((limit, "null subscriber, manual acks")));
+    report.add(
+        "durable_ingest",
+        "messages_per_s",
+        median(rates),
+        "1/s",
+        Some((limit, "null subscriber, manual acks")),
+    );
     report.add("durable_ingest", "cpu_us_per_message", median(cpu), "us", None);
-    report.add("durable_ingest", "resident_mb_after", resident_mb(gateway.pid()), "MB", None);
+    report.add(
+        "durable_ingest",
+        "resident_mb_after",
+        resident_mb(gateway.pid()),
+        "MB",
+        None,
+    );
     let rejected = gateway.metric("linli_messages_rejected_total").await;
-    assert!(rejected == 0.0, "{rejected} messages were refused; the figure would be worthless");
+    assert!(
+        rejected == 0.0,
+        "{rejected} messages were refused; the figure would be worthless"
+    );
 }
 
 /// One flood: messages per second from the first stored reading to the last, and CPU microseconds per message.
@@ -65,11 +102,18 @@ async fn one(gateway: &Gateway, port: u16) -> (f64, f64) {
             first.set(Some((now, stored)));
         }
         last.set(now);
-        if stored >= messages * VALUES { Ok(()) } else { Err(format!("{stored} of {} readings", messages * VALUES)) }
+        if stored >= messages * VALUES {
+            Ok(())
+        } else {
+            Err(format!("{stored} of {} readings", messages * VALUES))
+        }
     })
     .await;
     publisher.await.expect("the publisher");
     let (started, already) = first.get().expect("a first reading");
     let elapsed = (last.get() - started).max(Duration::from_millis(1)).as_secs_f64();
-    ((messages - already / VALUES) / elapsed, (cpu_seconds(gateway.pid()) - used) / messages * 1e6)
+    (
+        (messages - already / VALUES) / elapsed,
+        (cpu_seconds(gateway.pid()) - used) / messages * 1e6,
+    )
 }

@@ -23,7 +23,10 @@ pub(crate) fn loadgen(arguments: &[&str]) -> Child {
 pub(crate) async fn result(child: Child) -> serde_json::Value {
     let output = child.wait_with_output().await.expect("wait for loadgen");
     let text = String::from_utf8_lossy(&output.stdout);
-    text.lines().rev().find_map(|line| serde_json::from_str(line).ok()).unwrap_or_default()
+    text.lines()
+        .rev()
+        .find_map(|line| serde_json::from_str(line).ok())
+        .unwrap_or_default()
 }
 
 /// An estate of a thousand bins that publish plain JSON with four values and their own time.
@@ -54,7 +57,12 @@ pub(crate) fn estate() -> String {
 /// CPU seconds a process has used.
 pub(crate) fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
     let ticks = |n: usize| fields.get(n).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
     (ticks(11) + ticks(12)) / 100.0
 }
@@ -63,5 +71,7 @@ pub(crate) fn cpu_seconds(pid: u32) -> f64 {
 pub(crate) fn resident_mb(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
-    line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+    line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok())
+        .unwrap_or(0.0)
+        / 1024.0
 }

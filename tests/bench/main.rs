@@ -2,7 +2,12 @@
 //!
 //! `make bench` runs every scenario, `make bench S=name` one. The results go to `target/bench/results.json`, a list
 //! of `{scenario, figure, value, unit, ratio, ratio_to}`. Ratios carry over to other machines; figures do not.
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a program for people; a failure ends it")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a program for people; a failure ends it"
+)]
 
 mod durable;
 mod idle;
@@ -17,8 +22,14 @@ use report::Report;
 type Scenario = (&'static str, &'static str);
 
 const SCENARIOS: [Scenario; 3] = [
-    ("durable_ingest", "QoS 1 through mosquitto, durable, beside a null subscriber with manual acknowledgements"),
-    ("own_limit", "QoS 1 from a broker without cost, beside the same null subscriber"),
+    (
+        "durable_ingest",
+        "QoS 1 through mosquitto, durable, beside a null subscriber with manual acknowledgements",
+    ),
+    (
+        "own_limit",
+        "QoS 1 from a broker without cost, beside the same null subscriber",
+    ),
     ("idle", "binary size and memory of an idle gateway"),
 ];
 
@@ -33,7 +44,10 @@ async fn main() -> std::process::ExitCode {
         return 2.into();
     }
     let mut report = Report::new();
-    for (name, _) in SCENARIOS.iter().filter(|(name, _)| wanted.is_empty() || *name == wanted) {
+    for (name, _) in SCENARIOS
+        .iter()
+        .filter(|(name, _)| wanted.is_empty() || *name == wanted)
+    {
         match *name {
             "durable_ingest" => durable::run(&mut report).await,
             "own_limit" => own::run(&mut report).await,

@@ -15,7 +15,10 @@ impl Null {
     /// Connects, subscribes to everything of the bins, and counts `count` messages with manual acknowledgements.
     pub(crate) async fn start(port: u16, window: u16, count: usize) -> Self {
         let mut options = MqttOptions::new("bench-null", "127.0.0.1", port);
-        options.set_manual_acks(true).set_clean_start(true).set_keep_alive(Duration::from_secs(60));
+        options
+            .set_manual_acks(true)
+            .set_clean_start(true)
+            .set_keep_alive(Duration::from_secs(60));
         let mut properties = ConnectProperties::new();
         properties.receive_maximum = Some(window);
         options.set_connect_properties(properties);
@@ -23,7 +26,10 @@ impl Null {
         network.set_tcp_nodelay(true);
         options.set_network_options(network);
         let (client, mut events) = AsyncClient::new(options, usize::from(window) * 2 + 16);
-        client.subscribe("site/bin/+/up", QoS::AtLeastOnce).await.expect("subscribe");
+        client
+            .subscribe("site/bin/+/up", QoS::AtLeastOnce)
+            .await
+            .expect("subscribe");
         let (ready, subscribed) = oneshot::channel();
         let (done, rate) = oneshot::channel();
         tokio::spawn(async move {

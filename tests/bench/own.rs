@@ -11,10 +11,26 @@ const MESSAGES: usize = 100_000;
 const REPEATS: usize = 3;
 
 fn fire(port: u16, window: u16, count: usize) -> tokio::process::Child {
-    let (port, window, count, devices) =
-        (port.to_string(), window.to_string(), count.to_string(), DEVICES.to_string());
+    let (port, window, count, devices) = (
+        port.to_string(),
+        window.to_string(),
+        count.to_string(),
+        DEVICES.to_string(),
+    );
     loadgen(&[
-        "fire", "--port", &port, "--qos", "1", "--window", &window, "--count", &count, "--devices", &devices, "--wait", "90",
+        "fire",
+        "--port",
+        &port,
+        "--qos",
+        "1",
+        "--window",
+        &window,
+        "--count",
+        &count,
+        "--devices",
+        &devices,
+        "--wait",
+        "90",
     ])
 }
 
@@ -32,7 +48,11 @@ async fn listening(port: u16) {
     e2e::wait::until("the stand-in broker to listen", || async move {
         let table = std::fs::read_to_string("/proc/net/tcp").map_err(|e| e.to_string())?;
         let wanted = format!(":{port:04X} 00000000:0000 0A");
-        if table.contains(&wanted) { Ok(()) } else { Err("not yet".to_owned()) }
+        if table.contains(&wanted) {
+            Ok(())
+        } else {
+            Err("not yet".to_owned())
+        }
     })
     .await;
 }
@@ -41,24 +61,46 @@ async fn gateway(window: u16, count: usize) -> f64 {
     let port = free_port();
     let broker = fire(port, window, count);
     listening(port).await;
-    let gateway = Gateway::start(&Site { estate: estate(), broker: Some(port), window, ..Site::default() }).await;
+    let gateway = Gateway::start(&Site {
+        estate: estate(),
+        broker: Some(port),
+        window,
+        ..Site::default()
+    })
+    .await;
     let fired = result(broker).await;
     let rejected = gateway.metric("linli_messages_rejected_total").await;
-    assert!(rejected == 0.0, "{rejected} messages were refused; the figure would be worthless");
-    assert_eq!(fired["unacked"].as_u64().unwrap_or(0), 0, "unacknowledged messages: {fired}");
-    fired["msgs_per_s"].as_f64().unwrap_or_else(|| panic!("loadgen fire gave no rate: {fired}"))
+    assert!(
+        rejected == 0.0,
+        "{rejected} messages were refused; the figure would be worthless"
+    );
+    assert_eq!(
+        fired["unacked"].as_u64().unwrap_or(0),
+        0,
+        "unacknowledged messages: {fired}"
+    );
+    fired["msgs_per_s"]
+        .as_f64()
+        .unwrap_or_else(|| panic!("loadgen fire gave no rate: {fired}"))
 }
 
 /// Runs the scenario.
 pub(crate) async fn run(report: &mut Report) {
-    for (window, count, figure) in
-        [(1000, MESSAGES, "messages_per_s_window_1000"), (20, MESSAGES / 10, "messages_per_s_window_20")]
-    {
+    for (window, count, figure) in [
+        (1000, MESSAGES, "messages_per_s_window_1000"),
+        (20, MESSAGES / 10, "messages_per_s_window_20"),
+    ] {
         let (mut limit, mut rates) = (Vec::new(), Vec::new());
         for _ in 0..REPEATS {
             limit.push(null(window, count).await);
             rates.push(gateway(window, count).await);
         }
-        report.add("own_limit", figure, median(rates), "1/s", Some((median(limit), "null subscriber, same broker and window")));
+        report.add(
+            "own_limit",
+            figure,
+            median(rates),
+            "1/s",
+            Some((median(limit), "null subscriber, same broker and window")),
+        );
     }
 }

@@ -23,7 +23,10 @@ impl Report {
     /// Names the machine, without which figures say nothing.
     pub(crate) fn new() -> Self {
         let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = cpu.lines().find_map(|l| l.strip_prefix("model name")?.split(": ").nth(1)).unwrap_or("unknown");
+        let model = cpu
+            .lines()
+            .find_map(|l| l.strip_prefix("model name")?.split(": ").nth(1))
+            .unwrap_or("unknown");
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
         println!("machine: {model}, {cores} cores, load {}", load.trim());
@@ -39,13 +42,24 @@ impl Report {
         unit: &'static str,
         limit: Option<(f64, &'static str)>,
     ) {
-        let ratio = limit.filter(|(l, _)| *l > 0.0).map(|(limit, _)| (value / limit * 1000.0).round() / 1000.0);
+        let ratio = limit
+            .filter(|(l, _)| *l > 0.0)
+            .map(|(limit, _)| (value / limit * 1000.0).round() / 1000.0);
         let ratio_to = limit.map(|(_, name)| name);
         match (ratio, ratio_to) {
-            (Some(ratio), Some(to)) => println!("{scenario:16} {figure:32} {value:12.1} {unit:10} {ratio:.3} × {to}"),
+            (Some(ratio), Some(to)) => {
+                println!("{scenario:16} {figure:32} {value:12.1} {unit:10} {ratio:.3} × {to}")
+            }
             _ => println!("{scenario:16} {figure:32} {value:12.1} {unit}"),
         }
-        self.0.push(Figure { scenario, figure, value, unit, ratio, ratio_to });
+        self.0.push(Figure {
+            scenario,
+            figure,
+            value,
+            unit,
+            ratio,
+            ratio_to,
+        });
     }
 
     /// Writes the list and says where.

@@ -56,8 +56,12 @@ impl Gateway {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().expect("a temporary folder");
         write(folder.path(), site);
-        let mut gateway =
-            Self { folder, running: None, client: reqwest::Client::new(), base: String::new() };
+        let mut gateway = Self {
+            folder,
+            running: None,
+            client: reqwest::Client::new(),
+            base: String::new(),
+        };
         gateway.run().await;
         gateway
     }
@@ -68,10 +72,17 @@ impl Gateway {
         let config = self.folder.path().join("linli.toml");
         let text = std::fs::read_to_string(&config).expect("the configuration");
         let listen = format!("listen = \"127.0.0.1:{port}\" # http");
-        let text = text.lines().map(|l| if l.ends_with("# http") { listen.as_str() } else { l }).collect::<Vec<_>>();
+        let text = text
+            .lines()
+            .map(|l| if l.ends_with("# http") { listen.as_str() } else { l })
+            .collect::<Vec<_>>();
         std::fs::write(&config, text.join("\n")).expect("the configuration");
         let mut command = Command::new(workspace_program("linli"));
-        command.arg("run").arg("--config").arg(&config).env("RUST_BACKTRACE", "1");
+        command
+            .arg("run")
+            .arg("--config")
+            .arg(&config)
+            .env("RUST_BACKTRACE", "1");
         self.running = Some(Running::start("linli", &mut command));
         self.base = format!("http://127.0.0.1:{port}");
         let this = &*self;
@@ -116,7 +127,10 @@ impl Gateway {
 
     /// The first token.
     pub fn token(&self) -> String {
-        std::fs::read_to_string(self.data().join("admin.token")).expect("the first token").trim().to_owned()
+        std::fs::read_to_string(self.data().join("admin.token"))
+            .expect("the first token")
+            .trim()
+            .to_owned()
     }
 
     /// Base address of the API.
@@ -143,7 +157,10 @@ impl Gateway {
 
     /// GET as JSON with the first token.
     pub async fn get(&self, path: &str) -> Result<Value, String> {
-        let request = self.client.get(format!("{}{path}", self.base)).bearer_auth(self.token());
+        let request = self
+            .client
+            .get(format!("{}{path}", self.base))
+            .bearer_auth(self.token());
         let answer = request.send().await.map_err(|e| e.to_string())?;
         let (status, body) = (answer.status(), answer.text().await.map_err(|e| e.to_string())?);
         if !status.is_success() {
@@ -155,12 +172,19 @@ impl Gateway {
     /// The items of a list.
     pub async fn list(&self, path: &str) -> Result<Vec<Value>, String> {
         let page = self.get(path).await?;
-        page["items"].as_array().cloned().ok_or_else(|| format!("GET {path}: no items in {page}"))
+        page["items"]
+            .as_array()
+            .cloned()
+            .ok_or_else(|| format!("GET {path}: no items in {page}"))
     }
 
     /// POST as JSON with `token`; `version` goes into If-Match.
     pub async fn post(&self, token: &str, path: &str, version: Option<u64>, body: Value) -> (u16, Value) {
-        let mut request = self.client.post(format!("{}{path}", self.base)).bearer_auth(token).json(&body);
+        let mut request = self
+            .client
+            .post(format!("{}{path}", self.base))
+            .bearer_auth(token)
+            .json(&body);
         if let Some(version) = version {
             request = request.header("If-Match", format!("\"{version}\""));
         }
@@ -171,37 +195,58 @@ impl Gateway {
 
     /// Moves an order on with the first token, as a person would: look, then press.
     pub async fn order(&self, id: &str, verb: &str, body: Value) -> Value {
-        let order = self.get(&format!("/api/v1/orders/{id}")).await.expect("the order");
-        let (status, answer) =
-            self.post(&self.token(), &format!("/api/v1/orders/{id}/{verb}"), order["version"].as_u64(), body).await;
+        let order = self
+            .get(&format!("/api/v1/orders/{id}"))
+            .await
+            .expect("the order");
+        let (status, answer) = self
+            .post(
+                &self.token(),
+                &format!("/api/v1/orders/{id}/{verb}"),
+                order["version"].as_u64(),
+                body,
+            )
+            .await;
         assert!(status < 300, "{verb} {id}: {status} {answer}\n{}", self.log());
         answer
     }
 
     /// The value of a metric, summed over its labels.
     pub async fn metric(&self, name: &str) -> f64 {
-        let request = self.client.get(format!("{}/metrics", self.base)).bearer_auth(self.token());
+        let request = self
+            .client
+            .get(format!("{}/metrics", self.base))
+            .bearer_auth(self.token());
         let text = match request.send().await {
             Ok(answer) => answer.text().await.unwrap_or_default(),
             Err(_) => String::new(),
         };
         let lines = text.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{'))
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{'))
         });
-        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        lines
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
     }
 
     /// The engine's state: commit and text.
     pub async fn dump(&self) -> (u64, String) {
         let dump = self.get("/api/v1/engine/dump").await.expect("a dump");
-        (dump["commit"].as_u64().expect("a commit"), dump["state"].as_str().expect("the state").to_owned())
+        (
+            dump["commit"].as_u64().expect("a commit"),
+            dump["state"].as_str().expect("the state").to_owned(),
+        )
     }
 
     /// Waits until an order of `asset` is in `state`.
     pub async fn order_in(&self, asset: &str, state: &str) -> Value {
         until(&format!("an order of {asset} to be {state}"), || async {
             let orders = self.list("/api/v1/orders?limit=100").await?;
-            let found = orders.iter().find(|o| o["asset"] == asset && o["state"] == state).cloned();
+            let found = orders
+                .iter()
+                .find(|o| o["asset"] == asset && o["state"] == state)
+                .cloned();
             found.ok_or_else(|| format!("{orders:#?}\n{}", self.log()))
         })
         .await
@@ -211,7 +256,10 @@ impl Gateway {
     pub async fn point_is(&self, point: &str, value: Value) {
         until(&format!("{point} to be {value}"), || async {
             let points = self.list("/api/v1/points?limit=500").await?;
-            let found = points.iter().find(|p| p["id"] == point).map(|p| p["latest"]["value"].clone());
+            let found = points
+                .iter()
+                .find(|p| p["id"] == point)
+                .map(|p| p["latest"]["value"].clone());
             match found {
                 Some(found) if found == value => Ok(()),
                 other => Err(format!("{other:?}\n{}", self.log())),

@@ -3,6 +3,12 @@
 //! Every peer gets a free loopback port and a folder of its own and is stopped by pid when it goes out of scope.
 //! Nothing here sleeps to be on the safe side: [`wait::until`] polls a condition and reports its last answer.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a harness: what fails here fails the story"
+)]
+
 pub mod gateway;
 pub mod modbus;
 pub mod mosquitto;

@@ -23,7 +23,14 @@ impl Pymodbus {
     /// A Modbus TCP server.
     pub async fn tcp() -> Self {
         let port = free_port();
-        Self::start(&["--tcp".into(), port.to_string()], port, None, None, tempfile::tempdir().expect("a folder")).await
+        Self::start(
+            &["--tcp".into(), port.to_string()],
+            port,
+            None,
+            None,
+            tempfile::tempdir().expect("a folder"),
+        )
+        .await
     }
 
     /// An RTU server on one end of a pty pair; the other end is for the gateway.
@@ -35,7 +42,13 @@ impl Pymodbus {
         let (a, b) = (ours.clone(), theirs.clone());
         until("socat to make the line", || {
             let ready = a.exists() && b.exists();
-            async move { if ready { Ok(()) } else { Err("no pty yet".to_owned()) } }
+            async move {
+                if ready {
+                    Ok(())
+                } else {
+                    Err("no pty yet".to_owned())
+                }
+            }
         })
         .await;
         let arguments = ["--serial".to_owned(), theirs.display().to_string()];
@@ -50,7 +63,8 @@ impl Pymodbus {
         folder: tempfile::TempDir,
     ) -> Self {
         let control = free_port();
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
         let mut command = Command::new("python3");
         command
             .env("PYTHONPATH", target.join("peers-python"))
@@ -59,7 +73,14 @@ impl Pymodbus {
             .arg("--control")
             .arg(control.to_string());
         let server = Running::start("pymodbus", &mut command);
-        let modbus = Self { _server: server, _line: line, control, port, serial, _folder: folder };
+        let modbus = Self {
+            _server: server,
+            _line: line,
+            control,
+            port,
+            serial,
+            _folder: folder,
+        };
         modbus.set_input(0, false).await;
         modbus
     }
@@ -69,13 +90,21 @@ impl Pymodbus {
         let control = self.control;
         until("pymodbus to take the input", || async move {
             use tokio::io::{AsyncReadExt, AsyncWriteExt};
-            let mut stream =
-                tokio::net::TcpStream::connect(("127.0.0.1", control)).await.map_err(|e| e.to_string())?;
+            let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", control))
+                .await
+                .map_err(|e| e.to_string())?;
             let line = format!("{address} {}\n", u8::from(on));
-            stream.write_all(line.as_bytes()).await.map_err(|e| e.to_string())?;
+            stream
+                .write_all(line.as_bytes())
+                .await
+                .map_err(|e| e.to_string())?;
             let mut answer = [0; 2];
             stream.read_exact(&mut answer).await.map_err(|e| e.to_string())?;
-            if &answer == b"ok" { Ok(()) } else { Err("no ok".to_owned()) }
+            if &answer == b"ok" {
+                Ok(())
+            } else {
+                Err("no ok".to_owned())
+            }
         })
         .await;
     }

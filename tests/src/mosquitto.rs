@@ -29,20 +29,31 @@ impl Mosquitto {
             folder.path().display()
         );
         std::fs::write(folder.path().join("mosquitto.conf"), config).expect("a configuration file");
-        let mut broker = Self { folder, port, running: None };
+        let mut broker = Self {
+            folder,
+            port,
+            running: None,
+        };
         broker.run().await;
         broker
     }
 
     /// Starts it (again) on the same port with the same sessions.
     pub async fn run(&mut self) {
-        let program = if std::path::Path::new("/usr/sbin/mosquitto").exists() { "/usr/sbin/mosquitto" } else { "mosquitto" };
+        let program = if std::path::Path::new("/usr/sbin/mosquitto").exists() {
+            "/usr/sbin/mosquitto"
+        } else {
+            "mosquitto"
+        };
         let mut command = Command::new(program);
         command.arg("-c").arg(self.folder.path().join("mosquitto.conf"));
         self.running = Some(Running::start("mosquitto", &mut command));
         let port = self.port;
         until("mosquitto to listen", || async move {
-            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.map(drop).map_err(|e| e.to_string())
+            tokio::net::TcpStream::connect(("127.0.0.1", port))
+                .await
+                .map(drop)
+                .map_err(|e| e.to_string())
         })
         .await;
     }

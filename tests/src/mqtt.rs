@@ -42,7 +42,8 @@ impl Packet {
     }
     /// The packet id of a PUBACK.
     pub fn puback_id(&self) -> Option<u16> {
-        (self.kind() == kind::PUBACK && self.body.len() >= 2).then(|| u16::from_be_bytes([self.body[0], self.body[1]]))
+        (self.kind() == kind::PUBACK && self.body.len() >= 2)
+            .then(|| u16::from_be_bytes([self.body[0], self.body[1]]))
     }
     /// Topic, packet id (QoS 1 and up) and what follows; `v5` skips the properties.
     pub fn publish(&self, v5: bool) -> Option<(String, Option<u16>, &[u8])> {
@@ -54,7 +55,10 @@ impl Packet {
         let mut at = 2 + length;
         let id = if self.head & 0x06 != 0 {
             at += 2;
-            Some(u16::from_be_bytes([*self.body.get(at - 2)?, *self.body.get(at - 1)?]))
+            Some(u16::from_be_bytes([
+                *self.body.get(at - 2)?,
+                *self.body.get(at - 1)?,
+            ]))
         } else {
             None
         };
@@ -75,7 +79,10 @@ pub fn take(buffer: &mut Vec<u8>) -> Vec<Packet> {
         if end > buffer.len() {
             break;
         }
-        packets.push(Packet { head: buffer[at], body: buffer[at + 1 + used..end].to_vec() });
+        packets.push(Packet {
+            head: buffer[at],
+            body: buffer[at + 1 + used..end].to_vec(),
+        });
         at = end;
     }
     buffer.drain(..at);
@@ -119,5 +126,8 @@ pub fn publish(topic: &str, id: u16, duplicate: bool, payload: &[u8]) -> Packet 
     text(&mut body, topic);
     body.extend_from_slice(&id.to_be_bytes());
     body.extend_from_slice(payload);
-    Packet { head: 0x32 | if duplicate { 0x08 } else { 0 }, body }
+    Packet {
+        head: 0x32 | if duplicate { 0x08 } else { 0 },
+        body,
+    }
 }

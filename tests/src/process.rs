@@ -42,7 +42,10 @@ impl Running {
 
     /// The last lines it wrote.
     pub fn log(&self) -> String {
-        self.log.lock().map(|log| log.iter().cloned().collect::<Vec<_>>().join("\n")).unwrap_or_default()
+        self.log
+            .lock()
+            .map(|log| log.iter().cloned().collect::<Vec<_>>().join("\n"))
+            .unwrap_or_default()
     }
 
     /// Process id.
@@ -62,8 +65,15 @@ impl Running {
 
     /// SIGTERM, and wait for the end; its exit code.
     pub async fn terminate(&mut self) -> Option<i32> {
-        let _ = std::process::Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status();
-        tokio::time::timeout(crate::wait::PATIENCE, self.child.wait()).await.ok()?.ok()?.code()
+        let _ = std::process::Command::new("kill")
+            .arg("-TERM")
+            .arg(self.pid().to_string())
+            .status();
+        tokio::time::timeout(crate::wait::PATIENCE, self.child.wait())
+            .await
+            .ok()?
+            .ok()?
+            .code()
     }
 }
 
@@ -83,7 +93,10 @@ fn follow(stream: impl AsyncRead + Unpin + Send + 'static, log: Arc<Mutex<VecDeq
 
 /// A loopback port that was free a moment ago.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).map(|a| a.port()).unwrap_or(0)
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|l| l.local_addr())
+        .map(|a| a.port())
+        .unwrap_or(0)
 }
 
 /// A program of this workspace, built beside the test binary.
@@ -92,11 +105,19 @@ pub fn free_port() -> u16 {
 /// When it was not built; `make test` builds it.
 pub fn workspace_program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap_or_default();
-    let found = test.ancestors().skip(1).take(3).map(|dir| dir.join(name)).find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("{name} is not built: run `make test`, or `cargo build --workspace` first"))
+    let found = test
+        .ancestors()
+        .skip(1)
+        .take(3)
+        .map(|dir| dir.join(name))
+        .find(|path| path.is_file());
+    found
+        .unwrap_or_else(|| panic!("{name} is not built: run `make test`, or `cargo build --workspace` first"))
 }
 
 /// The root of the repository.
 pub fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new("."))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or_else(|| Path::new("."))
 }

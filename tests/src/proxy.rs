@@ -11,6 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 /// Is this message durable? Called with topic and payload before its PUBACK passes.
 pub type Witness = Arc<dyn Fn(&str, &[u8]) -> bool + Send + Sync>;
 
+/// Messages on their way to the gateway, by packet id: topic and payload.
+type Open = Mutex<HashMap<u16, (String, Vec<u8>)>>;
+
 /// A running proxy.
 #[derive(Debug, Clone)]
 pub struct Proxy {
@@ -27,7 +30,12 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let held = Arc::new(tokio::sync::watch::channel(false).0);
-        let proxy = Self { port, passed: Arc::default(), too_early: Arc::default(), held };
+        let proxy = Self {
+            port,
+            passed: Arc::default(),
+            too_early: Arc::default(),
+            held,
+        };
         let task = proxy.clone();
         tokio::spawn(async move {
             while let Ok((gateway, _)) = listener.accept().await {
@@ -68,7 +76,7 @@ impl Proxy {
         broker.set_nodelay(true)?;
         let (mut from_gateway, mut to_gateway) = gateway.into_split();
         let (mut from_broker, mut to_broker) = broker.into_split();
-        let open: Arc<Mutex<HashMap<u16, (String, Vec<u8>)>>> = Arc::default();
+        let open: Arc<Open> = Arc::default();
         let v5 = Arc::new(AtomicU64::new(0));
 
         let (published, version) = (Arc::clone(&open), Arc::clone(&v5));
@@ -76,8 +84,13 @@ impl Proxy {
             let mut buffer = Vec::new();
             while from_broker.read_buf(&mut buffer).await? > 0 {
                 for packet in mqtt::take(&mut buffer) {
-                    if let Some((topic, Some(id), payload)) = packet.publish(version.load(Ordering::Relaxed) == 5) {
-                        published.lock().expect("the map").insert(id, (topic, payload.to_vec()));
+                    if let Some((topic, Some(id), payload)) =
+                        packet.publish(version.load(Ordering::Relaxed) == 5)
+                    {
+                        published
+                            .lock()
+                            .expect("the map")
+                            .insert(id, (topic, payload.to_vec()));
                     }
                     to_gateway.write_all(&packet.encode()).await?;
                 }
@@ -89,7 +102,10 @@ impl Proxy {
             while from_gateway.read_buf(&mut buffer).await? > 0 {
                 for packet in mqtt::take(&mut buffer) {
                     if packet.kind() == 1 {
-                        v5.store(u64::from(packet.body.get(6).copied().unwrap_or(4)), Ordering::Relaxed);
+                        v5.store(
+                            u64::from(packet.body.get(6).copied().unwrap_or(4)),
+                            Ordering::Relaxed,
+                        );
                     }
                     if let Some(id) = packet.puback_id() {
                         self.judge(&open, id, &witness).await;
@@ -105,11 +121,13 @@ impl Proxy {
         }
     }
 
-    async fn judge(&self, open: &Mutex<HashMap<u16, (String, Vec<u8>)>>, id: u16, witness: &Witness) {
+    async fn judge(&self, open: &Open, id: u16, witness: &Witness) {
         let message = open.lock().expect("the map").remove(&id);
         let Some((topic, payload)) = message else { return };
         let (witness, name) = (Arc::clone(witness), format!("{topic} #{id}"));
-        let durable = tokio::task::spawn_blocking(move || witness(&topic, &payload)).await.unwrap_or(false);
+        let durable = tokio::task::spawn_blocking(move || witness(&topic, &payload))
+            .await
+            .unwrap_or(false);
         self.passed.fetch_add(1, Ordering::Relaxed);
         if !durable {
             self.too_early.lock().expect("the list").push(name);

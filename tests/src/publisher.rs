@@ -50,7 +50,11 @@ impl Publisher {
             let mut unacknowledged: VecDeque<(u16, u64)> = VecDeque::new();
             let mut next = 0;
             while !(task.stop.load(Ordering::Relaxed) && unacknowledged.is_empty()) {
-                if task.session(&script, &mut unacknowledged, &mut next).await.is_err() {
+                if task
+                    .session(&script, &mut unacknowledged, &mut next)
+                    .await
+                    .is_err()
+                {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
@@ -82,7 +86,9 @@ impl Publisher {
         let mut stream = TcpStream::connect(("127.0.0.1", script.port)).await?;
         stream.set_nodelay(true)?;
         let credentials = script.credentials.as_ref().map(|(u, p)| (u.as_str(), p.as_str()));
-        stream.write_all(&mqtt::connect(&script.client, credentials).encode()).await?;
+        stream
+            .write_all(&mqtt::connect(&script.client, credentials).encode())
+            .await?;
         let (mut buffer, mut connected) = (Vec::new(), false);
         let mut pause = tokio::time::interval(script.pause);
         pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -20,7 +20,9 @@ where
     loop {
         match probe().await {
             Ok(found) => return found,
-            Err(last) if started.elapsed() > PATIENCE => panic!("waited {PATIENCE:?} for {what}; last: {last}"),
+            Err(last) if started.elapsed() > PATIENCE => {
+                panic!("waited {PATIENCE:?} for {what}; last: {last}")
+            }
             Err(_) => tokio::time::sleep(STEP).await,
         }
     }

@@ -52,10 +52,17 @@ impl Receiver {
                 }
             }),
         );
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { port, secret, received, forged }
+        Self {
+            port,
+            secret,
+            received,
+            forged,
+        }
     }
 
     /// Where to post.
@@ -73,7 +80,8 @@ impl Receiver {
         let mut seen = BTreeSet::new();
         let all = self.received();
         let new = all.iter().filter(|r| seen.insert(r.id.clone()));
-        new.map(|r| r.event["type"].as_str().unwrap_or_default().to_owned()).collect()
+        new.map(|r| r.event["type"].as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 
     /// Requests whose signature was wrong.
@@ -84,14 +92,25 @@ impl Receiver {
 
 fn verify(key: &[u8], headers: &HeaderMap, body: &[u8]) -> Result<Received, String> {
     let header = |name: &str| {
-        headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned).ok_or(format!("no {name} header"))
+        headers
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned)
+            .ok_or(format!("no {name} header"))
     };
-    let (id, time, signatures) = (header("webhook-id")?, header("webhook-timestamp")?, header("webhook-signature")?);
+    let (id, time, signatures) = (
+        header("webhook-id")?,
+        header("webhook-timestamp")?,
+        header("webhook-signature")?,
+    );
     let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(key).map_err(|e| e.to_string())?;
     mac.update(format!("{id}.{time}.").as_bytes());
     mac.update(body);
     let expected = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
-    let signed = signatures.split(' ').filter_map(|s| s.strip_prefix("v1,")).any(|s| s == expected);
+    let signed = signatures
+        .split(' ')
+        .filter_map(|s| s.strip_prefix("v1,"))
+        .any(|s| s == expected);
     if !signed {
         return Err(format!("{id}: {signatures} is not the signature"));
     }

@@ -8,13 +8,24 @@ use e2e::wait::until;
 use serde_json::json;
 use std::time::Duration;
 
+/// Topic, reason, payload.
+type Bad = (&'static str, &'static str, fn(u64) -> String);
+
 /// Messages that must be refused, by the reason they are refused for.
-const BAD: &[(&str, &str, fn(u64) -> String)] = &[
+const BAD: &[Bad] = &[
     ("site/plain/nobody/up", "unknown_device", |_| "{\"n\":1}".into()),
-    ("site/plain/c1/up", "too_deep", |_| "[".repeat(10_000) + &"]".repeat(10_000)),
+    ("site/plain/c1/up", "too_deep", |_| {
+        "[".repeat(10_000) + &"]".repeat(10_000)
+    }),
     ("site/plain/c1/up", "not_json", |_| "{\"n\": NaN}".into()),
-    ("site/plain/c1/up", "too_large", |_| format!("{{\"n\":1,\"p\":\"{}\"}}", "x".repeat(300_000))),
-    ("application/a/device/de20fdcb2f925c2c/event/up", "not_json", |_| "\u{fffd}".into()),
+    ("site/plain/c1/up", "too_large", |_| {
+        format!("{{\"n\":1,\"p\":\"{}\"}}", "x".repeat(300_000))
+    }),
+    (
+        "application/a/device/de20fdcb2f925c2c/event/up",
+        "not_json",
+        |_| "\u{fffd}".into(),
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,10 +62,19 @@ async fn every_kind_of_bad_message_is_counted_and_nothing_else_suffers() {
         .collect();
     until("every reason to be counted", || async {
         let rejects = gateway.list("/api/v1/rejects?limit=200").await?;
-        let reasons: Vec<_> = rejects.iter().map(|r| r["reason"].as_str().unwrap_or_default().to_owned()).collect();
-        let missing: Vec<_> =
-            BAD.iter().filter(|(_, reason, _)| !reasons.iter().any(|r| r.starts_with(reason))).collect();
-        if missing.is_empty() { Ok(()) } else { Err(format!("{missing:?} in {reasons:?}")) }
+        let reasons: Vec<_> = rejects
+            .iter()
+            .map(|r| r["reason"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        let missing: Vec<_> = BAD
+            .iter()
+            .filter(|(_, reason, _)| !reasons.iter().any(|r| r.starts_with(reason)))
+            .collect();
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{missing:?} in {reasons:?}"))
+        }
     })
     .await;
     for publisher in &bad {
@@ -63,12 +83,20 @@ async fn every_kind_of_bad_message_is_counted_and_nothing_else_suffers() {
     gateway.point_is("leak-b3/leak.wet", json!(false)).await;
     until("the window not to shrink", || async {
         let stored = gateway.metric("linli_readings_stored_total").await;
-        if stored > 50.0 { Ok(()) } else { Err(format!("{stored} readings")) }
+        if stored > 50.0 {
+            Ok(())
+        } else {
+            Err(format!("{stored} readings"))
+        }
     })
     .await;
     good.finish();
     assert!(gateway.metric("linli_messages_rejected_total").await >= 5.0);
-    assert!(gateway.log().contains("frame refused"), "visible in the log:\n{}", gateway.log());
+    assert!(
+        gateway.log().contains("frame refused"),
+        "visible in the log:\n{}",
+        gateway.log()
+    );
     assert!(gateway.list("/api/v1/alarms").await.unwrap().is_empty());
 }
 
@@ -88,16 +116,30 @@ async fn a_device_that_lies_about_the_time_is_believed_in_its_value_only() {
         credentials: None,
         topic: "site/bin/c1/up".into(),
         // 1970 and the year 2100 in turn
-        payload: |n| format!("{{\"n\":{n},\"ts\":{}}}", if n % 2 == 0 { 5_000 } else { 4_102_444_800_000_u64 }),
+        payload: |n| {
+            format!(
+                "{{\"n\":{n},\"ts\":{}}}",
+                if n % 2 == 0 { 5_000 } else { 4_102_444_800_000_u64 }
+            )
+        },
         pause: Duration::from_millis(50),
     });
     until("the liar to be heard", || async {
         let points = gateway.list("/api/v1/points?limit=500").await?;
-        let latest = points.iter().find(|p| p["id"] == "c1/pulse.count").map(|p| p["latest"].clone());
+        let latest = points
+            .iter()
+            .find(|p| p["id"] == "c1/pulse.count")
+            .map(|p| p["latest"].clone());
         match latest {
             Some(latest) if latest["value"].as_f64().unwrap_or(0.0) > 4.0 => {
-                assert_eq!((&latest["quality"], &latest["reason"]), (&json!("uncertain"), &json!("clock_invalid")));
-                assert_eq!(latest["observed_at"], latest["received_at"], "the time of receipt stands in");
+                assert_eq!(
+                    (&latest["quality"], &latest["reason"]),
+                    (&json!("uncertain"), &json!("clock_invalid"))
+                );
+                assert_eq!(
+                    latest["observed_at"], latest["received_at"],
+                    "the time of receipt stands in"
+                );
                 Ok(())
             }
             other => Err(format!("{other:?}")),

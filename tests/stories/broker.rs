@@ -42,14 +42,22 @@ async fn mosquitto_stops_and_starts_and_nothing_is_lost_and_nobody_is_called_twi
         broker.stop().await;
         until("the gateway to notice", || async {
             let up = gateway.metric("linli_connector_up").await;
-            if up == 0.0 { Ok(()) } else { Err(format!("connector_up is {up}")) }
+            if up == 0.0 {
+                Ok(())
+            } else {
+                Err(format!("connector_up is {up}"))
+            }
         })
         .await;
         broker.run().await;
         let seen = gateway.metric("linli_readings_stored_total").await;
         until("readings to flow again", || async {
             let now = gateway.metric("linli_readings_stored_total").await;
-            if now > seen + 20.0 { Ok(()) } else { Err(format!("{now} readings\n{}", gateway.log())) }
+            if now > seen + 20.0 {
+                Ok(())
+            } else {
+                Err(format!("{now} readings\n{}", gateway.log()))
+            }
         })
         .await;
     }
@@ -58,7 +66,10 @@ async fn mosquitto_stops_and_starts_and_nothing_is_lost_and_nobody_is_called_twi
     until("every acknowledged message to be stored", || async {
         let path = "/api/v1/points?limit=500";
         let points = gateway.list(path).await?;
-        let last = points.iter().find(|p| p["id"] == "c1/pulse.count").map(|p| p["latest"]["value"].clone());
+        let last = points
+            .iter()
+            .find(|p| p["id"] == "c1/pulse.count")
+            .map(|p| p["latest"]["value"].clone());
         match last.and_then(|v| v.as_f64()) {
             Some(n) if n + 1.0 >= counter.sent() as f64 => Ok(()),
             other => Err(format!("last {other:?} of {}\n{}", counter.sent(), gateway.log())),
@@ -66,17 +77,32 @@ async fn mosquitto_stops_and_starts_and_nothing_is_lost_and_nobody_is_called_twi
     })
     .await;
     let reader = linli_ledger::Reader::open(&gateway.data()).unwrap();
-    let point = reader.points().unwrap().into_iter().find(|p| p.id.as_str() == "c1/pulse.count").unwrap();
-    let (from, to) = (linli_domain::time::Timestamp::from_millis(0), linli_domain::time::Timestamp::from_millis(i64::MAX));
+    let point = reader
+        .points()
+        .unwrap()
+        .into_iter()
+        .find(|p| p.id.as_str() == "c1/pulse.count")
+        .unwrap();
+    let (from, to) = (
+        linli_domain::time::Timestamp::from_millis(0),
+        linli_domain::time::Timestamp::from_millis(i64::MAX),
+    );
     let page = reader.samples(point.key, from, to, 100_000, None).unwrap();
-    let mut stored: Vec<u64> =
-        page.samples.iter().filter_map(|s| s.value.as_ref()?.as_number()).map(|n| n as u64).collect();
+    let mut stored: Vec<u64> = page
+        .samples
+        .iter()
+        .filter_map(|s| s.value.as_ref()?.as_number())
+        .map(|n| n as u64)
+        .collect();
     stored.sort_unstable();
     let mut acknowledged = counter.acknowledged();
     acknowledged.sort_unstable();
     stored.retain(|n| acknowledged.binary_search(n).is_ok());
     stored.dedup();
-    assert_eq!(stored, acknowledged, "a message the broker acknowledged is missing");
+    assert_eq!(
+        stored, acknowledged,
+        "a message the broker acknowledged is missing"
+    );
     let orders = gateway.list("/api/v1/orders").await.unwrap();
     let pipe: Vec<_> = orders.iter().filter(|o| o["asset"] == "b3-pipe").collect();
     assert_eq!(pipe.len(), 1, "no alarm storm: {orders:#?}");
@@ -95,7 +121,11 @@ async fn a_broker_that_drops_raises_an_alarm_of_the_gateway_itself() {
     let mut gateway = Gateway::start(&site).await;
     until("the gateway to be connected", || async {
         let up = gateway.metric("linli_connector_up").await;
-        if up >= 1.0 { Ok(()) } else { Err(format!("connector_up is {up}")) }
+        if up >= 1.0 {
+            Ok(())
+        } else {
+            Err(format!("connector_up is {up}"))
+        }
     })
     .await;
     gateway.kill().await;
@@ -109,14 +139,22 @@ async fn a_broker_that_drops_raises_an_alarm_of_the_gateway_itself() {
     });
     until("mosquitto to have acknowledged more than it keeps", || async {
         let acknowledged = counter.acknowledged().len();
-        if acknowledged > 200 { Ok(()) } else { Err(acknowledged.to_string()) }
+        if acknowledged > 200 {
+            Ok(())
+        } else {
+            Err(acknowledged.to_string())
+        }
     })
     .await;
     gateway.run().await;
     until("the system alarm", || async {
         let alarms = gateway.list("/api/v1/alarms").await?;
         let found = alarms.iter().any(|a| a["asset"] == "gateway");
-        if found { Ok(()) } else { Err(format!("{alarms:?}\n{}", gateway.log())) }
+        if found {
+            Ok(())
+        } else {
+            Err(format!("{alarms:?}\n{}", gateway.log()))
+        }
     })
     .await;
     counter.finish();

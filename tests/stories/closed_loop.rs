@@ -15,7 +15,12 @@ static WET_MOSQUITTO: AtomicBool = AtomicBool::new(false);
 static WET_EMBEDDED: AtomicBool = AtomicBool::new(false);
 
 /// A leak sensor that reports every 100 ms what `payload` says.
-fn sensor(port: u16, client: &str, credentials: Option<(String, String)>, payload: fn(u64) -> String) -> Publisher {
+fn sensor(
+    port: u16,
+    client: &str,
+    credentials: Option<(String, String)>,
+    payload: fn(u64) -> String,
+) -> Publisher {
     Publisher::start(Script {
         port,
         client: client.into(),
@@ -33,13 +38,20 @@ async fn the_whole_way(gateway: &Gateway, hook: &Receiver, wet: &AtomicBool) {
     wet.store(true, Ordering::SeqCst);
     let order = gateway.order_in("b3-pipe", "dispatched").await;
     let id = order["id"].as_str().unwrap().to_owned();
-    assert_eq!((&order["priority"], &order["role"]), (&json!("P1"), &json!("repair")));
+    assert_eq!(
+        (&order["priority"], &order["role"]),
+        (&json!("P1"), &json!("repair"))
+    );
     let alarms = gateway.list("/api/v1/alarms").await.unwrap();
     assert_eq!(alarms.len(), 1, "{alarms:#?}");
     assert_eq!(alarms[0]["asset"], "b3-pipe");
     until("the webhook to hear of the order", || async {
         let types = hook.types();
-        if types.iter().any(|t| t.contains("dispatched")) { Ok(()) } else { Err(format!("{types:?}")) }
+        if types.iter().any(|t| t.contains("dispatched")) {
+            Ok(())
+        } else {
+            Err(format!("{types:?}"))
+        }
     })
     .await;
     assert_eq!(hook.forged(), Vec::<String>::new(), "every signature is right");
@@ -47,34 +59,72 @@ async fn the_whole_way(gateway: &Gateway, hook: &Receiver, wet: &AtomicBool) {
     gateway.order(&id, "accept", json!({})).await;
     let order = gateway.get(&format!("/api/v1/orders/{id}")).await.unwrap();
     let stale = order["version"].as_u64().map(|v| v - 1);
-    let (status, problem) =
-        gateway.post(&gateway.token(), &format!("/api/v1/orders/{id}/start"), stale, json!({})).await;
-    assert_eq!(status, 412, "somebody who looked before the acceptance is told: {problem}");
+    let (status, problem) = gateway
+        .post(
+            &gateway.token(),
+            &format!("/api/v1/orders/{id}/start"),
+            stale,
+            json!({}),
+        )
+        .await;
+    assert_eq!(
+        status, 412,
+        "somebody who looked before the acceptance is told: {problem}"
+    );
     gateway.order(&id, "start", json!({})).await;
 
     let version = gateway.get(&format!("/api/v1/orders/{id}")).await.unwrap()["version"].as_u64();
-    let (status, problem) =
-        gateway.post(&gateway.token(), &format!("/api/v1/orders/{id}/complete"), version, json!({})).await;
+    let (status, problem) = gateway
+        .post(
+            &gateway.token(),
+            &format!("/api/v1/orders/{id}/complete"),
+            version,
+            json!({}),
+        )
+        .await;
     assert!(status >= 400, "the profile asks for a note: {problem}");
-    gateway.order(&id, "complete", json!({ "note": "valve closed, pipe sealed" })).await;
+    gateway
+        .order(&id, "complete", json!({ "note": "valve closed, pipe sealed" }))
+        .await;
     let order = gateway.order_in("b3-pipe", "pending_verification").await;
-    assert_eq!(order["id"], id.as_str(), "completed is not closed while the sensor is wet");
+    assert_eq!(
+        order["id"],
+        id.as_str(),
+        "completed is not closed while the sensor is wet"
+    );
 
     let version = order["version"].as_u64();
     let body = json!({ "reason": "drying_residue", "note": "still wet" });
-    let (status, problem) =
-        gateway.post(&gateway.token(), &format!("/api/v1/orders/{id}/override"), version, body).await;
+    let (status, problem) = gateway
+        .post(
+            &gateway.token(),
+            &format!("/api/v1/orders/{id}/override"),
+            version,
+            body,
+        )
+        .await;
     assert!(status >= 400, "nobody overrides their own completion: {problem}");
 
     wet.store(false, Ordering::SeqCst);
     let closed = gateway.order_in("b3-pipe", "closed").await;
-    assert_eq!((&closed["id"], &closed["closing"]), (&json!(id), &json!("verified")));
+    assert_eq!(
+        (&closed["id"], &closed["closing"]),
+        (&json!(id), &json!("verified"))
+    );
     until("the webhook to hear of the end", || async {
         let types = hook.types();
-        if types.iter().any(|t| t.contains("closed")) { Ok(()) } else { Err(format!("{types:?}")) }
+        if types.iter().any(|t| t.contains("closed")) {
+            Ok(())
+        } else {
+            Err(format!("{types:?}"))
+        }
     })
     .await;
-    assert_eq!(gateway.list("/api/v1/orders").await.unwrap().len(), 1, "one leak, one order");
+    assert_eq!(
+        gateway.list("/api/v1/orders").await.unwrap().len(),
+        1,
+        "one leak, one order"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,8 +138,9 @@ async fn a_wet_sensor_becomes_a_closed_order_through_mosquitto() {
         ..Site::default()
     };
     let mut gateway = Gateway::start(&site).await;
-    let sensor =
-        sensor(broker.port, "leak-b3", None, |_| leak_message(WET_MOSQUITTO.load(Ordering::SeqCst)));
+    let sensor = sensor(broker.port, "leak-b3", None, |_| {
+        leak_message(WET_MOSQUITTO.load(Ordering::SeqCst))
+    });
     the_whole_way(&gateway, &hook, &WET_MOSQUITTO).await;
     sensor.finish();
     assert_eq!(gateway.terminate().await, Some(0), "an orderly end");
@@ -107,7 +158,9 @@ async fn the_same_through_the_embedded_broker() {
     };
     let mut gateway = Gateway::start(&site).await;
     let credentials = Some(("field".to_owned(), "field".to_owned()));
-    let sensor = sensor(port, "field", credentials, |_| leak_message(WET_EMBEDDED.load(Ordering::SeqCst)));
+    let sensor = sensor(port, "field", credentials, |_| {
+        leak_message(WET_EMBEDDED.load(Ordering::SeqCst))
+    });
     the_whole_way(&gateway, &hook, &WET_EMBEDDED).await;
     sensor.finish();
     assert_eq!(gateway.terminate().await, Some(0), "an orderly end");
@@ -116,7 +169,11 @@ async fn the_same_through_the_embedded_broker() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_works_an_order_from_the_shell() {
     let broker = Mosquitto::start().await;
-    let site = Site { estate: estate("main", ""), broker: Some(broker.port), ..Site::default() };
+    let site = Site {
+        estate: estate("main", ""),
+        broker: Some(broker.port),
+        ..Site::default()
+    };
     let gateway = Gateway::start(&site).await;
     let sensor = sensor(broker.port, "leak-b3", None, |_| leak_message(true));
     let order = gateway.order_in("b3-pipe", "dispatched").await;
@@ -135,13 +192,20 @@ async fn a_person_works_an_order_from_the_shell() {
     }
     gateway.order_in("b3-pipe", "pending_verification").await;
 
-    let (text, code) = gateway.cli(&["token", "add", "second-manager", "--role", "manager", "--json"]).await;
+    let (text, code) = gateway
+        .cli(&["token", "add", "second-manager", "--role", "manager", "--json"])
+        .await;
     assert_eq!(code, 0, "{text}");
     let token: serde_json::Value = serde_json::from_str(&text).unwrap();
     let version = gateway.get(&format!("/api/v1/orders/{id}")).await.unwrap()["version"].as_u64();
     let body = json!({ "reason": "sensor_faulty", "note": "the probe is corroded" });
     let (status, answer) = gateway
-        .post(token["token"].as_str().unwrap(), &format!("/api/v1/orders/{id}/override"), version, body)
+        .post(
+            token["token"].as_str().unwrap(),
+            &format!("/api/v1/orders/{id}/override"),
+            version,
+            body,
+        )
         .await;
     assert_eq!(status, 200, "another manager may override: {answer}");
     gateway.order_in("b3-pipe", "closed").await;

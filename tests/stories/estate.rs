@@ -81,14 +81,19 @@ pub(crate) fn counter_profiles() -> Vec<(String, String)> {
         )
     };
     vec![
-        ("story-timed.toml".into(), profile("story.timed", "time = { at = \"/ts\", format = \"unix_ms\" }\n")),
+        (
+            "story-timed.toml".into(),
+            profile("story.timed", "time = { at = \"/ts\", format = \"unix_ms\" }\n"),
+        ),
         ("story-plain.toml".into(), profile("story.plain", "")),
     ]
 }
 
 /// What Zigbee2MQTT says of the leak sensor.
 pub(crate) fn leak_message(wet: bool) -> String {
-    format!("{{\"battery\":100,\"voltage\":3045,\"linkquality\":112,\"battery_low\":false,\"water_leak\":{wet}}}")
+    format!(
+        "{{\"battery\":100,\"voltage\":3045,\"linkquality\":112,\"battery_low\":false,\"water_leak\":{wet}}}"
+    )
 }
 
 /// Its topic.

@@ -1,5 +1,10 @@
 //! Stories: the real program against real peers, told in the words of the estate.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are tests"
+)]
 
 mod bad_input;
 mod broker;

@@ -19,7 +19,11 @@ points = [{ measure = "leak.wet", instance = "DI1", asset = "b3-pipe" }]
 }
 
 async fn the_whole_way(server: &Pymodbus, bus: String) {
-    let site = Site { estate: estate("main", &module()), modbus: bus, ..Site::default() };
+    let site = Site {
+        estate: estate("main", &module()),
+        modbus: bus,
+        ..Site::default()
+    };
     let mut gateway = Gateway::start(&site).await;
     gateway.point_is("di-b3/leak.wet/DI1", json!(false)).await;
     server.set_input(0, true).await;
@@ -31,14 +35,21 @@ async fn the_whole_way(server: &Pymodbus, bus: String) {
     gateway.order_in("b3-pipe", "pending_verification").await;
     server.set_input(0, false).await;
     gateway.order_in("b3-pipe", "closed").await;
-    assert_eq!(gateway.list("/api/v1/orders").await.unwrap().len(), 1, "the other inputs raised nothing");
+    assert_eq!(
+        gateway.list("/api/v1/orders").await.unwrap().len(),
+        1,
+        "the other inputs raised nothing"
+    );
     assert_eq!(gateway.terminate().await, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wet_input_of_a_foreign_server_over_tcp_becomes_a_closed_order() {
     let server = Pymodbus::tcp().await;
-    let bus = format!("[[modbus]]\nname = \"bus-1\"\ntcp = \"127.0.0.1:{}\"\nperiod = \"200ms\"\n", server.port);
+    let bus = format!(
+        "[[modbus]]\nname = \"bus-1\"\ntcp = \"127.0.0.1:{}\"\nperiod = \"200ms\"\n",
+        server.port
+    );
     the_whole_way(&server, bus).await;
 }
 

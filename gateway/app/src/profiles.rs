@@ -30,15 +30,22 @@ pub enum FolderError {
     },
 }
 
+/// A profile that is not used: its file and everything wrong with it.
+pub type RefusedProfile = (String, Vec<ProfileError>);
+
 /// The built-in catalogue with the profiles of `folder` (if any) added; a file of the same name replaces.
-pub fn load(folder: Option<&Path>) -> Result<(Catalogue, Vec<(String, Vec<ProfileError>)>), FolderError> {
-    let mut files: Vec<(String, String)> =
-        BUILT_IN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+pub fn load(folder: Option<&Path>) -> Result<(Catalogue, Vec<RefusedProfile>), FolderError> {
+    let mut files: Vec<(String, String)> = BUILT_IN
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+        .collect();
     for (name, text) in folder.map(read).transpose()?.unwrap_or_default() {
         files.retain(|(known, _)| *known != name);
         files.push((name, text));
     }
-    Ok(Catalogue::load(files.iter().map(|(name, text)| (name.as_str(), text.as_str()))))
+    Ok(Catalogue::load(
+        files.iter().map(|(name, text)| (name.as_str(), text.as_str())),
+    ))
 }
 
 fn read(folder: &Path) -> Result<Vec<(String, String)>, FolderError> {
@@ -53,9 +60,14 @@ fn read(folder: &Path) -> Result<Vec<(String, String)>, FolderError> {
             continue;
         }
         if files.len() == MAX_FILES {
-            return Err(FolderError::TooMany { path: folder.to_owned() });
+            return Err(FolderError::TooMany {
+                path: folder.to_owned(),
+            });
         }
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
         files.push((name, std::fs::read_to_string(&path).map_err(failed(&path))?));
     }
     files.sort();

@@ -59,7 +59,10 @@ pub async fn start(config: Config) -> Result<Gateway> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let clock: SharedClock = Arc::new(SystemClock::new());
     let metrics = Metrics::new().context("register the metrics")?;
-    metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    metrics
+        .build_info
+        .with_label_values(&[env!("CARGO_PKG_VERSION")])
+        .set(1);
 
     let seed = Arc::new(read_seed(&config.estate_seed)?);
     let mut ledger = Ledger::open(&config.store.data, &linli_ledger::Options::default())?;
@@ -79,7 +82,10 @@ pub async fn start(config: Config) -> Result<Gateway> {
     }
 
     let admin = http::auth::first_token(&ledger.reader()?, &config.store.data, &clock)?;
-    let retained = ledger.reader()?.retained().context("read the retained messages")?;
+    let retained = ledger
+        .reader()?
+        .retained()
+        .context("read the retained messages")?;
     let readers = http::Readers::open(&config.store.data)?;
 
     let (ack_senders, ack_receivers): (Vec<_>, Vec<_>) =
@@ -87,7 +93,12 @@ pub async fn start(config: Config) -> Result<Gateway> {
     let (door, inbox) = pipeline::open(ack_senders);
     let planner = Planner::new(config.routes.clone(), config.channels.clone(), config.language);
     let understanding = Understanding::new(subscriptions(&config), catalogue.clone(), config.clock_window);
-    let window = config.mqtt.iter().map(|c| usize::from(c.receive_maximum)).max().unwrap_or(1000);
+    let window = config
+        .mqtt
+        .iter()
+        .map(|c| usize::from(c.receive_maximum))
+        .max()
+        .unwrap_or(1000);
     let core = Core::new(
         recovered.engine,
         recovered.estate_version,
@@ -105,7 +116,12 @@ pub async fn start(config: Config) -> Result<Gateway> {
         .spawn(move || Loop::new(core, inbox, pace, progress).run())
         .context("start the pipeline thread")?;
     if let Some(row) = admin {
-        door.ask(|reply| pipeline::Request::Token { token: row, author: "gateway".into(), reply }).await??;
+        door.ask(|reply| pipeline::Request::Token {
+            token: row,
+            author: "gateway".into(),
+            reply,
+        })
+        .await??;
     }
 
     let stop = CancellationToken::new();
@@ -119,29 +135,69 @@ pub async fn start(config: Config) -> Result<Gateway> {
         Arc::clone(&metrics),
         stop.child_token(),
     ));
-    outflow.spawn(watchdog(progressed.clone(), Arc::clone(&metrics), Arc::clone(&clock), stop.child_token()));
+    outflow.spawn(watchdog(
+        progressed.clone(),
+        Arc::clone(&metrics),
+        Arc::clone(&clock),
+        stop.child_token(),
+    ));
 
     let listener = tokio::net::TcpListener::bind(config.http.listen)
         .await
-        .with_context(|| format!("listen on {} for HTTP: is another program using the port?", config.http.listen))?;
+        .with_context(|| {
+            format!(
+                "listen on {} for HTTP: is another program using the port?",
+                config.http.listen
+            )
+        })?;
     let address = listener.local_addr()?;
-    let state = http::Http::new(&config, address, door.clone(), readers, progressed.clone(), &metrics, &clock);
+    let state = http::Http::new(
+        &config,
+        address,
+        door.clone(),
+        readers,
+        progressed.clone(),
+        &metrics,
+        &clock,
+    );
     outflow.spawn(http::serve(listener, state, stop.child_token()));
 
     let running_broker = match &config.broker {
-        Some(broker) => {
-            Some(field::broker::start(broker.clone(), door.clone(), retained, Arc::clone(&clock), Arc::clone(&metrics)).await?)
-        }
+        Some(broker) => Some(
+            field::broker::start(
+                broker.clone(),
+                door.clone(),
+                retained,
+                Arc::clone(&clock),
+                Arc::clone(&metrics),
+            )
+            .await?,
+        ),
         None => None,
     };
     for (index, (connection, acks)) in config.mqtt.iter().zip(ack_receivers).enumerate() {
         let (door, clock, metrics) = (door.clone(), Arc::clone(&clock), Arc::clone(&metrics));
-        field_tasks.spawn(field::mqtt::run(connection.clone(), index, door, acks, clock, metrics, stop.child_token()));
+        field_tasks.spawn(field::mqtt::run(
+            connection.clone(),
+            index,
+            door,
+            acks,
+            clock,
+            metrics,
+            stop.child_token(),
+        ));
     }
     for bus in &config.modbus {
         let devices = field::modbus::devices(bus, progressed.clone(), catalogue.clone());
         let (door, clock, metrics) = (door.clone(), Arc::clone(&clock), Arc::clone(&metrics));
-        field_tasks.spawn(field::modbus::run(bus.clone(), devices, door, clock, metrics, stop.child_token()));
+        field_tasks.spawn(field::modbus::run(
+            bus.clone(),
+            devices,
+            door,
+            clock,
+            metrics,
+            stop.child_token(),
+        ));
     }
     Ok(Gateway {
         http: address,
@@ -185,24 +241,40 @@ pub fn read_seed(path: &Path) -> Result<EstateDoc> {
         .with_context(|| format!("read the estate file {}: check `estate_seed`", path.display()))?;
     match toml::from_str(&text) {
         Ok(document) => Ok(document),
-        Err(error) => bail!("read the estate file {}: {error}\nrun `linli check` for all its problems", path.display()),
+        Err(error) => bail!(
+            "read the estate file {}: {error}\nrun `linli check` for all its problems",
+            path.display()
+        ),
     }
 }
 
 fn subscriptions(config: &Config) -> Vec<(Arc<str>, Vec<crate::config::Subscription>)> {
-    let external = config.mqtt.iter().map(|c| (Arc::clone(&c.name), c.subscriptions.clone()));
-    let embedded = config.broker.iter().map(|b| (Arc::clone(&b.name), b.subscriptions.clone()));
+    let external = config
+        .mqtt
+        .iter()
+        .map(|c| (Arc::clone(&c.name), c.subscriptions.clone()));
+    let embedded = config
+        .broker
+        .iter()
+        .map(|b| (Arc::clone(&b.name), b.subscriptions.clone()));
     external.chain(embedded).collect()
 }
 
 /// Pings systemd as long as the pipeline's own heartbeat advances, and keeps the slow gauges.
-async fn watchdog(progress: watch::Receiver<Progress>, metrics: Arc<Metrics>, clock: SharedClock, stop: CancellationToken) {
+async fn watchdog(
+    progress: watch::Receiver<Progress>,
+    metrics: Arc<Metrics>,
+    clock: SharedClock,
+    stop: CancellationToken,
+) {
     let started = clock.now().monotonic;
     let mut ticks = tokio::time::interval(Duration::from_secs(5));
     let mut last = None;
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         let now = clock.now().monotonic;
-        metrics.uptime_seconds.set(i64::try_from(now.since(started).as_secs()).unwrap_or(i64::MAX));
+        metrics
+            .uptime_seconds
+            .set(i64::try_from(now.since(started).as_secs()).unwrap_or(i64::MAX));
         let heartbeat = progress.borrow().at;
         if last != Some(heartbeat) {
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);

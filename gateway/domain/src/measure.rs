@@ -209,6 +209,8 @@ const VOCABULARY: &[(&str, Unit)] = &[
     ("signal.lqi", Unit("1")),
     ("gateway.broker_dropped", Unit("1")),
     ("gateway.broker_connected", Unit("bool")),
+    ("gateway.session_kept", Unit("bool")),
+    ("gateway.subscriptions_ok", Unit("bool")),
     ("gateway.bus_ok", Unit("bool")),
     ("gateway.disk_free", Unit("%")),
 ];

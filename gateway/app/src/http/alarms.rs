@@ -55,7 +55,10 @@ pub(super) fn rank(priority: Priority) -> u8 {
 pub(super) fn wire(http: &Http, row: &AlarmRow) -> Result<Alarm, Problem> {
     let alarm = serde_json::from_slice(&row.document).map_err(|error| {
         tracing::error!(%error, alarm = %row.id, "read the document of an alarm");
-        Problem::new(Code::StoreFailed, format!("the document of {} cannot be read", row.id))
+        Problem::new(
+            Code::StoreFailed,
+            format!("the document of {} cannot be read", row.id),
+        )
     })?;
     Ok(Alarm::new(&alarm, &http.names()))
 }
@@ -63,7 +66,10 @@ pub(super) fn wire(http: &Http, row: &AlarmRow) -> Result<Alarm, Problem> {
 /// Alarms, newest first
 #[utoipa::path(get, path = "/alarms", tag = "alarms", params(AlarmsQuery),
     responses((status = 200, body = Page<Alarm>)))]
-pub async fn list(State(http): State<Arc<Http>>, Query(query): Query<AlarmsQuery>) -> Result<Json<Page<Alarm>>, Problem> {
+pub async fn list(
+    State(http): State<Arc<Http>>,
+    Query(query): Query<AlarmsQuery>,
+) -> Result<Json<Page<Alarm>>, Problem> {
     let filter = AlarmFilter {
         live: query.live,
         asset: query.asset,
@@ -71,14 +77,25 @@ pub async fn list(State(http): State<Arc<Http>>, Query(query): Query<AlarmsQuery
         priority: query.priority.map(rank),
         ..AlarmFilter::default()
     };
-    let ask = Ask::new(query.limit, query.cursor.as_deref(), &format!("alarms {filter:?}"))?;
+    let ask = Ask::new(
+        query.limit,
+        query.cursor.as_deref(),
+        &format!("alarms {filter:?}"),
+    )?;
     let rows = Rows {
         before: ask.after_number()?.map(AlarmId),
         limit: ask.limit + 1,
     };
-    let rows = http.readers.query(move |reader| reader.alarms(&filter, rows)).await?;
+    let rows = http
+        .readers
+        .query(move |reader| reader.alarms(&filter, rows))
+        .await?;
     let page = ask.page(rows, |row| row.id.0.to_string());
-    let items = page.items.iter().map(|row| wire(&http, row)).collect::<Result<_, _>>()?;
+    let items = page
+        .items
+        .iter()
+        .map(|row| wire(&http, row))
+        .collect::<Result<_, _>>()?;
     Ok(Json(Page {
         items,
         next_cursor: page.next_cursor,
@@ -114,13 +131,23 @@ pub async fn transitions(
 }
 
 /// The history of a subject; what has none does not exist.
-pub(super) async fn history(http: &Http, subject: Subject, id: String) -> Result<Json<Page<Transition>>, Problem> {
-    let rows = http.readers.query(move |reader| reader.transitions(subject)).await?;
+pub(super) async fn history(
+    http: &Http,
+    subject: Subject,
+    id: String,
+) -> Result<Json<Page<Transition>>, Problem> {
+    let rows = http
+        .readers
+        .query(move |reader| reader.transitions(subject))
+        .await?;
     if rows.is_empty() {
         return Err(Problem::not_found("alarm or order", &id));
     }
     Ok(Json(Page {
-        items: rows.into_iter().map(|entry| Transition::from(entry.row)).collect(),
+        items: rows
+            .into_iter()
+            .map(|entry| Transition::from(entry.row))
+            .collect(),
         next_cursor: None,
     }))
 }
@@ -139,7 +166,14 @@ pub async fn acknowledge(
     key: IdempotencyKey,
     body: Body<Plain>,
 ) -> Result<Response, Problem> {
-    command::run(http, principal, key, body.hash, Action::AcknowledgeAlarm { alarm, version }).await
+    command::run(
+        http,
+        principal,
+        key,
+        body.hash,
+        Action::AcknowledgeAlarm { alarm, version },
+    )
+    .await
 }
 
 /// A manager lets go of the latch of an alarm whose condition is normal
@@ -156,5 +190,12 @@ pub async fn reset(
     key: IdempotencyKey,
     body: Body<Plain>,
 ) -> Result<Response, Problem> {
-    command::run(http, principal, key, body.hash, Action::ResetAlarm { alarm, version }).await
+    command::run(
+        http,
+        principal,
+        key,
+        body.hash,
+        Action::ResetAlarm { alarm, version },
+    )
+    .await
 }

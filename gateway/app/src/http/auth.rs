@@ -203,7 +203,12 @@ impl Tokens {
             return Ok(None);
         };
         // One sentence for every way to be wrong: it says nothing about which tokens exist.
-        let wrong = || Problem::new(Code::Unauthenticated, "the token is unknown, revoked or not a token of this gateway");
+        let wrong = || {
+            Problem::new(
+                Code::Unauthenticated,
+                "the token is unknown, revoked or not a token of this gateway",
+            )
+        };
         let text = header.to_str().map_err(|_| wrong())?;
         let (scheme, token) = text.split_once(' ').ok_or_else(wrong)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
@@ -217,12 +222,17 @@ impl Tokens {
         let shown: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
         let rows = self.rows.load();
         let Some(rows) = rows.as_ref() else {
-            return Err(Problem::new(Code::Unavailable, "the tokens are being read; try again in a moment"));
+            return Err(Problem::new(
+                Code::Unavailable,
+                "the tokens are being read; try again in a moment",
+            ));
         };
         let row = rows.get(id);
         let stored = row.map_or([0; 32], |row| row.hash);
         let equal = bool::from(shown.ct_eq(&stored));
-        let row = row.filter(|row| equal && row.revoked.is_none()).ok_or_else(wrong)?;
+        let row = row
+            .filter(|row| equal && row.revoked.is_none())
+            .ok_or_else(wrong)?;
         Ok(Some(Principal {
             id: row.id.as_str().into(),
             name: row.name.as_str().into(),
@@ -263,7 +273,10 @@ mod tests {
         let second = format!("Bearer {}", second.expose_secret());
         assert!(shown(&tokens, &second).unwrap().is_some());
 
-        tokens.put(&TokenRow { revoked: Some(now), ..rotated });
+        tokens.put(&TokenRow {
+            revoked: Some(now),
+            ..rotated
+        });
         assert!(shown(&tokens, &second).is_err());
         assert!(!tokens.still_good(&who));
     }
@@ -273,7 +286,13 @@ mod tests {
         let (row, text) = mint("zhang", Role::Staff, Timestamp::from_millis(1)).unwrap();
         let tokens = tokens(&[&row]);
         let good = text.expose_secret();
-        let texts = ["Bearer", "Basic abc", "Bearer x", "Bearer linli_x_y", &format!("Bearer {good}x")];
+        let texts = [
+            "Bearer",
+            "Basic abc",
+            "Bearer x",
+            "Bearer linli_x_y",
+            &format!("Bearer {good}x"),
+        ];
         let details: std::collections::BTreeSet<String> = texts
             .iter()
             .map(|text| shown(&tokens, text).unwrap_err().detail)
@@ -286,13 +305,19 @@ mod tests {
     fn the_first_token_is_written_once_and_readable_by_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let clock: SharedClock = Arc::new(crate::clock::SystemClock::new());
-        let mut ledger = linli_ledger::Ledger::open(folder.path(), &linli_ledger::Options::default()).unwrap();
+        let mut ledger =
+            linli_ledger::Ledger::open(folder.path(), &linli_ledger::Options::default()).unwrap();
         let reader = ledger.reader().unwrap();
         let row = first_token(&reader, folder.path(), &clock).unwrap().unwrap();
         let path = folder.path().join(FIRST_TOKEN_FILE);
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         let text = std::fs::read_to_string(&path).unwrap();
-        let who = shown(&tokens(&[&row]), &format!("Bearer {}", text.trim())).unwrap().unwrap();
+        let who = shown(&tokens(&[&row]), &format!("Bearer {}", text.trim()))
+            .unwrap()
+            .unwrap();
         assert_eq!(who.role, Role::Manager);
 
         let mut batch = linli_ledger::Batch::at(clock.now());

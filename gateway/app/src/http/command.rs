@@ -52,7 +52,11 @@ impl UnderWay {
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.all
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.key);
     }
 }
 
@@ -66,8 +70,12 @@ pub async fn run(
 ) -> Result<Response, Problem> {
     // A task of its own: a client that hangs up must not free its key before the pipeline has answered.
     let task = tokio::spawn(async move { run_claimed(&http, &principal, key, hash, action).await });
-    task.await
-        .unwrap_or_else(|_| Err(Problem::new(Code::Internal, "the command was not finished; look before repeating it")))
+    task.await.unwrap_or_else(|_| {
+        Err(Problem::new(
+            Code::Internal,
+            "the command was not finished; look before repeating it",
+        ))
+    })
 }
 
 async fn run_claimed(
@@ -93,7 +101,11 @@ async fn run_claimed(
         ));
     };
     let (now, asked, by) = (http.clock.now().wall, key.clone(), owner.clone());
-    if let Some(kept) = http.readers.query(move |reader| reader.answer(&asked, &by, now)).await? {
+    if let Some(kept) = http
+        .readers
+        .query(move |reader| reader.answer(&asked, &by, now))
+        .await?
+    {
         return repeat(&kept.body_hash, &hash, &kept.answer);
     }
     let idempotency = Idempotency {
@@ -101,7 +113,11 @@ async fn run_claimed(
         principal: owner,
         request_hash: hash,
     };
-    let done = http.door.command(command, Some(idempotency)).await.map_err(|e| failed(&e))?;
+    let done = http
+        .door
+        .command(command, Some(idempotency))
+        .await
+        .map_err(|e| failed(&e))?;
     answer(&done.reply, false)
 }
 
@@ -112,8 +128,12 @@ fn repeat(stored: &[u8; 32], asked: &[u8; 32], answer_bytes: &[u8]) -> Result<Re
             "this key belongs to another request; use a new key for a new request",
         ));
     }
-    let kept: Kept = serde_json::from_slice(answer_bytes)
-        .map_err(|_| Problem::new(Code::StoreFailed, "the kept answer cannot be read; look at what was changed"))?;
+    let kept: Kept = serde_json::from_slice(answer_bytes).map_err(|_| {
+        Problem::new(
+            Code::StoreFailed,
+            "the kept answer cannot be read; look at what was changed",
+        )
+    })?;
     answer(&kept.into(), true)
 }
 
@@ -143,13 +163,18 @@ fn answer(reply: &Reply, replayed: bool) -> Result<Response, Problem> {
         Reply::Alarm { alarm, version } => (alarm.to_string(), *version),
         Reply::Order { order, version } => (order.to_string(), *version),
         Reply::Done | Reply::Point(_) => {
-            return Err(Problem::new(Code::Internal, "the pipeline gave another answer than was asked for"));
+            return Err(Problem::new(
+                Code::Internal,
+                "the pipeline gave another answer than was asked for",
+            ));
         }
     };
     let mut response = Json(Changed { id, version }).into_response();
     response.headers_mut().insert(header::ETAG, etag(version));
     if replayed {
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response
+            .headers_mut()
+            .insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
 }

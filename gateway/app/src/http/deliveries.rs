@@ -40,12 +40,19 @@ pub async fn list(
     Query(query): Query<DeliveriesQuery>,
 ) -> Result<Json<Page<Delivery>>, Problem> {
     let state = query.state.unwrap_or(DeliveryState::Dead);
-    let ask = Ask::new(query.limit, query.cursor.as_deref(), &format!("deliveries {state:?}"))?;
+    let ask = Ask::new(
+        query.limit,
+        query.cursor.as_deref(),
+        &format!("deliveries {state:?}"),
+    )?;
     let rows = Rows {
         before: ask.after_number()?.and_then(|number| i64::try_from(number).ok()),
         limit: ask.limit + 1,
     };
-    let rows = http.readers.query(move |reader| reader.deliveries(state.into(), rows)).await?;
+    let rows = http
+        .readers
+        .query(move |reader| reader.deliveries(state.into(), rows))
+        .await?;
     let page = ask.page(rows, |row| row.id.to_string());
     Ok(Json(Page {
         items: page.items.into_iter().map(Delivery::from).collect(),
@@ -80,7 +87,10 @@ pub async fn retry(
         last_error: delivery.last_error,
         delivered_at: None,
     };
-    let asked = http.door.ask(|reply| Request::Deliveries(vec![update], reply)).await;
+    let asked = http
+        .door
+        .ask(|reply| Request::Deliveries(vec![update], reply))
+        .await;
     asked.and_then(|done| done).map_err(|e| failed(&e))?;
     Ok(Json(Delivery::from(read().await?.ok_or_else(missing)?)))
 }
@@ -101,7 +111,10 @@ pub async fn test(
         },
     };
     if channels.is_empty() {
-        return Err(Problem::new(Code::Refused, "no channel is configured; add one to linli.toml"));
+        return Err(Problem::new(
+            Code::Refused,
+            "no channel is configured; add one to linli.toml",
+        ));
     }
     let now = http.clock.now().wall;
     let nonce = format!("{}-{}", principal.id, now.as_millis());
@@ -110,7 +123,10 @@ pub async fn test(
         .iter()
         .filter_map(|channel| http.planner.test(channel, &estate, now, &nonce))
         .collect();
-    let subject = messages.first().map(|message| message.subject.clone()).unwrap_or_default();
+    let subject = messages
+        .first()
+        .map(|message| message.subject.clone())
+        .unwrap_or_default();
     let channels = messages.iter().map(|message| message.channel.clone()).collect();
     let asked = http.door.ask(|reply| Request::Notify(messages, reply)).await;
     asked.and_then(|done| done).map_err(|e| failed(&e))?;

@@ -23,5 +23,8 @@ pub struct EngineDump {
 #[utoipa::path(get, path = "/engine/dump", tag = "engine", responses((status = 200, body = EngineDump)))]
 pub async fn dump(State(http): State<Arc<Http>>) -> Result<Json<EngineDump>, Problem> {
     let (commit, state) = http.door.ask(Request::Dump).await.map_err(|e| failed(&e))?;
-    Ok(Json(EngineDump { commit: commit.0, state }))
+    Ok(Json(EngineDump {
+        commit: commit.0,
+        state,
+    }))
 }

@@ -19,7 +19,10 @@ use std::sync::Arc;
 
 /// The newest committed document.
 async fn newest(http: &Http) -> Result<DocumentRow, Problem> {
-    let row = http.readers.query(|reader| reader.document(ESTATE, ESTATE, None)).await?;
+    let row = http
+        .readers
+        .query(|reader| reader.document(ESTATE, ESTATE, None))
+        .await?;
     row.ok_or_else(|| Problem::new(Code::Unavailable, "the ledger holds no estate yet"))
 }
 
@@ -35,7 +38,11 @@ fn json(row: &DocumentRow) -> Result<Value, Problem> {
 pub async fn show(State(http): State<Arc<Http>>) -> Result<Response, Problem> {
     let version = newest(&http).await?.version;
     let estate = Arc::clone(&http.progress.borrow().estate);
-    Ok(([(header::ETAG, etag(version))], Json(Estate::new(&estate, version))).into_response())
+    Ok((
+        [(header::ETAG, etag(version))],
+        Json(Estate::new(&estate, version)),
+    )
+        .into_response())
 }
 
 /// The estate as the document of its file, in JSON
@@ -64,7 +71,10 @@ pub async fn import(
 ) -> Result<Response, Problem> {
     let document = Arc::new(body.value);
     if let Err(problems) = Resolved::resolve(Arc::clone(&document)) {
-        let mut problem = Problem::new(Code::InvalidEstate, format!("{} problems; nothing was changed", problems.len()));
+        let mut problem = Problem::new(
+            Code::InvalidEstate,
+            format!("{} problems; nothing was changed", problems.len()),
+        );
         problem.errors = problems.iter().map(part).collect();
         return Err(problem);
     }
@@ -72,7 +82,10 @@ pub async fn import(
     let _one_at_a_time = http.editing.lock().await;
     let current = newest(&http).await?;
     if current.version != version {
-        let detail = format!("the estate is at version {}; compare again, then import", current.version);
+        let detail = format!(
+            "the estate is at version {}; compare again, then import",
+            current.version
+        );
         let mut problem = Problem::new(Code::VersionConflict, detail);
         problem.current = Some(Box::new(CurrentVersion {
             version: current.version,
@@ -81,7 +94,14 @@ pub async fn import(
         return Err(problem);
     }
     let actor = actor(&principal);
-    let asked = http.door.ask(|reply| Request::Estate { document, actor, reply }).await;
+    let asked = http
+        .door
+        .ask(|reply| Request::Estate {
+            document,
+            actor,
+            reply,
+        })
+        .await;
     asked.and_then(|done| done).map_err(|e| failed(&e))?;
     let row = newest(&http).await?;
     let changed = Changed {

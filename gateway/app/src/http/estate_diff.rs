@@ -13,7 +13,12 @@ pub(super) fn compare(old: &Value, new: &Value) -> Vec<Change> {
         match (parts(before), parts(after)) {
             (None, None) => changes.extend(field(section, before, after)),
             (before, after) => {
-                sections(section, &before.unwrap_or_default(), &after.unwrap_or_default(), &mut changes);
+                sections(
+                    section,
+                    &before.unwrap_or_default(),
+                    &after.unwrap_or_default(),
+                    &mut changes,
+                );
             }
         }
     }
@@ -35,7 +40,11 @@ fn names<'a>(old: &'a Map<String, Value>, new: &'a Map<String, Value>) -> Vec<&'
 /// The parts of a section by id; `None` when it is not a list.
 fn parts(section: Option<&Value>) -> Option<BTreeMap<&str, &Value>> {
     let parts = section?.as_array()?.iter();
-    Some(parts.filter_map(|part| Some((part.get("id")?.as_str()?, part))).collect())
+    Some(
+        parts
+            .filter_map(|part| Some((part.get("id")?.as_str()?, part)))
+            .collect(),
+    )
 }
 
 fn field(name: &str, before: Option<&Value>, after: Option<&Value>) -> Option<Change> {
@@ -53,7 +62,12 @@ fn field(name: &str, before: Option<&Value>, after: Option<&Value>) -> Option<Ch
     })
 }
 
-fn sections(section: &str, old: &BTreeMap<&str, &Value>, new: &BTreeMap<&str, &Value>, changes: &mut Vec<Change>) {
+fn sections(
+    section: &str,
+    old: &BTreeMap<&str, &Value>,
+    new: &BTreeMap<&str, &Value>,
+    changes: &mut Vec<Change>,
+) {
     let mut add = |id: &str, change, fields| {
         changes.push(Change {
             section: section.to_owned(),
@@ -67,7 +81,9 @@ fn sections(section: &str, old: &BTreeMap<&str, &Value>, new: &BTreeMap<&str, &V
             None => add(id, ChangeKind::Removed, Vec::new()),
             Some(after) if before != after => {
                 let (before, after) = (object(before), object(after));
-                let differ = names(&before, &after).into_iter().filter(|name| before.get(*name) != after.get(*name));
+                let differ = names(&before, &after)
+                    .into_iter()
+                    .filter(|name| before.get(*name) != after.get(*name));
                 add(id, ChangeKind::Changed, differ.cloned().collect());
             }
             Some(_) => {}
@@ -89,11 +105,24 @@ mod tests {
         let new = json!({ "name": "b", "places": [{ "id": "z" }, { "id": "x", "kind": "c" }] });
         let said: Vec<String> = compare(&old, &new)
             .iter()
-            .map(|c| format!("{} {} {:?} {}", c.section, c.id.as_deref().unwrap_or("-"), c.change, c.fields.join(",")))
+            .map(|c| {
+                format!(
+                    "{} {} {:?} {}",
+                    c.section,
+                    c.id.as_deref().unwrap_or("-"),
+                    c.change,
+                    c.fields.join(",")
+                )
+            })
             .collect();
         assert_eq!(
             said,
-            ["name - Changed ", "places x Changed kind", "places y Removed ", "places z Added "]
+            [
+                "name - Changed ",
+                "places x Changed kind",
+                "places y Removed ",
+                "places z Added "
+            ]
         );
         assert_eq!(compare(&old, &old), []);
     }

@@ -81,7 +81,9 @@ pub async fn events(
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     for (name, value) in fixed {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
     }
     Ok(response)
 }
@@ -93,7 +95,12 @@ fn read_topics(text: Option<&str>) -> Result<Vec<Topic>, Problem> {
     text.split(',')
         .map(|word| Topic::ALL.into_iter().find(|topic| topic.as_str() == word.trim()))
         .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| Problem::new(Code::BadQuery, "topics are alarms, orders and readings, separated by commas"))
+        .ok_or_else(|| {
+            Problem::new(
+                Code::BadQuery,
+                "topics are alarms, orders and readings, separated by commas",
+            )
+        })
 }
 
 /// One connected client.
@@ -125,7 +132,11 @@ impl Listener {
         place: OwnedSemaphorePermit,
     ) -> Self {
         http.metrics.live_listeners.inc();
-        let Joined { missed, newest, signals } = http.live.join(last);
+        let Joined {
+            missed,
+            newest,
+            signals,
+        } = http.live.join(last);
         let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first piece gives a new client a number to resume from, before anything has happened.
@@ -188,10 +199,16 @@ impl Listener {
             return None;
         }
         let json = event.json(|| self.http.names())?;
-        Some(format!("event: {}\nid: {}\ndata: {json}\n\n", event.name(), event.id))
+        Some(format!(
+            "event: {}\nid: {}\ndata: {json}\n\n",
+            event.name(),
+            event.id
+        ))
     }
 }
 
 fn reset(newest: EventId) -> String {
-    format!("event: reset\nid: {newest}\ndata: {{\"reason\":\"events were lost; fetch everything again\"}}\n\n")
+    format!(
+        "event: reset\nid: {newest}\ndata: {{\"reason\":\"events were lost; fetch everything again\"}}\n\n"
+    )
 }

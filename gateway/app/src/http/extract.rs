@@ -203,7 +203,9 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
             .ok_or_else(|| {
                 Problem::new(
                     Code::BadIdempotencyKey,
-                    format!("an idempotency key has 1 to {MAX_KEY} visible ASCII characters; a UUID is a good one"),
+                    format!(
+                        "an idempotency key has 1 to {MAX_KEY} visible ASCII characters; a UUID is a good one"
+                    ),
                 )
             })
     }

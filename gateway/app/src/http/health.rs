@@ -61,6 +61,9 @@ pub(super) async fn document() -> Result<Response, Problem> {
     static TEXT: LazyLock<Option<String>> = LazyLock::new(|| routes::openapi_json().ok());
     match TEXT.as_deref() {
         Some(text) => Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response()),
-        None => Err(Problem::new(Code::Internal, "the description could not be written")),
+        None => Err(Problem::new(
+            Code::Internal,
+            "the description could not be written",
+        )),
     }
 }

@@ -36,7 +36,10 @@ impl Hosts {
             // the bound one; which ones those are is not known when bound to "any".
             Ok(address) => {
                 let address = address.to_canonical();
-                address.is_loopback() || address == self.bound || self.bound.is_unspecified() || self.names.contains(&host)
+                address.is_loopback()
+                    || address == self.bound
+                    || self.bound.is_unspecified()
+                    || self.names.contains(&host)
             }
             Err(_) => host == "localhost" || host.ends_with(".localhost") || self.names.contains(&host),
         }

@@ -207,7 +207,11 @@ struct Ring {
 
 impl Ring {
     fn push(&mut self, commit: u64, what: What) -> Arc<Event> {
-        let place = if commit == self.newest.commit { self.newest.place + 1 } else { 1 };
+        let place = if commit == self.newest.commit {
+            self.newest.place + 1
+        } else {
+            1
+        };
         let id = EventId { commit, place }.max(EventId {
             place: self.newest.place + 1,
             ..self.newest
@@ -217,7 +221,9 @@ impl Ring {
         self.weight += event.weight();
         self.events.push_back(Arc::clone(&event));
         while self.weight > RING {
-            let Some(oldest) = self.events.pop_front() else { break };
+            let Some(oldest) = self.events.pop_front() else {
+                break;
+            };
             self.weight -= oldest.weight();
             self.before = Some(oldest.id);
         }
@@ -269,7 +275,8 @@ impl LiveFeed {
     /// The newest readings of these points.
     pub fn latest(&self, keys: impl Iterator<Item = PointKey>) -> FxHashMap<PointKey, Reading> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.filter_map(|key| Some((key, latest.get(&key)?.clone()))).collect()
+        keys.filter_map(|key| Some((key, latest.get(&key)?.clone())))
+            .collect()
     }
 
     /// Takes in what the pipeline committed, in its order.
@@ -419,10 +426,20 @@ mod tests {
     #[test]
     fn readings_of_one_commit_travel_together() {
         let feed = LiveFeed::default();
-        feed.take(vec![reading(7, 1, 1), reading(7, 2, 1), alarm(7), reading(8, 1, 2)]);
+        feed.take(vec![
+            reading(7, 1, 1),
+            reading(7, 2, 1),
+            alarm(7),
+            reading(8, 1, 2),
+        ]);
         assert_eq!(missed(&feed, "7.1").unwrap(), ["7.2", "8.1"]);
         assert_eq!(missed(&feed, "8.1").unwrap(), [""; 0]);
-        assert_eq!(feed.latest([PointKey(1)].into_iter())[&PointKey(1)].observed.as_millis(), 2);
+        assert_eq!(
+            feed.latest([PointKey(1)].into_iter())[&PointKey(1)]
+                .observed
+                .as_millis(),
+            2
+        );
     }
 
     #[test]

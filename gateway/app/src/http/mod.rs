@@ -6,33 +6,33 @@
 //! Read in this order: [`routes`] (what there is), [`layers`] (what every request passes), [`permission`] (who may
 //! do what), [`problem`] (what a refusal looks like), [`command`] (how a change is made), then the resources.
 
-pub mod routes;
-pub mod layers;
-pub mod serve;
-pub mod permission;
 pub mod auth;
-pub mod host;
-pub mod problem;
 pub mod extract;
+pub mod host;
+pub mod layers;
 pub mod page;
+pub mod permission;
+pub mod problem;
 pub mod readers;
+pub mod routes;
+pub mod serve;
 pub mod view;
 pub mod wire;
 
-pub mod command;
 pub mod alarms;
-pub mod orders;
-pub mod points;
+pub mod command;
+pub mod deliveries;
+pub mod engine;
 pub mod estate;
 mod estate_diff;
-pub mod deliveries;
+pub mod health;
+pub mod orders;
+pub mod points;
 pub mod rejects;
 pub mod tokens;
-pub mod engine;
-pub mod health;
 
-pub mod live;
 pub mod events;
+pub mod live;
 
 pub mod status;
 mod status_text;

@@ -46,7 +46,10 @@ pub struct OrdersQuery {
 pub(super) fn wire(http: &Http, row: &OrderRow) -> Result<Order, Problem> {
     let order = serde_json::from_slice(&row.document).map_err(|error| {
         tracing::error!(%error, order = %row.id, "read the document of an order");
-        Problem::new(Code::StoreFailed, format!("the document of {} cannot be read", row.id))
+        Problem::new(
+            Code::StoreFailed,
+            format!("the document of {} cannot be read", row.id),
+        )
     })?;
     Ok(Order::new(&order, &http.names()))
 }
@@ -54,7 +57,10 @@ pub(super) fn wire(http: &Http, row: &OrderRow) -> Result<Order, Problem> {
 /// Orders, newest first
 #[utoipa::path(get, path = "/orders", tag = "orders", params(OrdersQuery),
     responses((status = 200, body = Page<Order>)))]
-pub async fn list(State(http): State<Arc<Http>>, Query(query): Query<OrdersQuery>) -> Result<Json<Page<Order>>, Problem> {
+pub async fn list(
+    State(http): State<Arc<Http>>,
+    Query(query): Query<OrdersQuery>,
+) -> Result<Json<Page<Order>>, Problem> {
     let role = query.role.map(|role| match role {
         Trade::Repair => "repair".to_owned(),
         Trade::Cleaning => "cleaning".to_owned(),
@@ -68,14 +74,25 @@ pub async fn list(State(http): State<Arc<Http>>, Query(query): Query<OrdersQuery
         priority: query.priority.map(rank),
         ..OrderFilter::default()
     };
-    let ask = Ask::new(query.limit, query.cursor.as_deref(), &format!("orders {filter:?}"))?;
+    let ask = Ask::new(
+        query.limit,
+        query.cursor.as_deref(),
+        &format!("orders {filter:?}"),
+    )?;
     let rows = Rows {
         before: ask.after_number()?.map(OrderId),
         limit: ask.limit + 1,
     };
-    let rows = http.readers.query(move |reader| reader.orders(&filter, rows)).await?;
+    let rows = http
+        .readers
+        .query(move |reader| reader.orders(&filter, rows))
+        .await?;
     let page = ask.page(rows, |row| row.id.0.to_string());
-    let items = page.items.iter().map(|row| wire(&http, row)).collect::<Result<_, _>>()?;
+    let items = page
+        .items
+        .iter()
+        .map(|row| wire(&http, row))
+        .collect::<Result<_, _>>()?;
     Ok(Json(Page {
         items,
         next_cursor: page.next_cursor,

@@ -40,7 +40,10 @@ pub struct PointsQuery {
 /// Points with their newest readings, in the order in which they first spoke
 #[utoipa::path(get, path = "/points", tag = "points", params(PointsQuery),
     responses((status = 200, body = Page<Point>)))]
-pub async fn list(State(http): State<Arc<Http>>, Query(query): Query<PointsQuery>) -> Result<Json<Page<Point>>, Problem> {
+pub async fn list(
+    State(http): State<Arc<Http>>,
+    Query(query): Query<PointsQuery>,
+) -> Result<Json<Page<Point>>, Problem> {
     let filter = format!("points {:?} {:?} {:?}", query.device, query.asset, query.measure);
     let ask = Ask::new(query.limit, query.cursor.as_deref(), &filter)?;
     let after = ask.after_number()?;
@@ -54,10 +57,20 @@ pub async fn list(State(http): State<Arc<Http>>, Query(query): Query<PointsQuery
                 .as_ref()
                 .is_none_or(|asset| names.asset_of(row).is_some_and(|watched| watched.id == *asset))
     };
-    let rows: Vec<_> = names.points.all().into_iter().filter(passes).take(ask.limit + 1).collect();
+    let rows: Vec<_> = names
+        .points
+        .all()
+        .into_iter()
+        .filter(passes)
+        .take(ask.limit + 1)
+        .collect();
     let latest = http.live.latest(rows.iter().map(|row| row.key));
     let page = ask.page(rows, |row| row.key.0.to_string());
-    let items = page.items.iter().map(|row| Point::new(row, latest.get(&row.key), &names)).collect();
+    let items = page
+        .items
+        .iter()
+        .map(|row| Point::new(row, latest.get(&row.key), &names))
+        .collect();
     Ok(Json(Page {
         items,
         next_cursor: page.next_cursor,
@@ -123,10 +136,16 @@ pub async fn readings(
         }
     };
     if from >= to {
-        return Err(Problem::new(Code::BadQuery, format!("from ({from}) must be before to ({to})")));
+        return Err(Problem::new(
+            Code::BadQuery,
+            format!("from ({from}) must be before to ({to})"),
+        ));
     }
     let (key, limit) = (row.key, ask.limit);
-    let page = http.readers.query(move |reader| reader.samples(key, from, to, limit, after)).await?;
+    let page = http
+        .readers
+        .query(move |reader| reader.samples(key, from, to, limit, after))
+        .await?;
     let items = page.samples.into_iter().map(|sample| {
         Reading::from(&DomainReading {
             point: key,
@@ -143,7 +162,13 @@ pub async fn readings(
 }
 
 fn write_place(from: Timestamp, to: Timestamp, next: SampleCursor) -> String {
-    format!("{}/{}/{}/{}", from.as_millis(), to.as_millis(), next.observed.as_millis(), next.given)
+    format!(
+        "{}/{}/{}/{}",
+        from.as_millis(),
+        to.as_millis(),
+        next.observed.as_millis(),
+        next.given
+    )
 }
 
 fn read_place(text: &str) -> Result<(Timestamp, Timestamp, SampleCursor), Problem> {
@@ -152,7 +177,9 @@ fn read_place(text: &str) -> Result<(Timestamp, Timestamp, SampleCursor), Proble
     let mut time = || parts.next()?.parse().ok().map(Timestamp::from_millis);
     let times = (time(), time(), time());
     match (times, parts.next().and_then(|given| given.parse().ok())) {
-        ((Some(from), Some(to), Some(observed)), Some(given)) => Ok((from, to, SampleCursor { observed, given })),
+        ((Some(from), Some(to), Some(observed)), Some(given)) => {
+            Ok((from, to, SampleCursor { observed, given }))
+        }
         _ => Err(wrong()),
     }
 }

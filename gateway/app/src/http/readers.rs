@@ -28,7 +28,10 @@ struct Loan {
 impl Drop for Loan {
     fn drop(&mut self) {
         if let Some(reader) = self.reader.take() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+            self.idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(reader);
         }
     }
 }
@@ -36,7 +39,9 @@ impl Drop for Loan {
 impl Readers {
     /// A pool over the ledger in `data`.
     pub fn open(data: &Path) -> Result<Self, OpenError> {
-        let readers = (0..READERS).map(|_| Reader::open(data)).collect::<Result<Vec<_>, _>>()?;
+        let readers = (0..READERS)
+            .map(|_| Reader::open(data))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             places: Arc::new(Semaphore::new(readers.len())),
             idle: Arc::new(Mutex::new(readers)),
@@ -63,7 +68,10 @@ impl Readers {
             Ok(Some(Ok(value))) => Ok(value),
             Ok(Some(Err(error))) => {
                 tracing::error!(error = %chain(&error), "read the ledger");
-                Err(Problem::new(Code::StoreFailed, "the ledger could not be read; `linli doctor` looks at the file"))
+                Err(Problem::new(
+                    Code::StoreFailed,
+                    "the ledger could not be read; `linli doctor` looks at the file",
+                ))
             }
             Ok(None) | Err(_) => Err(Problem::new(Code::Internal, "the query was not finished")),
         }

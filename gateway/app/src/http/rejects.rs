@@ -12,7 +12,10 @@ use std::sync::Arc;
 
 /// Messages that could not be used, newest first
 #[utoipa::path(get, path = "/rejects", tag = "field", params(PageQuery), responses((status = 200, body = Page<Reject>)))]
-pub async fn list(State(http): State<Arc<Http>>, Query(query): Query<PageQuery>) -> Result<Json<Page<Reject>>, Problem> {
+pub async fn list(
+    State(http): State<Arc<Http>>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<Reject>>, Problem> {
     let ask = Ask::new(query.limit, query.cursor.as_deref(), "rejects")?;
     let rows = Rows {
         before: ask.after_number()?.and_then(|number| i64::try_from(number).ok()),

@@ -1,7 +1,8 @@
 //! Every route, once: the router and the OpenAPI document are made from the same list and cannot drift apart.
 
 use super::{
-    Http, alarms, deliveries, engine, estate, events, health, layers, orders, points, problem, rejects, status, tokens,
+    Http, alarms, deliveries, engine, estate, events, health, layers, orders, points, problem, rejects,
+    status, tokens,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -11,8 +12,8 @@ use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder, SecurityRequirement,
-    ServerBuilder,
+    ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder,
+    SecurityRequirement, ServerBuilder,
 };
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -73,7 +74,11 @@ pub fn router(http: Arc<Http>) -> Router {
         .route("/assets/status.css", get(status::style))
         .route("/api/v1/openapi.json", get(health::document))
         .fallback(|| async {
-            problem::Problem::new(problem::Code::UnknownRoute, "GET /api/v1/openapi.json lists every address").into_response()
+            problem::Problem::new(
+                problem::Code::UnknownRoute,
+                "GET /api/v1/openapi.json lists every address",
+            )
+            .into_response()
         });
     shell(router, http)
 }
@@ -97,7 +102,12 @@ pub fn openapi() -> OpenApi {
         .title("Linli 邻里")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(include_str!("openapi.md")))
-        .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
+        .license(Some(
+            LicenseBuilder::new()
+                .name("Apache-2.0")
+                .identifier(Some("Apache-2.0"))
+                .build(),
+        ))
         .build();
     let mut document = OpenApiBuilder::from(described).info(info).build();
     document.servers = Some(vec![ServerBuilder::new().url("/").build()]);
@@ -113,16 +123,27 @@ pub fn openapi() -> OpenApi {
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
     for (path, item) in &mut document.paths.paths {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.patch,
+        ];
         for operation in operations.into_iter().flatten() {
             let refusal = ResponseBuilder::new()
                 .description("Why it was not done (RFC 9457)")
                 .content(
                     problem::PROBLEM_JSON,
-                    ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build(),
+                    ContentBuilder::new()
+                        .schema(Some(Ref::from_schema_name("Problem")))
+                        .build(),
                 )
                 .build();
-            operation.responses.responses.insert("default".into(), RefOr::T(refusal));
+            operation
+                .responses
+                .responses
+                .insert("default".into(), RefOr::T(refusal));
             if path.starts_with(BASE) && !path.ends_with("/version") {
                 let none: [&str; 0] = [];
                 operation.security = Some(vec![SecurityRequirement::new(BEARER, none)]);

@@ -42,7 +42,12 @@ pub async fn serve(listener: TcpListener, http: Arc<Http>, shutdown: Cancellatio
     }
 }
 
-async fn accept(listener: TcpListener, router: Router, shutdown: &CancellationToken, streams: CancellationToken) {
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    shutdown: &CancellationToken,
+    streams: CancellationToken,
+) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -73,7 +78,10 @@ async fn accept(listener: TcpListener, router: Router, shutdown: &CancellationTo
     streams.cancel();
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(SHUTDOWN_DEADLINE, all_ended).await.is_err() {
-        tracing::warn!(connections = connections.len(), "http connections cut at shutdown");
+        tracing::warn!(
+            connections = connections.len(),
+            "http connections cut at shutdown"
+        );
     }
     connections.shutdown().await;
 }

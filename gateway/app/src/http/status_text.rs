@@ -136,7 +136,11 @@ const CODES: &[(&str, &str, &str)] = &[
     ("signal.rssi", "信号强度", "Signal"),
     ("signal.snr", "信噪比", "Signal to noise"),
     ("gateway.broker_connected", "消息服务器已连接", "Broker connected"),
-    ("gateway.broker_dropped", "消息服务器丢弃", "Dropped by the broker"),
+    (
+        "gateway.broker_dropped",
+        "消息服务器丢弃",
+        "Dropped by the broker",
+    ),
     ("gateway.bus_ok", "总线正常", "Bus well"),
     ("gateway.disk_free", "磁盘剩余", "Disk free"),
 ];
@@ -188,7 +192,15 @@ mod tests {
             let word = word.as_str().unwrap();
             assert_ne!(code(Language::Zh, word), word);
         }
-        for word in ["P1", "P4", "active_unack", "rtn_unack", "dispatched", "pending_verification", "cleaning"] {
+        for word in [
+            "P1",
+            "P4",
+            "active_unack",
+            "rtn_unack",
+            "dispatched",
+            "pending_verification",
+            "cleaning",
+        ] {
             assert_ne!(code(Language::En, word), word);
         }
     }

@@ -39,16 +39,30 @@ pub async fn add(
     let NewToken { name, role } = body.value;
     let name = name.trim();
     if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
-        return Err(Problem::new(Code::InvalidBody, format!("a name has 1 to {MAX_NAME} characters on one line")));
+        return Err(Problem::new(
+            Code::InvalidBody,
+            format!("a name has 1 to {MAX_NAME} characters on one line"),
+        ));
     }
     let _one_at_a_time = http.editing.lock().await;
-    let good: Vec<TokenRow> = http.tokens.list().into_iter().filter(|row| row.revoked.is_none()).collect();
+    let good: Vec<TokenRow> = http
+        .tokens
+        .list()
+        .into_iter()
+        .filter(|row| row.revoked.is_none())
+        .collect();
     if good.len() >= MAX_TOKENS {
-        return Err(Problem::new(Code::Refused, format!("there are {MAX_TOKENS} tokens; revoke one first")));
+        return Err(Problem::new(
+            Code::Refused,
+            format!("there are {MAX_TOKENS} tokens; revoke one first"),
+        ));
     }
     // The name is what orders remember, so two people must not share one.
     if good.iter().any(|row| row.name == name) {
-        return Err(Problem::new(Code::Refused, format!("there is a token named {name:?}; rotate or revoke it")));
+        return Err(Problem::new(
+            Code::Refused,
+            format!("there is a token named {name:?}; rotate or revoke it"),
+        ));
     }
     let (row, secret) = auth::mint(name, role, http.clock.now().wall).map_err(|e| not_minted(&e))?;
     store(&http, &principal, &row).await?;
@@ -85,9 +99,16 @@ pub async fn revoke(
     let _one_at_a_time = http.editing.lock().await;
     let mut row = good(&http, &id)?;
     let manages = |row: &TokenRow| row.role == Role::Manager.as_str() && row.revoked.is_none();
-    let others = http.tokens.list().iter().any(|other| other.id != row.id && manages(other));
+    let others = http
+        .tokens
+        .list()
+        .iter()
+        .any(|other| other.id != row.id && manages(other));
     if manages(&row) && !others {
-        return Err(Problem::new(Code::Refused, "this is the last manager's token; add another one first"));
+        return Err(Problem::new(
+            Code::Refused,
+            "this is the last manager's token; add another one first",
+        ));
     }
     row.revoked = Some(http.clock.now().wall);
     store(&http, &principal, &row).await?;
@@ -96,9 +117,15 @@ pub async fn revoke(
 
 /// The token with this id, unless it is revoked.
 fn good(http: &Http, id: &str) -> Result<TokenRow, Problem> {
-    let row = http.tokens.get(id).ok_or_else(|| Problem::not_found("token", id))?;
+    let row = http
+        .tokens
+        .get(id)
+        .ok_or_else(|| Problem::not_found("token", id))?;
     if row.revoked.is_some() {
-        return Err(Problem::new(Code::InvalidTransition, "the token is revoked; add a new one"));
+        return Err(Problem::new(
+            Code::InvalidTransition,
+            "the token is revoked; add a new one",
+        ));
     }
     Ok(row)
 }
@@ -106,7 +133,10 @@ fn good(http: &Http, id: &str) -> Result<TokenRow, Problem> {
 /// Commits the row, and only then goes by it.
 async fn store(http: &Http, principal: &Principal, row: &TokenRow) -> Result<(), Problem> {
     let (token, author) = (row.clone(), principal.name.to_string());
-    let asked = http.door.ask(|reply| Request::Token { token, author, reply }).await;
+    let asked = http
+        .door
+        .ask(|reply| Request::Token { token, author, reply })
+        .await;
     asked.and_then(|done| done).map_err(|e| failed(&e))?;
     http.tokens.put(row);
     Ok(())

@@ -40,7 +40,9 @@ impl PointTable {
     /// The point with this id, or with this number written as `P12`.
     pub fn find(&self, text: &str) -> Option<&Arc<PointRow>> {
         let by_id = text.parse::<PointId>().ok().and_then(|id| self.by_id.get(&id));
-        let key = by_id.copied().or_else(|| text.strip_prefix('P')?.parse().ok().map(PointKey));
+        let key = by_id
+            .copied()
+            .or_else(|| text.strip_prefix('P')?.parse().ok().map(PointKey));
         key.and_then(|key| self.get(key))
     }
 
@@ -90,7 +92,9 @@ impl Names {
 
     /// The id of a point; its number when it is not known.
     pub fn point(&self, key: PointKey) -> String {
-        self.points.get(key).map_or_else(|| key.to_string(), |row| row.id.to_string())
+        self.points
+            .get(key)
+            .map_or_else(|| key.to_string(), |row| row.id.to_string())
     }
 
     /// A device of the estate.
@@ -101,7 +105,9 @@ impl Names {
     /// The asset a point watches.
     pub fn asset_of(&self, row: &PointRow) -> Option<&Asset> {
         let measure: Measure = row.measure.parse().ok()?;
-        let index = self.device(&row.device)?.asset_of(measure, row.instance.as_deref())?;
+        let index = self
+            .device(&row.device)?
+            .asset_of(measure, row.instance.as_deref())?;
         self.estate.asset(index)
     }
 }

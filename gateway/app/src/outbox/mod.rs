@@ -7,19 +7,22 @@
 //!
 //! It does not decide who is told (that is the estate's rules and the routes), and it never writes the ledger.
 
-pub mod plan;
 mod event;
-pub mod worker;
+pub mod plan;
+
 mod flights;
 mod outlet;
+pub mod policy;
 mod queue;
 mod settle;
-pub mod policy;
+pub mod worker;
+
 pub mod signature;
 pub mod webhook;
 pub mod wecom;
-mod outbound;
+
 pub mod address;
+mod outbound;
 
 use async_trait::async_trait;
 use linli_domain::time::Now;

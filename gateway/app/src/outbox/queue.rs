@@ -1,9 +1,9 @@
 //! One channel's share of the queue: which of the due deliveries go next, alone or summed up. Pure but for the
 //! catalogue of texts.
 
+use super::Message;
 use super::policy::{Lane, Schedule};
 use super::wecom::{Card, MAX_MARKDOWN_BYTES};
-use super::Message;
 use crate::messages::{self, Key};
 use linli_ledger::Delivery;
 use serde::Deserialize;

@@ -23,7 +23,7 @@ pub enum Logged {
 }
 
 /// Called with the commit that holds a request, or with why there is none.
-pub type Answer = Box<dyn FnOnce(Result<CommitId, Failed>) + Send>;
+pub(super) type Answer = Box<dyn FnOnce(Result<CommitId, Failed>) + Send>;
 
 /// Rows and debts of the batch under construction.
 #[derive(Default)]
@@ -100,8 +100,15 @@ impl OpenBatch {
         self.rejects.push(store::RejectRow {
             at,
             origin: origin.chars().take(256).collect(),
-            reason: format!("{}: {}", refused.reason, refused.detail.chars().take(256).collect::<String>()),
-            payload: payload.get(..store::MAX_REJECT_PAYLOAD).unwrap_or(payload).to_vec(),
+            reason: format!(
+                "{}: {}",
+                refused.reason,
+                refused.detail.chars().take(256).collect::<String>()
+            ),
+            payload: payload
+                .get(..store::MAX_REJECT_PAYLOAD)
+                .unwrap_or(payload)
+                .to_vec(),
         });
     }
 

@@ -10,11 +10,11 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// When each reason was last heard, and how often it was swallowed since.
 #[derive(Debug, Default)]
-pub struct Complaints(BTreeMap<&'static str, (Monotonic, u64)>);
+pub(super) struct Complaints(BTreeMap<&'static str, (Monotonic, u64)>);
 
 impl Complaints {
     /// Writes a line unless the same reason was heard within the last second.
-    pub fn refused(&mut self, refused: &Refused, origin: &str, now: &Now) {
+    pub(super) fn refused(&mut self, refused: &Refused, origin: &str, now: &Now) {
         if let Some(swallowed) = self.may_speak(refused.reason, now) {
             tracing::warn!(reason = refused.reason, origin, detail = %refused.detail, swallowed, "frame refused");
         }
@@ -43,7 +43,12 @@ mod tests {
     #[test]
     fn a_flood_is_one_line_a_second_with_its_count() {
         let mut complaints = Complaints::default();
-        let at = |ms| Now { wall: Timestamp::from_millis(0), monotonic: Monotonic(ms), boot: BootId(1), trusted: true };
+        let at = |ms| Now {
+            wall: Timestamp::from_millis(0),
+            monotonic: Monotonic(ms),
+            boot: BootId(1),
+            trusted: true,
+        };
         assert_eq!(complaints.may_speak("not_json", &at(0)), Some(0));
         assert_eq!(complaints.may_speak("not_json", &at(1)), None);
         assert_eq!(complaints.may_speak("unknown_device", &at(2)), Some(0));

@@ -58,7 +58,10 @@ pub struct Core {
 
 impl Core {
     /// Puts the parts together around an empty batch.
-    #[allow(clippy::too_many_arguments, reason = "the parts of the pipeline, named once in the composition root")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the parts of the pipeline, named once in the composition root"
+    )]
     pub fn new(
         engine: Engine,
         estate_version: u32,
@@ -128,14 +131,20 @@ impl Core {
             Frame::Mqtt(message) => {
                 if let Some(packet) = message.packet {
                     let key = (message.session, packet);
-                    if self.once.packet_seen(key, message.duplicate, &message.topic, &message.payload) {
+                    if self
+                        .once
+                        .packet_seen(key, message.duplicate, &message.topic, &message.payload)
+                    {
                         return Ok(false);
                     }
                 }
                 self.understanding.mqtt(message, estate, out)?;
                 if let Some((identity, bytes)) = &out.identity {
                     let at = message.received.wall;
-                    if self.once.lorawan_seen(identity.dev_eui, identity.f_port, identity.f_cnt, bytes, at) {
+                    if self
+                        .once
+                        .lorawan_seen(identity.dev_eui, identity.f_port, identity.f_cnt, bytes, at)
+                    {
                         return Ok(false);
                     }
                 }
@@ -150,7 +159,10 @@ impl Core {
     }
 
     fn refuse(&mut self, frame: &Frame, refused: &Refused, now: &Now) {
-        self.metrics.messages_rejected.with_label_values(&[refused.reason]).inc();
+        self.metrics
+            .messages_rejected
+            .with_label_values(&[refused.reason])
+            .inc();
         let (origin, payload) = frame.origin();
         self.complaints.refused(refused, &origin, now);
         self.batch.reject(now.wall, &origin, refused, payload);
@@ -158,7 +170,10 @@ impl Core {
 
     /// Binds a value to its point, drops it when it came before, and lets the engine see it.
     fn seen(&mut self, device: DeviceIndex, seen: Seen, lorawan: bool, received: Timestamp, now: &Now) {
-        let point = match self.engine.point_of(device, seen.measure, seen.instance.as_deref()) {
+        let point = match self
+            .engine
+            .point_of(device, seen.measure, seen.instance.as_deref())
+        {
             Some(point) => point,
             None => match self.new_point(device, &seen, now) {
                 Some(point) => point,
@@ -168,10 +183,19 @@ impl Core {
         if seen.own_time && !lorawan && self.came_before(point, &seen) {
             return;
         }
-        let reading = Reading { point, observed: seen.observed, received, value: seen.value, quality: seen.quality };
+        let reading = Reading {
+            point,
+            observed: seen.observed,
+            received,
+            value: seen.value,
+            quality: seen.quality,
+        };
         self.batch.at(*now);
         if seen.own_time {
-            self.fresh.entry(point).or_default().push((seen.observed, self.batch.log.len()));
+            self.fresh
+                .entry(point)
+                .or_default()
+                .push((seen.observed, self.batch.log.len()));
         }
         let given = !seen.historical;
         if given {
@@ -187,7 +211,9 @@ impl Core {
             self.metrics.readings_late.inc();
         }
         if self.batch.readings < super::door::LIVE_EVENTS {
-            self.batch.live.push(Live::Reading(self.next_commit(), reading.clone()));
+            self.batch
+                .live
+                .push(Live::Reading(self.next_commit(), reading.clone()));
         }
         self.batch.readings += 1;
         self.batch.log.push(Logged::Reading(reading, given));
@@ -195,13 +221,22 @@ impl Core {
 
     /// Whether the point already has a reading of this own time. The first committed one stays.
     fn came_before(&mut self, point: PointKey, seen: &Seen) -> bool {
-        let in_batch = self.fresh.get(&point).and_then(|all| all.iter().find(|(t, _)| *t == seen.observed));
+        let in_batch = self
+            .fresh
+            .get(&point)
+            .and_then(|all| all.iter().find(|(t, _)| *t == seen.observed));
         let first = match in_batch {
             Some((_, index)) => match self.batch.log.get(*index) {
                 Some(Logged::Reading(reading, _)) => Some((reading.value.clone(), reading.quality)),
                 _ => None,
             },
-            None if self.ledger.last_observed(point).is_none_or(|last| seen.observed > last) => None,
+            None if self
+                .ledger
+                .last_observed(point)
+                .is_none_or(|last| seen.observed > last) =>
+            {
+                None
+            }
             None => match self.ledger.find(point, seen.observed) {
                 Ok(found) => found.map(|sample| (sample.value, sample.quality)),
                 Err(error) => {
@@ -223,8 +258,12 @@ impl Core {
         let key = self.engine.next_point_key();
         let id = self.engine.estate().device(device)?.id.clone();
         let name = point_id(&id, seen.measure.name(), seen.instance.as_deref()).ok()?;
-        let definition =
-            PointDef { key, device: id.clone(), measure: seen.measure, instance: seen.instance.clone() };
+        let definition = PointDef {
+            key,
+            device: id.clone(),
+            measure: seen.measure,
+            instance: seen.instance.clone(),
+        };
         let input = Input::Point(definition);
         if self.input(now, &input).is_err() {
             return None;
@@ -237,7 +276,8 @@ impl Core {
             instance: seen.instance.as_deref().map(str::to_owned),
         });
         self.batch.live.push(Live::Point(self.next_commit(), key));
-        self.engine.point_of(device, seen.measure, seen.instance.as_deref())
+        self.engine
+            .point_of(device, seen.measure, seen.instance.as_deref())
     }
 
     /// Steps the engine with any input but a reading, logs it and takes its changes.
@@ -253,7 +293,15 @@ impl Core {
 
     fn project(&mut self, changes: Changes, now: &Now) {
         let commit = self.next_commit();
-        project(changes, &self.engine, &self.planner, now.wall, commit, &self.metrics, &mut self.batch);
+        project(
+            changes,
+            &self.engine,
+            &self.planner,
+            now.wall,
+            commit,
+            &self.metrics,
+            &mut self.batch,
+        );
     }
 
     /// The program has started: delays of another boot are re-based before anything else happens.
@@ -281,7 +329,10 @@ impl Core {
         let name = command.action.name();
         match self.input(now, &Input::Command(command)) {
             Err(refusal) => {
-                self.metrics.commands.with_label_values(&[name, refusal.code()]).inc();
+                self.metrics
+                    .commands
+                    .with_label_values(&[name, refusal.code()])
+                    .inc();
                 let _ = reply.send(Err(Failed::Refused(refusal)));
             }
             Ok(answer) => {
@@ -297,7 +348,10 @@ impl Core {
                 }
                 self.batch.urgent = true;
                 self.batch.answers.push(Box::new(move |result| {
-                    let _ = reply.send(result.map(|commit| Answered { commit, reply: answer }));
+                    let _ = reply.send(result.map(|commit| Answered {
+                        commit,
+                        reply: answer,
+                    }));
                 }));
             }
         }
@@ -310,12 +364,23 @@ impl Core {
         }
         let now = self.batch.logged_now.unwrap_or_else(|| self.clock.now());
         let entries: Vec<store::Entry<'_>> = self.batch.log.iter().map(entry).collect();
-        let identities: Vec<_> =
-            self.once.added_lorawan().iter().map(|(hash, expires)| store::Identity { hash: *hash, expires: *expires }).collect();
+        let identities: Vec<_> = self
+            .once
+            .added_lorawan()
+            .iter()
+            .map(|(hash, expires)| store::Identity {
+                hash: *hash,
+                expires: *expires,
+            })
+            .collect();
         let marks: Vec<_> = self
             .once
             .added_packets()
-            .map(|((session, packet), hash)| store::PacketMark { session, packet, hash })
+            .map(|((session, packet), hash)| store::PacketMark {
+                session,
+                packet,
+                hash,
+            })
             .collect();
         let rows = store::Batch {
             entries: &entries,
@@ -357,7 +422,9 @@ impl Core {
     fn count(&self, batch: &OpenBatch, commit: CommitId) {
         self.metrics.commits.inc();
         self.metrics.readings_stored.inc_by(batch.readings as u64);
-        self.metrics.last_commit.set(i64::try_from(commit.0).unwrap_or(i64::MAX));
+        self.metrics
+            .last_commit
+            .set(i64::try_from(commit.0).unwrap_or(i64::MAX));
         #[allow(clippy::cast_precision_loss, reason = "a count of at most a few thousand")]
         self.metrics.commit_frames.observe(batch.frames.len() as f64);
     }
@@ -375,19 +442,33 @@ impl Core {
         for answer in batch.answers {
             answer(Err(Failed::Store(reason.clone())));
         }
-        Uncommitted { storage_failed: matches!(error, CommitError::Io { .. }), reason, frames: batch.frames, permits: batch.permits }
+        Uncommitted {
+            storage_failed: matches!(error, CommitError::Io { .. }),
+            reason,
+            frames: batch.frames,
+            permits: batch.permits,
+        }
     }
 
     /// Does the frames of a refused batch again, in halves, until the one that cannot be stored is alone.
-    pub fn bisect(&mut self, mut frames: Vec<Frame>, done: &mut dyn FnMut(Committed)) -> Result<(), Uncommitted> {
+    pub fn bisect(
+        &mut self,
+        mut frames: Vec<Frame>,
+        done: &mut dyn FnMut(Committed),
+    ) -> Result<(), Uncommitted> {
         let now = self.clock.now();
         if frames.len() == 1 {
             if let Some(frame) = frames.pop() {
-                let refused = Refused { reason: "store_refused", detail: "the ledger could not store it".into() };
+                let refused = Refused {
+                    reason: "store_refused",
+                    detail: "the ledger could not store it".into(),
+                };
                 self.refuse(&frame, &refused, &now);
                 self.batch.owe(frame);
             }
-            return self.commit().map(|committed| committed.into_iter().for_each(&mut *done));
+            return self
+                .commit()
+                .map(|committed| committed.into_iter().for_each(&mut *done));
         }
         let second = frames.split_off(frames.len() / 2);
         for half in [frames, second] {
@@ -440,12 +521,15 @@ impl Uncommitted {
 fn entry(logged: &Logged) -> store::Entry<'_> {
     match logged {
         Logged::Now(now) => store::Entry::Now(*now),
-        Logged::Reading(reading, evaluated) => store::Entry::Reading { reading, evaluated: *evaluated },
+        Logged::Reading(reading, evaluated) => store::Entry::Reading {
+            reading,
+            evaluated: *evaluated,
+        },
         Logged::Input(bytes) => store::Entry::Input(bytes),
     }
 }
 
 /// The binary form of an input in the log.
-pub fn encode(input: &Input) -> Vec<u8> {
+pub(super) fn encode(input: &Input) -> Vec<u8> {
     postcard::to_allocvec(input).unwrap_or_default()
 }

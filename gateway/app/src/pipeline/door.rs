@@ -89,7 +89,10 @@ impl Request {
     pub fn fail(self, why: &Failed) {
         match self {
             Self::Command { reply, .. } | Self::Estate { reply, .. } => drop(reply.send(Err(why.clone()))),
-            Self::Deliveries(_, reply) | Self::Retained(_, reply) | Self::Notify(_, reply) | Self::Token { reply, .. } => {
+            Self::Deliveries(_, reply)
+            | Self::Retained(_, reply)
+            | Self::Notify(_, reply)
+            | Self::Token { reply, .. } => {
                 drop(reply.send(Err(why.clone())));
             }
             Self::Dump(reply) => drop(reply),

@@ -2,17 +2,17 @@
 //!
 //! Everybody else talks to it through the [`Door`]. It does not touch the network.
 
-pub mod door;
-mod thread;
-mod core;
 mod batch;
-mod pace;
-mod understand;
-mod once;
-mod project;
-mod requests;
-mod recover;
 mod complain;
+mod core;
+pub mod door;
+mod once;
+mod pace;
+mod project;
+mod recover;
+mod requests;
+mod thread;
+mod understand;
 
 pub use core::Core;
 pub use door::*;

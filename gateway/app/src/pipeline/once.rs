@@ -12,14 +12,14 @@ use rustc_hash::FxHashMap;
 use std::time::Duration;
 
 /// How long a LoRaWAN frame is remembered.
-pub const LORAWAN_MEMORY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const LORAWAN_MEMORY: Duration = Duration::from_secs(24 * 3600);
 /// Most LoRaWAN frames remembered; past it the oldest are forgotten, which can only store a repeat twice.
-pub const LORAWAN_LIMIT: usize = 500_000;
+pub(super) const LORAWAN_LIMIT: usize = 500_000;
 /// Most packet ids remembered over all sessions; past it new ones are not remembered until old sessions end.
-pub const PACKET_LIMIT: usize = 1 << 20;
+pub(super) const PACKET_LIMIT: usize = 1 << 20;
 
 /// A packet id of one session.
-pub type PacketKey = (u64, u16);
+pub(super) type PacketKey = (u64, u16);
 
 /// What the gateway has seen, and what the running batch adds.
 #[derive(Debug, Default)]
@@ -44,7 +44,14 @@ impl Once {
     }
 
     /// Whether this LoRaWAN frame came before; remembers it when not.
-    pub fn lorawan_seen(&mut self, device: u64, port: u8, counter: u32, payload: &[u8], at: Timestamp) -> bool {
+    pub fn lorawan_seen(
+        &mut self,
+        device: u64,
+        port: u8,
+        counter: u32,
+        payload: &[u8],
+        at: Timestamp,
+    ) -> bool {
         let mut head = Fnv::default();
         head.write(&device.to_le_bytes());
         head.write(&[port]);
@@ -156,18 +163,30 @@ mod tests {
         let mut once = Once::default();
         assert!(!once.lorawan_seen(7, 1, 100, b"\x01", T));
         assert!(once.lorawan_seen(7, 1, 100, b"\x01", T.plus(Duration::from_secs(20 * 60))));
-        assert!(!once.lorawan_seen(7, 1, 100, b"\x00", T), "another payload is another frame");
-        assert!(!once.lorawan_seen(7, 1, 100, b"\x01", T.plus(LORAWAN_MEMORY)), "a day later the counter may repeat");
+        assert!(
+            !once.lorawan_seen(7, 1, 100, b"\x00", T),
+            "another payload is another frame"
+        );
+        assert!(
+            !once.lorawan_seen(7, 1, 100, b"\x01", T.plus(LORAWAN_MEMORY)),
+            "a day later the counter may repeat"
+        );
     }
 
     #[test]
     fn a_redelivery_needs_the_dup_flag_and_the_same_packet() {
         let mut once = Once::default();
         assert!(!once.packet_seen((1, 5), false, "bin/7", b"x"));
-        assert!(!once.packet_seen((1, 6), false, "bin/7", b"x"), "equal readings are both kept");
+        assert!(
+            !once.packet_seen((1, 6), false, "bin/7", b"x"),
+            "equal readings are both kept"
+        );
         assert!(once.packet_seen((1, 5), true, "bin/7", b"x"));
         assert!(!once.packet_seen((2, 5), true, "bin/7", b"x"), "another session");
-        assert!(!once.packet_seen((1, 5), false, "bin/7", b"x"), "without DUP it is a new message");
+        assert!(
+            !once.packet_seen((1, 5), false, "bin/7", b"x"),
+            "without DUP it is a new message"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 /// Most messages in one commit.
-pub const MAX_MESSAGES: usize = 2_000;
+pub(super) const MAX_MESSAGES: usize = 2_000;
 /// A window up to this size leaves no room for a delay.
 const SMALL_WINDOW: usize = 100;
 /// Nothing arriving for this long with messages unacknowledged looks like a full window.
@@ -60,7 +60,14 @@ pub struct Pace {
 impl Pace {
     /// `delay` is the longest a reading waits; `announced` the largest receive maximum of the connections.
     pub fn new(delay: Duration, announced: usize) -> Self {
-        Self { delay, announced: announced.max(1), learnt: None, candidate: None, stalled_at: None, idle_commits: 0 }
+        Self {
+            delay,
+            announced: announced.max(1),
+            learnt: None,
+            candidate: None,
+            stalled_at: None,
+            idle_commits: 0,
+        }
     }
 
     /// The window in use: learnt, else announced.
@@ -71,7 +78,11 @@ impl Pace {
     /// What to do now.
     pub fn decide(&self, load: &Load) -> Decision {
         if load.messages == 0 && !load.urgent {
-            return if load.inbox_empty { Decision::Wait(Duration::MAX) } else { Decision::Gather };
+            return if load.inbox_empty {
+                Decision::Wait(Duration::MAX)
+            } else {
+                Decision::Gather
+            };
         }
         let full = load.messages >= MAX_MESSAGES || load.unacknowledged * 2 >= self.window().max(2);
         if full && (load.inbox_empty || load.messages >= MAX_MESSAGES || self.window() > SMALL_WINDOW) {
@@ -92,7 +103,9 @@ impl Pace {
     /// A batch was committed and its acknowledgements are on their way.
     pub fn committed(&mut self, load: &Load) {
         let stalled = load.unacknowledged > 0 && load.inbox_empty && load.silent >= SILENCE;
-        self.stalled_at = stalled.then_some(load.unacknowledged).or(self.learnt.filter(|_| load.unacknowledged > 0));
+        self.stalled_at = stalled
+            .then_some(load.unacknowledged)
+            .or(self.learnt.filter(|_| load.unacknowledged > 0));
         if self.learnt.is_some_and(|w| load.unacknowledged > w) {
             self.learnt = Some(load.unacknowledged);
         }
@@ -104,7 +117,9 @@ impl Pace {
 
     /// The first arrival after a commit, and how long it took.
     pub fn resumed(&mut self, after: Duration) {
-        let Some(stalled) = self.stalled_at.take() else { return };
+        let Some(stalled) = self.stalled_at.take() else {
+            return;
+        };
         if after > PROMPT {
             self.candidate = None;
             return;
@@ -140,7 +155,10 @@ mod tests {
     fn a_quiet_estate_waits_the_whole_delay_to_spare_the_flash() {
         let pace = Pace::new(DELAY, 1000);
         assert_eq!(pace.decide(&load(0, 0, 0, true)), Decision::Wait(Duration::MAX));
-        assert_eq!(pace.decide(&load(3, 10, 10, true)), Decision::Wait(Duration::from_millis(40)));
+        assert_eq!(
+            pace.decide(&load(3, 10, 10, true)),
+            Decision::Wait(Duration::from_millis(40))
+        );
         assert_eq!(pace.decide(&load(3, 50, 50, true)), Decision::Commit);
     }
 
@@ -154,15 +172,30 @@ mod tests {
     #[test]
     fn an_alarm_does_not_wait() {
         let pace = Pace::new(DELAY, 1000);
-        assert_eq!(pace.decide(&Load { urgent: true, ..load(1, 0, 0, true) }), Decision::Commit);
-        assert_eq!(pace.decide(&Load { urgent: true, ..load(1, 0, 0, false) }), Decision::Gather);
+        assert_eq!(
+            pace.decide(&Load {
+                urgent: true,
+                ..load(1, 0, 0, true)
+            }),
+            Decision::Commit
+        );
+        assert_eq!(
+            pace.decide(&Load {
+                urgent: true,
+                ..load(1, 0, 0, false)
+            }),
+            Decision::Gather
+        );
     }
 
     #[test]
     fn a_window_of_twenty_is_learnt_and_then_the_delay_is_gone() {
         let mut pace = Pace::new(DELAY, 1000);
         for _ in 0..2 {
-            assert_eq!(pace.decide(&load(20, 1, 1, true)), Decision::Wait(Duration::from_millis(49)));
+            assert_eq!(
+                pace.decide(&load(20, 1, 1, true)),
+                Decision::Wait(Duration::from_millis(49))
+            );
             pace.committed(&load(20, 50, 49, true));
             pace.resumed(Duration::from_millis(1));
         }

@@ -12,7 +12,7 @@ use linli_ledger as store;
 use std::sync::Arc;
 
 /// Adds `changes` to the batch.
-pub fn project(
+pub(super) fn project(
     changes: Changes,
     engine: &Engine,
     planner: &Planner,
@@ -29,7 +29,9 @@ pub fn project(
     }
     if !changes.notices.is_empty() {
         batch.urgent = true;
-        batch.deliveries.extend(planner.plan(&changes.notices, engine.estate(), at));
+        batch
+            .deliveries
+            .extend(planner.plan(&changes.notices, engine.estate(), at));
     }
     for event in changes.audit {
         batch.audit.push(store::AuditRow {
@@ -47,7 +49,10 @@ fn alarm(change: &AlarmChange, commit: CommitId, metrics: &Metrics, batch: &mut 
     let (priority, to) = (alarm.priority.to_string(), change.to.display_code());
     let document = serde_json::to_vec(alarm.as_ref()).unwrap_or_default();
     if change.from.is_none_or(|from| from.display_code() != to) {
-        metrics.alarm_transitions.with_label_values(&[priority.as_str(), to]).inc();
+        metrics
+            .alarm_transitions
+            .with_label_values(&[priority.as_str(), to])
+            .inc();
     }
     batch.live.push(Live::Alarm(commit, alarm.id, text(&document)));
     batch.transitions.push(store::TransitionRow {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Format of the engine's snapshot as stored beside its bytes.
-pub const SNAPSHOT_FORMAT: u32 = 1;
+pub(super) const SNAPSHOT_FORMAT: u32 = 1;
 
 /// Why the engine could not be brought back.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,9 @@ pub enum RecoverError {
     #[error("use the estate file as seed: {}", list(.0))]
     Seed(Vec<Problem>),
     /// The snapshot does not fit this program.
-    #[error("restore the engine from snapshot {commit}: install the version that wrote it, or restore a backup")]
+    #[error(
+        "restore the engine from snapshot {commit}: install the version that wrote it, or restore a backup"
+    )]
     Snapshot {
         /// The commit the snapshot was taken at.
         commit: CommitId,
@@ -48,7 +50,11 @@ pub enum RecoverError {
 }
 
 fn list(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// What was brought back.
@@ -64,28 +70,62 @@ pub struct Recovered {
 }
 
 /// Brings the engine back, or seeds an empty ledger with `seed`.
-pub fn recover(ledger: &mut Ledger, seed: &Arc<EstateDoc>, clock: &SharedClock) -> Result<Recovered, RecoverError> {
+pub fn recover(
+    ledger: &mut Ledger,
+    seed: &Arc<EstateDoc>,
+    clock: &SharedClock,
+) -> Result<Recovered, RecoverError> {
     let now = clock.now();
     let seeded = ledger.last_commit() == CommitId(0);
     if seeded {
         plant(ledger, seed, &now)?;
     }
     let once = Once::load(
-        ledger.load_identities(now.wall)?.into_iter().map(|i| (i.hash, i.expires)),
-        ledger.load_packet_marks()?.into_iter().map(|(_, m)| ((m.session, m.packet), m.hash)),
+        ledger
+            .load_identities(now.wall)?
+            .into_iter()
+            .map(|i| (i.hash, i.expires)),
+        ledger
+            .load_packet_marks()?
+            .into_iter()
+            .map(|(_, m)| ((m.session, m.packet), m.hash)),
     );
-    let estate_version = ledger.reader()?.document(ESTATE, ESTATE, None)?.map_or(1, |newest| newest.version);
-    Ok(Recovered { engine: replay(ledger)?, once, estate_version, seeded })
+    let estate_version = ledger
+        .reader()?
+        .document(ESTATE, ESTATE, None)?
+        .map_or(1, |newest| newest.version);
+    Ok(Recovered {
+        engine: replay(ledger)?,
+        once,
+        estate_version,
+        seeded,
+    })
 }
 
 /// The first commit: the estate as version 1, and a snapshot of an engine that has heard nothing.
 fn plant(ledger: &mut Ledger, seed: &Arc<EstateDoc>, now: &Now) -> Result<(), RecoverError> {
     let engine = Engine::new(Arc::clone(seed)).map_err(RecoverError::Seed)?;
     let documents = [estate_row(seed, 1, "seed", now)];
-    let commit = ledger.commit(&store::Batch { documents: &documents, ..store::Batch::at(*now) })?;
-    let bytes = engine.snapshot().map_err(|source| RecoverError::Snapshot { commit, source })?;
-    let snapshot = Snapshot { commit, format: SNAPSHOT_FORMAT, bytes };
-    ledger.seal(store::Budget { now: now.wall, slice: Duration::ZERO }, commit, Some(&snapshot))?;
+    let commit = ledger.commit(&store::Batch {
+        documents: &documents,
+        ..store::Batch::at(*now)
+    })?;
+    let bytes = engine
+        .snapshot()
+        .map_err(|source| RecoverError::Snapshot { commit, source })?;
+    let snapshot = Snapshot {
+        commit,
+        format: SNAPSHOT_FORMAT,
+        bytes,
+    };
+    ledger.seal(
+        store::Budget {
+            now: now.wall,
+            slice: Duration::ZERO,
+        },
+        commit,
+        Some(&snapshot),
+    )?;
     Ok(())
 }
 
@@ -101,7 +141,13 @@ pub fn replay(ledger: &Ledger) -> Result<Engine, RecoverError> {
     ledger.replay(commit, &mut |commit, entry| {
         match (entry, at) {
             (Entry::Now(now), _) => at = Some(now),
-            (Entry::Reading { reading, evaluated: true }, Some(now)) => {
+            (
+                Entry::Reading {
+                    reading,
+                    evaluated: true,
+                },
+                Some(now),
+            ) => {
                 let _ = engine.step_reading(&now, reading, &mut effects);
                 effects.clear();
             }

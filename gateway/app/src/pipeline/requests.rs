@@ -1,8 +1,8 @@
 //! Requests that are rows rather than inputs of the engine: delivery results, tokens, retained messages, estates.
 
 use super::core::Core;
-use super::recover::SNAPSHOT_FORMAT;
 use super::door::{Done as Answered, Failed, Request};
+use super::recover::SNAPSHOT_FORMAT;
 use linli_domain::engine::Input;
 use linli_domain::estate::Estate;
 use linli_domain::time::Now;
@@ -27,7 +27,12 @@ impl Core {
                 self.batch.audit.push(store::AuditRow {
                     at: now.wall,
                     actor: author,
-                    action: if token.revoked.is_some() { "token.revoked" } else { "token.written" }.into(),
+                    action: if token.revoked.is_some() {
+                        "token.revoked"
+                    } else {
+                        "token.written"
+                    }
+                    .into(),
                     subject: token.id.clone(),
                     detail: token.role.clone(),
                 });
@@ -42,7 +47,11 @@ impl Core {
                 self.batch.deliveries.extend(messages);
                 self.answer(reply);
             }
-            Request::Estate { document, actor, reply } => self.estate(document, &actor.name, reply, now),
+            Request::Estate {
+                document,
+                actor,
+                reply,
+            } => self.estate(document, &actor.name, reply, now),
             Request::Command { reply, .. } => {
                 let _ = reply.send(Err(Failed::Stopping));
             }
@@ -73,11 +82,16 @@ impl Core {
             Err(refusal) => drop(reply.send(Err(Failed::Refused(refusal)))),
             Ok(answer) => {
                 self.estate_version = version;
-                self.batch.documents.push(estate_row(&document, version, author, now));
+                self.batch
+                    .documents
+                    .push(estate_row(&document, version, author, now));
                 self.batch.estate = Some(Arc::clone(self.engine.estate()));
                 self.understanding.learn(self.engine.estate());
                 self.batch.answers.push(Box::new(move |result| {
-                    let _ = reply.send(result.map(|commit| Answered { commit, reply: answer }));
+                    let _ = reply.send(result.map(|commit| Answered {
+                        commit,
+                        reply: answer,
+                    }));
                 }));
             }
         }
@@ -89,14 +103,20 @@ impl Core {
     pub fn seal(&mut self, slice: Duration, snapshot: bool) -> Result<bool, StoreError> {
         let commit = self.ledger.last_commit();
         let snapshot = match snapshot.then(|| self.engine.snapshot()).transpose() {
-            Ok(bytes) => bytes.map(|bytes| Snapshot { commit, format: SNAPSHOT_FORMAT, bytes }),
+            Ok(bytes) => bytes.map(|bytes| Snapshot {
+                commit,
+                format: SNAPSHOT_FORMAT,
+                bytes,
+            }),
             Err(error) => {
                 tracing::error!(%error, "the engine could not be written down; the log is kept for a replay");
                 None
             }
         };
         let now = self.clock.now();
-        let sealed = self.ledger.seal(store::Budget { slice, now: now.wall }, commit, snapshot.as_ref())?;
+        let sealed = self
+            .ledger
+            .seal(store::Budget { slice, now: now.wall }, commit, snapshot.as_ref())?;
         self.metrics.sealed_samples.inc_by(sealed.samples as u64);
         self.ledger.checkpoint_if_large()?;
         Ok(sealed.more)
@@ -104,7 +124,7 @@ impl Core {
 }
 
 /// The stored form of a version of the estate.
-pub fn estate_row(
+pub(super) fn estate_row(
     document: &linli_domain::estate::EstateDoc,
     version: u32,
     author: &str,

@@ -39,7 +39,12 @@ pub struct Progress {
 impl Progress {
     /// Before the first commit of this run.
     pub fn new(estate: &std::sync::Arc<linli_domain::estate::Estate>) -> Self {
-        Self { commit: CommitId(0), outbox: true, estate: std::sync::Arc::clone(estate), at: Monotonic(0) }
+        Self {
+            commit: CommitId(0),
+            outbox: true,
+            estate: std::sync::Arc::clone(estate),
+            at: Monotonic(0),
+        }
     }
 }
 
@@ -123,7 +128,11 @@ impl Loop {
     fn load(&self, inbox_empty: bool) -> Load {
         let batch = &self.core.batch;
         Load {
-            messages: if batch.is_empty() { 0 } else { batch.frames.len().max(1) },
+            messages: if batch.is_empty() {
+                0
+            } else {
+                batch.frames.len().max(1)
+            },
             unacknowledged: batch.unacknowledged,
             age: self.oldest.map_or(Duration::ZERO, |oldest| oldest.elapsed()),
             silent: self.newest.elapsed(),
@@ -135,14 +144,24 @@ impl Loop {
     /// How long to wait for an arrival: no longer than the batch, the engine or the heartbeat allow.
     fn patience(&self, most: Duration) -> Duration {
         let now = self.core.clock.now();
-        let wake = self.core.engine.next_wake().map_or(HEARTBEAT, |deadline| deadline.at.since(now.monotonic));
+        let wake = self
+            .core
+            .engine
+            .next_wake()
+            .map_or(HEARTBEAT, |deadline| deadline.at.since(now.monotonic));
         most.min(wake).min(HEARTBEAT).max(Duration::from_micros(200))
     }
 
     fn tick(&mut self) {
         let now = self.core.clock.now();
         let quiet = now.monotonic.since(self.spoke) >= QUIET_TICK;
-        if quiet || self.core.engine.next_wake().is_some_and(|deadline| deadline.is_due(&now)) {
+        if quiet
+            || self
+                .core
+                .engine
+                .next_wake()
+                .is_some_and(|deadline| deadline.is_due(&now))
+        {
             self.spoke = now.monotonic;
             self.core.tick(&now);
             self.oldest.get_or_insert_with(Instant::now);
@@ -178,7 +197,11 @@ impl Loop {
 
     fn request(&mut self, request: Request, now: &Now) {
         match request {
-            Request::Command { command, idempotency, reply } => self.core.command(command, idempotency, reply, now),
+            Request::Command {
+                command,
+                idempotency,
+                reply,
+            } => self.core.command(command, idempotency, reply, now),
             Request::Dump(reply) => {
                 // What the dump shows must be durable, so that a crash right after can be compared with it.
                 self.commit();
@@ -205,7 +228,12 @@ impl Loop {
 
     /// Pays what a commit owes: acknowledgements in one burst per connection, answers, news.
     fn pay(&mut self, committed: Committed) {
-        pay(committed, &self.inbox, &self.progress, self.core.clock.now().monotonic);
+        pay(
+            committed,
+            &self.inbox,
+            &self.progress,
+            self.core.clock.now().monotonic,
+        );
     }
 
     fn recover(&mut self, mut failed: Uncommitted) {
@@ -240,7 +268,10 @@ impl Loop {
     fn wait_for_storage(&mut self) {
         let until = Instant::now() + STORAGE_RETRY;
         let mut kept = Vec::new();
-        while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        while let Some(left) = until
+            .checked_duration_since(Instant::now())
+            .filter(|left| !left.is_zero())
+        {
             match self.inbox.arrivals.recv_timeout(left) {
                 Ok(Arrival::Request(request, _)) => request.fail(&Failed::Store("the storage fails".into())),
                 Ok(Arrival::Stop(done)) => {
@@ -333,5 +364,7 @@ fn pay(committed: Committed, inbox: &Inbox, progress: &watch::Sender<Progress>, 
 
 /// Seconds the oldest of these frames waited since it was received.
 fn lag(frames: &[Frame], now: &Now) -> f64 {
-    frames.first().map_or(0.0, |frame| now.wall.since(frame.received()).as_secs_f64())
+    frames
+        .first()
+        .map_or(0.0, |frame| now.wall.since(frame.received()).as_secs_f64())
 }

@@ -6,8 +6,8 @@
 use crate::config::Subscription;
 use crate::field::{Fact, ModbusFrame, MqttFrame};
 use linli_decode::{
-    Catalogue, ClockWindow, DeviceContext, Event, Frame as Message, LorawanIdentity, Observation, Profile, RejectReason,
-    Rejection, Role, open, plausible,
+    Catalogue, ClockWindow, DeviceContext, Event, Frame as Message, LorawanIdentity, Observation, Profile,
+    RejectReason, Rejection, Role, open, plausible,
 };
 use linli_domain::estate::builtin::GATEWAY;
 use linli_domain::estate::{DeviceIndex, Estate};
@@ -19,7 +19,7 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// Largest payload decoded, in bytes; a larger one is recorded as rejected.
-pub const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
+pub(super) const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
 
 /// One value with its times, not yet bound to a point.
 #[derive(Debug)]
@@ -62,10 +62,16 @@ pub struct Refused {
 
 impl Refused {
     fn new(reason: &'static str, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+        Self {
+            reason,
+            detail: detail.into(),
+        }
     }
     fn decode(reason: RejectReason, detail: impl std::fmt::Display) -> Self {
-        Self { reason: reason.label(), detail: detail.to_string() }
+        Self {
+            reason: reason.label(),
+            detail: detail.to_string(),
+        }
     }
 }
 
@@ -112,19 +118,31 @@ impl Understanding {
 
     /// Looks up profile and geometry of every device of the estate, once.
     pub fn learn(&mut self, estate: &Estate) {
-        self.gateway = DeviceId::new(GATEWAY).ok().and_then(|id| estate.device_by_id(&id));
+        self.gateway = DeviceId::new(GATEWAY)
+            .ok()
+            .and_then(|id| estate.device_by_id(&id));
         self.devices = estate
             .devices()
             .iter()
             .map(|device| {
                 let profile = self.catalogue.get(&device.profile)?;
-                let bin = device.asset.and_then(|asset| estate.asset(asset)).and_then(|asset| asset.bin);
+                let bin = device
+                    .asset
+                    .and_then(|asset| estate.asset(asset))
+                    .and_then(|asset| asset.bin);
                 let bin = bin.map(|b| linli_decode::BinGeometry {
                     empty_distance_mm: b.empty_distance_mm,
                     full_distance_mm: b.full_distance_mm,
                 });
                 let role = device.role.as_deref().and_then(Role::from_name);
-                Some(Known { profile, context: DeviceContext { role, bin, caution: None } })
+                Some(Known {
+                    profile,
+                    context: DeviceContext {
+                        role,
+                        bin,
+                        caution: None,
+                    },
+                })
             })
             .collect();
     }
@@ -132,32 +150,62 @@ impl Understanding {
     /// What an MQTT message says.
     pub fn mqtt(&mut self, frame: &MqttFrame, estate: &Estate, out: &mut Understood) -> Result<(), Refused> {
         if frame.payload.len() > MAX_PAYLOAD_BYTES {
-            return Err(Refused::new("too_large", format!("{} bytes, at most {MAX_PAYLOAD_BYTES}", frame.payload.len())));
+            return Err(Refused::new(
+                "too_large",
+                format!("{} bytes, at most {MAX_PAYLOAD_BYTES}", frame.payload.len()),
+            ));
         }
         let subscription = self
             .subscriptions
             .get(&frame.connection)
             .and_then(|all| all.get(frame.subscription))
-            .ok_or_else(|| Refused::new("no_subscription", "the topic belongs to no configured subscription"))?;
+            .ok_or_else(|| {
+                Refused::new(
+                    "no_subscription",
+                    "the topic belongs to no configured subscription",
+                )
+            })?;
         let received = frame.received.wall;
-        let message =
-            Message { topic: &frame.topic, payload: &frame.payload, retained: frame.retained, received };
+        let message = Message {
+            topic: &frame.topic,
+            payload: &frame.payload,
+            retained: frame.retained,
+            received,
+        };
         let opened = open(subscription.family, &subscription.pattern, &message)?;
         if !matches!(opened.event, Event::Uplink | Event::Status) {
             return Ok(());
         }
-        let device = estate.device_by_mqtt(&frame.connection, &opened.address).ok_or_else(|| {
-            Refused::new("unknown_device", format!("{} is not in the estate: add it, or check its key", opened.address))
-        })?;
-        let known = self.devices.get(device.as_usize()).and_then(Option::as_ref).ok_or_else(|| {
-            Refused::new("no_profile", "the device's profile is not in the catalogue; see `linli check`")
-        })?;
+        let device = estate
+            .device_by_mqtt(&frame.connection, &opened.address)
+            .ok_or_else(|| {
+                Refused::new(
+                    "unknown_device",
+                    format!(
+                        "{} is not in the estate: add it, or check its key",
+                        opened.address
+                    ),
+                )
+            })?;
+        let known = self
+            .devices
+            .get(device.as_usize())
+            .and_then(Option::as_ref)
+            .ok_or_else(|| {
+                Refused::new(
+                    "no_profile",
+                    "the device's profile is not in the catalogue; see `linli check`",
+                )
+            })?;
         out.device = Some(device);
         if let (Some(identity), linli_decode::Body::Bytes { bytes, .. }) = (opened.identity, &opened.body) {
             out.identity = Some((identity, bytes.to_vec()));
         }
         self.scratch.clear();
-        let context = DeviceContext { caution: opened.caution, ..known.context };
+        let context = DeviceContext {
+            caution: opened.caution,
+            ..known.context
+        };
         let own_time = if matches!(opened.body, linli_decode::Body::None) {
             None
         } else {
@@ -177,10 +225,18 @@ impl Understanding {
     }
 
     /// What a Modbus answer (or its absence) says.
-    pub fn modbus(&mut self, frame: &ModbusFrame, estate: &Estate, out: &mut Understood) -> Result<(), Refused> {
-        let device = estate
-            .device_by_id(&frame.device)
-            .ok_or_else(|| Refused::new("unknown_device", format!("{} is not in the estate any more", frame.device)))?;
+    pub fn modbus(
+        &mut self,
+        frame: &ModbusFrame,
+        estate: &Estate,
+        out: &mut Understood,
+    ) -> Result<(), Refused> {
+        let device = estate.device_by_id(&frame.device).ok_or_else(|| {
+            Refused::new(
+                "unknown_device",
+                format!("{} is not in the estate any more", frame.device),
+            )
+        })?;
         let (map, context) = self
             .devices
             .get(device.as_usize())
@@ -215,7 +271,11 @@ impl Understanding {
         for observation in self.scratch.drain(..) {
             let claimed = observation.observed.or(common);
             let (observed, trust) = plausible(claimed, received, self.window);
-            let quality = if observation.quality.is_good() { trust } else { observation.quality };
+            let quality = if observation.quality.is_good() {
+                trust
+            } else {
+                observation.quality
+            };
             out.seen.push(Seen {
                 measure: observation.measure,
                 instance: observation.instance,

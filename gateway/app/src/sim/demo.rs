@@ -53,10 +53,15 @@ pub struct Summary {
 }
 
 /// Runs the demo until its time is over or `stop` is cancelled. `ready` is told where the status page is.
-pub async fn demo(options: DemoOptions, stop: CancellationToken, ready: impl FnOnce(String)) -> Result<Summary> {
+pub async fn demo(
+    options: DemoOptions,
+    stop: CancellationToken,
+    ready: impl FnOnce(String),
+) -> Result<Summary> {
     let document: EstateDoc = toml::from_str(ESTATE).context("read the built-in demo estate")?;
-    let estate = Estate::resolve(Arc::new(document))
-        .map_err(|problems| anyhow::anyhow!("the demo estate has {} problems: {problems:?}", problems.len()))?;
+    let estate = Estate::resolve(Arc::new(document)).map_err(|problems| {
+        anyhow::anyhow!("the demo estate has {} problems: {problems:?}", problems.len())
+    })?;
     let estate = Arc::new(estate);
     let folder = tempfile::tempdir().context("make a temporary folder")?;
     let world = World::new(20_260_131);
@@ -80,8 +85,12 @@ pub async fn demo(options: DemoOptions, stop: CancellationToken, ready: impl FnO
     let gateway = run::start(config).await?;
     let api = Api {
         base: format!("http://{}", gateway.http),
-        token: std::fs::read_to_string(folder.path().join("data/admin.token"))?.trim().to_owned(),
-        client: reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?,
+        token: std::fs::read_to_string(folder.path().join("data/admin.token"))?
+            .trim()
+            .to_owned(),
+        client: reqwest::Client::builder()
+            .timeout(Duration::from_secs(5))
+            .build()?,
     };
     ready(format!("{}/status", api.base));
 
@@ -90,9 +99,20 @@ pub async fn demo(options: DemoOptions, stop: CancellationToken, ready: impl FnO
         user: USER.into(),
         password,
     };
-    tokio::spawn(radio::play(account, Arc::clone(&estate), world.clone(), Arc::clone(&clock), played.clone()));
+    tokio::spawn(radio::play(
+        account,
+        Arc::clone(&estate),
+        world.clone(),
+        Arc::clone(&clock),
+        played.clone(),
+    ));
     tokio::spawn(script::play(Arc::clone(&estate), world.clone(), played.clone()));
-    tokio::spawn(staff::work(api.clone(), Arc::clone(&estate), world, played.clone()));
+    tokio::spawn(staff::work(
+        api.clone(),
+        Arc::clone(&estate),
+        world,
+        played.clone(),
+    ));
 
     let started = clock.now().monotonic;
     match options.duration {
@@ -112,11 +132,22 @@ async fn finish(gateway: Gateway) {
 
 /// Adds up what the gateway itself reports on `/metrics`.
 async fn summarise(api: &Api, seconds: u64) -> Result<Summary> {
-    let text = api.client.get(format!("{}/metrics", api.base)).bearer_auth(&api.token).send().await?.text().await?;
+    let text = api
+        .client
+        .get(format!("{}/metrics", api.base))
+        .bearer_auth(&api.token)
+        .send()
+        .await?
+        .text()
+        .await?;
     let sum = |name: &str, label: &str| -> u64 {
         let lines = text.lines().filter(|l| l.starts_with(name) && l.contains(label));
         let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counters of a short run")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "counters of a short run"
+        )]
         let total = values.sum::<f64>() as u64;
         total
     };
@@ -172,7 +203,10 @@ family = "zigbee2mqtt"
             Some(Transport::RtuOverTcp) => "rtu_over_tcp",
             _ => "tcp",
         };
-        write!(text, "[[modbus]]\nname = \"{bus}\"\n{transport} = \"{address}\"\nperiod = \"1s\"\n")?;
+        write!(
+            text,
+            "[[modbus]]\nname = \"{bus}\"\n{transport} = \"{address}\"\nperiod = \"1s\"\n"
+        )?;
     }
     let path = folder.join("linli.toml");
     std::fs::write(&path, text)?;

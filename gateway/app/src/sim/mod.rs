@@ -3,9 +3,9 @@
 //! The simulation holds no handle to the gateway but what anybody has: the broker's port, the Modbus ports it
 //! serves itself, and an API token. It is not linked into decisions.
 
-pub mod payload;
 mod demo;
 mod module;
+pub mod payload;
 mod radio;
 mod script;
 mod staff;

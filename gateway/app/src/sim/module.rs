@@ -16,20 +16,23 @@ const CHANNELS: usize = 8;
 
 /// Which zone each contact looks at.
 #[derive(Debug, Clone)]
-pub struct Module {
+pub(super) struct Module {
     zones: [Option<AssetId>; CHANNELS],
     world: World,
 }
 
 impl Module {
     /// The module as the estate wires it: instance `DI1` is the first contact.
-    pub fn new(device: &Device, estate: &Estate, world: &World) -> Self {
+    pub(super) fn new(device: &Device, estate: &Estate, world: &World) -> Self {
         let wet = "leak.wet".parse::<Measure>().ok();
         let zone = |channel: usize| {
             let asset = device.asset_of(wet?, Some(&format!("DI{}", channel + 1)))?;
             estate.asset(asset).map(|a| a.id.clone())
         };
-        Self { zones: std::array::from_fn(zone), world: world.clone() }
+        Self {
+            zones: std::array::from_fn(zone),
+            world: world.clone(),
+        }
     }
 
     fn contact(&self, channel: usize) -> Option<bool> {
@@ -62,14 +65,17 @@ impl Service for Module {
 }
 
 /// Serves the module until `stop`.
-pub async fn serve(listener: TcpListener, module: Module, stop: CancellationToken) {
+pub(super) async fn serve(listener: TcpListener, module: Module, stop: CancellationToken) {
     let server = Server::new(listener);
     let connected = move |stream, address| {
         let module = module.clone();
         async move { accept_tcp_connection(stream, address, move |_| Ok(Some(module.clone()))) }
     };
     let failed = |error| tracing::debug!(%error, "the simulated input module lost its master");
-    if let Err(error) = server.serve_until(&connected, failed, stop.cancelled_owned()).await {
+    if let Err(error) = server
+        .serve_until(&connected, failed, stop.cancelled_owned())
+        .await
+    {
         tracing::debug!(%error, "the simulated input module ended");
     }
 }

@@ -58,7 +58,14 @@ pub fn sjcgq11lm(wet: bool, battery: u8, celsius: f64) -> String {
 }
 
 /// Topic and payload of a ChirpStack v4 uplink.
-pub fn chirpstack(dev_eui: &str, name: &str, port: u8, counter: u32, bytes: &[u8], at: Timestamp) -> (String, String) {
+pub fn chirpstack(
+    dev_eui: &str,
+    name: &str,
+    port: u8,
+    counter: u32,
+    bytes: &[u8],
+    at: Timestamp,
+) -> (String, String) {
     let application = "17c82e96-be03-4f38-aef3-f83d48582d97";
     let event = json!({
         "deduplicationId": format!("00000000-0000-4000-8000-{counter:08x}{port:04x}"),
@@ -75,12 +82,17 @@ pub fn chirpstack(dev_eui: &str, name: &str, port: u8, counter: u32, bytes: &[u8
         ],
         "txInfo": { "frequency": 470_300_000 },
     });
-    (format!("application/{application}/device/{dev_eui}/event/up"), event.to_string())
+    (
+        format!("application/{application}/device/{dev_eui}/event/up"),
+        event.to_string(),
+    )
 }
 
 /// Tenths of a degree, saturating.
 fn tenths(celsius: f64) -> i16 {
-    let tenths = (celsius * 10.0).round().clamp(f64::from(i16::MIN), f64::from(i16::MAX));
+    let tenths = (celsius * 10.0)
+        .round()
+        .clamp(f64::from(i16::MIN), f64::from(i16::MAX));
     #[allow(clippy::cast_possible_truncation, reason = "clamped to the range of i16")]
     let tenths = tenths as i16;
     tenths
@@ -93,9 +105,20 @@ mod tests {
     /// The published examples of the vendors (see `tests/fixtures/devices`).
     #[test]
     fn the_simulated_devices_speak_like_the_published_examples() {
-        assert_eq!(em400_udl(92, 25.7, 2116, true), [0x01, 0x75, 0x5c, 0x03, 0x67, 0x01, 0x01, 0x04, 0x82, 0x44, 0x08, 0x05, 0x00, 0x01]);
-        assert_eq!(em310_udl(92, 2116, true), [0x01, 0x75, 0x5c, 0x03, 0x82, 0x44, 0x08, 0x04, 0x00, 0x01]);
-        assert_eq!(lwl02(false, 3102, 4, 0), [0x0c, 0x1e, 0x02, 0x00, 0x00, 0x04, 0x00, 0x00, 0x00, 0x00]);
+        assert_eq!(
+            em400_udl(92, 25.7, 2116, true),
+            [
+                0x01, 0x75, 0x5c, 0x03, 0x67, 0x01, 0x01, 0x04, 0x82, 0x44, 0x08, 0x05, 0x00, 0x01
+            ]
+        );
+        assert_eq!(
+            em310_udl(92, 2116, true),
+            [0x01, 0x75, 0x5c, 0x03, 0x82, 0x44, 0x08, 0x04, 0x00, 0x01]
+        );
+        assert_eq!(
+            lwl02(false, 3102, 4, 0),
+            [0x0c, 0x1e, 0x02, 0x00, 0x00, 0x04, 0x00, 0x00, 0x00, 0x00]
+        );
         assert_eq!(placepod(true, -2.0)[3..], [0x02, 0x67, 0xff, 0xec]);
     }
 }

@@ -18,7 +18,7 @@ const BROKEN_EVERY: u32 = 4;
 
 /// Who may publish to the broker.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub(super) struct Account {
     /// Host and port of the broker.
     pub address: std::net::SocketAddr,
     /// User name, also the client id.
@@ -28,14 +28,28 @@ pub struct Account {
 }
 
 /// Publishes for all radio devices of the estate until cancelled.
-pub async fn play(account: Account, estate: Arc<Estate>, world: World, clock: SharedClock, stop: CancellationToken) {
-    let mut options = MqttOptions::new(&account.user, account.address.ip().to_string(), account.address.port());
-    options.set_credentials(&account.user, &account.password).set_keep_alive(Duration::from_secs(30));
+pub(super) async fn play(
+    account: Account,
+    estate: Arc<Estate>,
+    world: World,
+    clock: SharedClock,
+    stop: CancellationToken,
+) {
+    let mut options = MqttOptions::new(
+        &account.user,
+        account.address.ip().to_string(),
+        account.address.port(),
+    );
+    options
+        .set_credentials(&account.user, &account.password)
+        .set_keep_alive(Duration::from_secs(30));
     let (client, mut events) = AsyncClient::new(options, 256);
     let poll = tokio::spawn(async move {
         loop {
             match events.poll().await {
-                Ok(Event::Incoming(Packet::ConnAck(_))) => tracing::debug!("simulated network server connected"),
+                Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                    tracing::debug!("simulated network server connected")
+                }
                 Ok(Event::Outgoing(Outgoing::Disconnect)) => break,
                 Ok(_) => {}
                 Err(error) => {
@@ -72,15 +86,26 @@ fn message(
     round: u32,
     clock: &SharedClock,
 ) -> Option<(String, Vec<u8>)> {
-    let Some(Address::Mqtt { key, .. }) = &device.address else { return None };
+    let Some(Address::Mqtt { key, .. }) = &device.address else {
+        return None;
+    };
     let asset = estate.asset(device.asset?)?;
     let celsius = 18.0 + 4.0 * world.chance();
     let battery = 96;
     let (port, bytes) = match device.profile.as_str() {
-        "milesight.em400-udl" => (85, payload::em400_udl(battery, celsius, distance_mm(world, &asset.id, asset.bin), false)),
-        "milesight.em310-udl" => (85, payload::em310_udl(battery, distance_mm(world, &asset.id, asset.bin), false)),
+        "milesight.em400-udl" => (
+            85,
+            payload::em400_udl(battery, celsius, distance_mm(world, &asset.id, asset.bin), false),
+        ),
+        "milesight.em310-udl" => (
+            85,
+            payload::em310_udl(battery, distance_mm(world, &asset.id, asset.bin), false),
+        ),
         "bosch.tps110" => (2, payload::tps110(occupied(world, &asset.id, asset.kind), 19)),
-        "pni.placepod" => (2, payload::placepod(occupied(world, &asset.id, asset.kind), celsius)),
+        "pni.placepod" => (
+            2,
+            payload::placepod(occupied(world, &asset.id, asset.kind), celsius),
+        ),
         "dragino.lwl02" => (10, payload::lwl02(world.is_wet(&asset.id), 3100, round / 8, 0)),
         "aqara.sjcgq11lm" => {
             let state = payload::sjcgq11lm(world.is_wet(&asset.id), battery, celsius);
@@ -94,13 +119,21 @@ fn message(
 
 /// Cars come and go in bays; a fire lane stays as the script leaves it.
 fn occupied(world: &World, bay: &AssetId, kind: AssetKind) -> bool {
-    if kind == AssetKind::FireLane { world.stands(bay) } else { world.is_parked(bay) }
+    if kind == AssetKind::FireLane {
+        world.stands(bay)
+    } else {
+        world.is_parked(bay)
+    }
 }
 
 fn distance_mm(world: &World, bin: &AssetId, geometry: Option<linli_domain::estate::BinGeometry>) -> u16 {
     let (empty, full) = geometry.map_or((1200.0, 200.0), |g| (g.empty_distance_mm, g.full_distance_mm));
     let distance = empty - (empty - full) * world.fill(bin) / 100.0;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range of u16")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to the range of u16"
+    )]
     let distance = distance.round().clamp(0.0, 65_535.0) as u16;
     distance
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 /// One physical event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub(super) enum Event {
     /// Water comes into a zone.
     Leak(AssetId),
     /// A bin fills up at once.
@@ -20,9 +20,20 @@ pub enum Event {
 
 /// The story of the demo: a leak within the first half minute, later a full bin, a blocked fire lane, and further
 /// leaks for as long as somebody watches.
-pub fn story(estate: &Estate) -> Vec<(Duration, Event)> {
-    let of = |kind| estate.assets().iter().filter(move |a| a.kind == kind).map(|a| a.id.clone()).collect::<Vec<_>>();
-    let (zones, bins, lanes) = (of(AssetKind::PipeZone), of(AssetKind::Bin), of(AssetKind::FireLane));
+pub(super) fn story(estate: &Estate) -> Vec<(Duration, Event)> {
+    let of = |kind| {
+        estate
+            .assets()
+            .iter()
+            .filter(move |a| a.kind == kind)
+            .map(|a| a.id.clone())
+            .collect::<Vec<_>>()
+    };
+    let (zones, bins, lanes) = (
+        of(AssetKind::PipeZone),
+        of(AssetKind::Bin),
+        of(AssetKind::FireLane),
+    );
     let mut story = Vec::new();
     for (round, zone) in zones.into_iter().enumerate() {
         story.push((Duration::from_secs(6 + 45 * round as u64), Event::Leak(zone)));
@@ -30,16 +41,24 @@ pub fn story(estate: &Estate) -> Vec<(Duration, Event)> {
     for (round, bin) in bins.into_iter().enumerate() {
         story.push((Duration::from_secs(14 + 70 * round as u64), Event::Surge(bin)));
     }
-    story.extend(lanes.into_iter().map(|lane| (Duration::from_secs(24), Event::Block(lane))));
+    story.extend(
+        lanes
+            .into_iter()
+            .map(|lane| (Duration::from_secs(24), Event::Block(lane))),
+    );
     story.sort_by_key(|(at, _)| *at);
     story
 }
 
 /// Plays the story until it is over or cancelled.
-pub async fn play(estate: Arc<Estate>, world: World, stop: CancellationToken) {
+pub(super) async fn play(estate: Arc<Estate>, world: World, stop: CancellationToken) {
     let started = tokio::time::Instant::now();
     for (at, event) in story(&estate) {
-        if stop.run_until_cancelled(tokio::time::sleep_until(started + at)).await.is_none() {
+        if stop
+            .run_until_cancelled(tokio::time::sleep_until(started + at))
+            .await
+            .is_none()
+        {
             return;
         }
         tracing::debug!(?event, "in the simulated estate");

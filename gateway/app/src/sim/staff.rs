@@ -19,7 +19,7 @@ const WORK: Duration = Duration::from_millis(1500);
 
 /// A client of the gateway's API.
 #[derive(Debug, Clone)]
-pub struct Api {
+pub(super) struct Api {
     /// Base address such as `http://127.0.0.1:8080`.
     pub base: String,
     /// Bearer token.
@@ -30,8 +30,11 @@ pub struct Api {
 
 impl Api {
     /// GET as JSON.
-    pub async fn get(&self, path: &str) -> Result<Value, reqwest::Error> {
-        let request = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
+    pub(super) async fn get(&self, path: &str) -> Result<Value, reqwest::Error> {
+        let request = self
+            .client
+            .get(format!("{}{path}", self.base))
+            .bearer_auth(&self.token);
         request.send().await?.error_for_status()?.json().await
     }
 
@@ -39,14 +42,17 @@ impl Api {
     async fn act(&self, order: &Value, verb: &str, body: Value) -> Result<(), reqwest::Error> {
         let id = order["id"].as_str().unwrap_or_default();
         let version = order["version"].as_u64().unwrap_or(0);
-        let request = self.client.post(format!("{}/api/v1/orders/{id}/{verb}", self.base)).bearer_auth(&self.token);
+        let request = self
+            .client
+            .post(format!("{}/api/v1/orders/{id}/{verb}", self.base))
+            .bearer_auth(&self.token);
         let request = request.header("If-Match", format!("\"{version}\"")).json(&body);
         request.send().await?.error_for_status().map(drop)
     }
 }
 
 /// Works until cancelled.
-pub async fn work(api: Api, estate: Arc<Estate>, world: World, stop: CancellationToken) {
+pub(super) async fn work(api: Api, estate: Arc<Estate>, world: World, stop: CancellationToken) {
     let mut since: HashMap<(String, String), Instant> = HashMap::new();
     let mut looks = tokio::time::interval(LOOK);
     while stop.run_until_cancelled(looks.tick()).await.is_some() {
@@ -67,7 +73,12 @@ pub async fn work(api: Api, estate: Arc<Estate>, world: World, stop: Cancellatio
                 "accepted" => api.act(order, "start", serde_json::json!({})).await,
                 "in_progress" => {
                     repair(&estate, &world, &text(order, "asset"));
-                    api.act(order, "complete", serde_json::json!({ "note": "已处理,现场已清理" })).await
+                    api.act(
+                        order,
+                        "complete",
+                        serde_json::json!({ "note": "已处理,现场已清理" }),
+                    )
+                    .await
                 }
                 _ => Ok(()),
             };

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Serves every bus of the estate on a loopback port of its own; returns where.
-pub async fn serve(
+pub(super) async fn serve(
     estate: &Arc<Estate>,
     transports: &BTreeMap<BusId, Transport>,
     world: &World,
@@ -36,19 +36,43 @@ pub async fn serve(
         if let [device] = devices.as_slice()
             && kind(device).is_none()
         {
-            tokio::spawn(module::serve(listener, Module::new(device, estate, world), stop.clone()));
+            tokio::spawn(module::serve(
+                listener,
+                Module::new(device, estate, world),
+                stop.clone(),
+            ));
             continue;
         }
-        let nodes = devices.iter().filter_map(|d| Some(NodeConfig { unit: unit(d)?, kind: kind(d)? }));
+        let nodes = devices.iter().filter_map(|d| {
+            Some(NodeConfig {
+                unit: unit(d)?,
+                kind: kind(d)?,
+            })
+        });
         let street = SharedStreet::new(Street::new(nodes)?);
-        tokio::spawn(linli_node_sim::serve(listener, *transport, street.clone(), stop.clone().cancelled_owned()));
-        tokio::spawn(live(street, devices, Arc::clone(estate), world.clone(), stop.clone()));
+        tokio::spawn(linli_node_sim::serve(
+            listener,
+            *transport,
+            street.clone(),
+            stop.clone().cancelled_owned(),
+        ));
+        tokio::spawn(live(
+            street,
+            devices,
+            Arc::clone(estate),
+            world.clone(),
+            stop.clone(),
+        ));
     }
     Ok(addresses)
 }
 
 fn unit(device: &Device) -> Option<u8> {
-    if let Some(Address::Bus { unit, .. }) = &device.address { Some(*unit) } else { None }
+    if let Some(Address::Bus { unit, .. }) = &device.address {
+        Some(*unit)
+    } else {
+        None
+    }
 }
 
 fn kind(device: &Device) -> Option<Kind> {
@@ -61,23 +85,38 @@ fn kind(device: &Device) -> Option<Kind> {
 }
 
 /// Lets the nodes' sensors see the world.
-async fn live(street: SharedStreet, devices: Vec<Device>, estate: Arc<Estate>, world: World, stop: CancellationToken) {
+async fn live(
+    street: SharedStreet,
+    devices: Vec<Device>,
+    estate: Arc<Estate>,
+    world: World,
+    stop: CancellationToken,
+) {
     let mut looks = tokio::time::interval(LOOK);
     let mut round = 0u32;
     while stop.run_until_cancelled(looks.tick()).await.is_some() {
         round = round.wrapping_add(1);
         for device in &devices {
-            let (Some(unit), Some(kind)) = (unit(device), kind(device)) else { continue };
-            let Some(asset) = device.asset.and_then(|a| estate.asset(a)) else { continue };
+            let (Some(unit), Some(kind)) = (unit(device), kind(device)) else {
+                continue;
+            };
+            let Some(asset) = device.asset.and_then(|a| estate.asset(a)) else {
+                continue;
+            };
             let known = match kind {
                 Kind::Leak => street.set_leak(unit, world.is_wet(&asset.id)),
                 Kind::Parking if round.is_multiple_of(25) => street.park(unit, world.is_parked(&asset.id)),
                 Kind::Parking => true,
                 Kind::Bin => {
-                    let (empty, full) =
-                        asset.bin.map_or((1200.0, 200.0), |g| (g.empty_distance_mm, g.full_distance_mm));
+                    let (empty, full) = asset
+                        .bin
+                        .map_or((1200.0, 200.0), |g| (g.empty_distance_mm, g.full_distance_mm));
                     let distance = empty - (empty - full) * world.fill(&asset.id) / 100.0;
-                    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to u16")]
+                    #[allow(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "clamped to u16"
+                    )]
                     let distance = distance.round().clamp(0.0, 65_535.0) as u16;
                     street.set_distance_mm(unit, distance)
                 }

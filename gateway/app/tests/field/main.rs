@@ -3,6 +3,13 @@
 //!
 //! Peers that are programs must be installed (`make test` does it); a missing one fails the test and says so.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of tests fail a test by panicking"
+)]
+
 mod broker;
 mod converter;
 mod modbus;

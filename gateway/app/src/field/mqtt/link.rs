@@ -4,10 +4,11 @@
 //! state (queued acknowledgements, half-read bursts, topic aliases) can leak into the next life. When to start
 //! another one, and what to subscribe to, is decided in the parent module.
 
-use super::protocol::{Outcome, Version};
+use super::protocol::Version;
 use super::tls::{self, TlsError};
+use super::wire::{Broken, Event, broken_v5, broken_v311, event_v5, event_v311};
 use crate::config::MqttConnection;
-use rumqttc::{ConnectReturnCode, NetworkOptions, Packet, Transport, v5};
+use rumqttc::{NetworkOptions, Transport, v5};
 use secrecy::ExposeSecret;
 use std::time::Duration;
 use v5::mqttbytes::v5 as packet5;
@@ -35,34 +36,6 @@ pub(super) enum Link {
 pub(super) enum Requests {
     V5(v5::AsyncClient),
     V311(rumqttc::AsyncClient),
-}
-
-/// What the broker said, or what was sent to it.
-pub(super) enum Event {
-    Connected { session_present: bool },
-    Message(Message),
-    SubscribeSent(u16),
-    Subscribed(u16, Vec<Result<(), String>>),
-    Disconnected,
-    Other,
-}
-
-/// A PUBLISH.
-pub(super) struct Message {
-    pub(super) topic: Box<str>,
-    pub(super) payload: Box<[u8]>,
-    pub(super) retained: bool,
-    pub(super) duplicate: bool,
-    /// `None` at QoS 0.
-    pub(super) packet: Option<u16>,
-}
-
-/// The end of a life.
-#[derive(Debug)]
-pub(super) struct Broken {
-    pub(super) why: String,
-    /// What it says about the protocol version, if it came before CONNACK.
-    pub(super) outcome: Outcome,
 }
 
 /// The request channel is closed: the life it belonged to is over.
@@ -208,94 +181,5 @@ impl Requests {
             Self::V5(client) => client.try_disconnect().is_ok(),
             Self::V311(client) => client.try_disconnect().is_ok(),
         }
-    }
-}
-
-fn event_v5(event: v5::Event) -> Event {
-    match event {
-        v5::Event::Incoming(packet5::Packet::ConnAck(ack)) => Event::Connected {
-            session_present: ack.session_present,
-        },
-        v5::Event::Incoming(packet5::Packet::Publish(p)) => Event::Message(Message {
-            topic: String::from_utf8_lossy(&p.topic).into(),
-            payload: p.payload.as_ref().into(),
-            retained: p.retain,
-            duplicate: p.dup,
-            packet: (p.qos != v5::mqttbytes::QoS::AtMostOnce).then_some(p.pkid),
-        }),
-        v5::Event::Incoming(packet5::Packet::SubAck(ack)) => Event::Subscribed(
-            ack.pkid,
-            ack.return_codes
-                .iter()
-                .map(|code| match code {
-                    packet5::SubscribeReasonCode::Success(_) => Ok(()),
-                    other => Err(format!("{other:?}")),
-                })
-                .collect(),
-        ),
-        v5::Event::Outgoing(rumqttc::Outgoing::Subscribe(packet)) => Event::SubscribeSent(packet),
-        v5::Event::Outgoing(rumqttc::Outgoing::Disconnect) => Event::Disconnected,
-        v5::Event::Incoming(_) | v5::Event::Outgoing(_) => Event::Other,
-    }
-}
-
-fn event_v311(event: rumqttc::Event) -> Event {
-    match event {
-        rumqttc::Event::Incoming(Packet::ConnAck(ack)) => Event::Connected {
-            session_present: ack.session_present,
-        },
-        rumqttc::Event::Incoming(Packet::Publish(p)) => Event::Message(Message {
-            topic: p.topic.into(),
-            payload: p.payload.as_ref().into(),
-            retained: p.retain,
-            duplicate: p.dup,
-            packet: (p.qos != rumqttc::QoS::AtMostOnce).then_some(p.pkid),
-        }),
-        rumqttc::Event::Incoming(Packet::SubAck(ack)) => Event::Subscribed(
-            ack.pkid,
-            ack.return_codes
-                .iter()
-                .map(|code| match code {
-                    rumqttc::SubscribeReasonCode::Success(_) => Ok(()),
-                    rumqttc::SubscribeReasonCode::Failure => Err("refused".to_owned()),
-                })
-                .collect(),
-        ),
-        rumqttc::Event::Outgoing(rumqttc::Outgoing::Subscribe(packet)) => Event::SubscribeSent(packet),
-        rumqttc::Event::Outgoing(rumqttc::Outgoing::Disconnect) => Event::Disconnected,
-        rumqttc::Event::Incoming(_) | rumqttc::Event::Outgoing(_) => Event::Other,
-    }
-}
-
-fn broken_v5(error: &v5::ConnectionError) -> Broken {
-    use packet5::ConnectReturnCode as Code;
-    use v5::{ConnectionError as E, StateError as S};
-    let outcome = match error {
-        E::ConnectionRefused(Code::UnsupportedProtocolVersion | Code::RefusedProtocolVersion) => {
-            Outcome::WrongVersion
-        }
-        // The CONNACK of an older broker has no properties, so it does not decode as one of version 5.
-        E::MqttState(S::Deserialization(_)) => Outcome::WrongVersion,
-        E::MqttState(S::ConnectionAborted) | E::NotConnAck(_) | E::Timeout(_) => Outcome::ClosedSilently,
-        _ => Outcome::Other,
-    };
-    Broken {
-        why: error.to_string(),
-        outcome,
-    }
-}
-
-fn broken_v311(error: &rumqttc::ConnectionError) -> Broken {
-    use rumqttc::{ConnectionError as E, StateError as S};
-    let outcome = match error {
-        E::ConnectionRefused(ConnectReturnCode::RefusedProtocolVersion) => Outcome::WrongVersion,
-        E::MqttState(S::Deserialization(_) | S::ConnectionAborted) | E::NotConnAck(_) | E::NetworkTimeout => {
-            Outcome::ClosedSilently
-        }
-        _ => Outcome::Other,
-    };
-    Broken {
-        why: error.to_string(),
-        outcome,
     }
 }

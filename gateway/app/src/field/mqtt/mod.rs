@@ -12,35 +12,40 @@
 //!  open ────────────▶ subscribe, read ────────────▶ wait (0.5 s … 30 s) ──▶ open, generation + 1
 //! ```
 
+mod intake;
+
 mod acks;
 mod link;
 mod protocol;
 mod subscriptions;
 mod sys;
 mod tls;
+mod wire;
 
+use super::AckTicket;
 use super::backoff::{self, Backoff};
 use super::facts::{About, Facts};
 use super::topic::Routes;
-use super::{AckTicket, Done, Frame, MqttFrame};
 use crate::clock::SharedClock;
 use crate::config::MqttConnection;
 use crate::metrics::Metrics;
 use crate::pipeline::Door;
 use acks::CurrentLife;
-use link::{Event, Link, Message, Requests};
+use intake::Burst;
+use link::{Link, Requests};
 use protocol::{Negotiation, Outcome};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use subscriptions::{Answer, Subscriptions};
-use sys::{News, SysWatch};
+use subscriptions::Subscriptions;
+use sys::SysWatch;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use wire::Event;
 
 /// Frames handed over at once; more wait for the next hand-over, nothing is lost.
 const BURST_FRAMES: usize = 256;
@@ -118,13 +123,6 @@ struct Connection {
     shutdown: CancellationToken,
 }
 
-/// What is on its way to the door.
-#[derive(Default)]
-struct Burst {
-    frames: Vec<Frame>,
-    bytes: usize,
-}
-
 /// The way out of a life at shutdown.
 #[derive(Default)]
 struct Stop {
@@ -135,7 +133,7 @@ struct Stop {
 
 enum Ended {
     Stopped,
-    Broken(link::Broken),
+    Broken(wire::Broken),
 }
 
 impl Connection {
@@ -189,7 +187,7 @@ impl Connection {
             Ok(life) => life,
             Err(error) => {
                 let why = anyhow::Error::new(error);
-                return Ended::Broken(link::Broken {
+                return Ended::Broken(wire::Broken {
                     why: format!("{why:#}"),
                     outcome: Outcome::Other,
                 });
@@ -211,7 +209,7 @@ impl Connection {
             match event {
                 Event::Connected { session_present } => {
                     if !self.connected(session_present, subscriptions, &requests).await {
-                        return Ended::Broken(link::Broken {
+                        return Ended::Broken(wire::Broken {
                             why: "too many subscriptions for one connection".to_owned(),
                             outcome: Outcome::Other,
                         });
@@ -241,7 +239,7 @@ impl Connection {
         requests: &Requests,
         burst: &mut Burst,
         stop: &mut Stop,
-    ) -> Result<Option<Event>, link::Broken> {
+    ) -> Result<Option<Event>, wire::Broken> {
         if self.shutdown.is_cancelled() && stop.deadline.is_none() {
             stop.deadline = Some(Instant::now() + GRACE);
         }
@@ -272,153 +270,6 @@ impl Connection {
                     }
                 }
             }
-        }
-    }
-
-    async fn connected(
-        &mut self,
-        session_present: bool,
-        subscriptions: &mut Subscriptions,
-        requests: &Requests,
-    ) -> bool {
-        let name = &self.config.name;
-        self.negotiation.learn(Outcome::Accepted);
-        tracing::info!(connection = %name, session_present, version = ?self.negotiation.version(), "connected");
-        if self.met {
-            if !session_present {
-                self.metrics.sessions_lost.with_label_values(&[&**name]).inc();
-                tracing::warn!(
-                    connection = %name,
-                    "the broker has lost our session: what it queued meanwhile is lost; check its persistence"
-                );
-            }
-            self.push(self.facts.state(About::SessionKept, session_present))
-                .await;
-        }
-        self.met = true;
-        self.tell_up(true).await;
-        subscriptions.ask(&self.routes.filters(), self.sys_wanted, requests)
-    }
-
-    async fn subscribed(&mut self, answer: Answer) {
-        match answer {
-            Answer::Refused(filters) => {
-                for (filter, why) in filters {
-                    tracing::error!(
-                        connection = %self.config.name, filter, why,
-                        "the broker refuses a subscription; check its access rules"
-                    );
-                }
-                self.push(self.facts.state(About::SubscriptionsOk, false)).await;
-            }
-            Answer::Complete => self.push(self.facts.state(About::SubscriptionsOk, true)).await,
-            Answer::More => {}
-        }
-    }
-
-    async fn take(&mut self, message: Message, burst: &mut Burst) {
-        let received = self.clock.now();
-        if message.topic.starts_with("$SYS/") {
-            return self.broker_says(&message).await;
-        }
-        let ticket = message.packet.map(|packet| AckTicket {
-            connection: self.index,
-            generation: self.generation,
-            packet,
-        });
-        if ticket.is_some() {
-            self.life.owe();
-        }
-        let too_large = message.payload.len() > self.config.max_packet_bytes as usize;
-        let (Some(subscription), false) = (self.routes.subscription(&message.topic), too_large) else {
-            // Never acknowledged it would shrink the window for ever; refused it would come again for ever.
-            let reason = if too_large { "too_large" } else { "unrouted" };
-            self.metrics.messages_rejected.with_label_values(&[reason]).inc();
-            tracing::warn!(connection = %self.config.name, bytes = message.payload.len(), reason, "message dropped");
-            if let Some(ticket) = ticket {
-                let _ = self.discard.send(ticket);
-            }
-            return;
-        };
-        let frame = Frame::Mqtt(MqttFrame {
-            connection: Arc::clone(&self.config.name),
-            subscription,
-            topic: message.topic,
-            payload: message.payload,
-            retained: message.retained,
-            duplicate: message.duplicate,
-            session: self.session,
-            packet: message.packet,
-            received,
-            done: ticket.map_or(Done::Nothing, Done::Ack),
-        });
-        burst.bytes += frame.cost();
-        burst.frames.push(frame);
-    }
-
-    async fn broker_says(&mut self, message: &Message) {
-        let name = &self.config.name;
-        match self
-            .sys
-            .read(&message.topic, &message.payload, self.clock.now().monotonic)
-        {
-            News::Version(version) => tracing::info!(connection = %name, version, "broker"),
-            News::Dropped { total, rise } => {
-                let total = i64::try_from(total).unwrap_or(i64::MAX);
-                self.metrics
-                    .broker_dropped
-                    .with_label_values(&[&**name])
-                    .set(total);
-                match rise {
-                    Some(0) => {}
-                    Some(rise) => {
-                        tracing::warn!(connection = %name, rise, "the broker drops messages; raise max_queued_messages");
-                        self.push(self.facts.count(About::BrokerDropped, rise)).await;
-                    }
-                    None => self.push(self.facts.count(About::BrokerDropped, 0)).await,
-                }
-            }
-            News::Nothing => {}
-        }
-    }
-
-    fn sys_quiet_in(&self) -> Option<Duration> {
-        self.sys.wake().map(|at| at.since(self.clock.now().monotonic))
-    }
-
-    async fn tell_up(&mut self, up: bool) {
-        self.up_metric(up);
-        if self.told_up != Some(up) {
-            self.told_up = Some(up);
-            self.push(self.facts.state(About::BrokerConnected, up)).await;
-        }
-    }
-
-    fn up_metric(&self, up: bool) {
-        self.metrics
-            .connector_up
-            .with_label_values(&[&*self.config.name, "mqtt"])
-            .set(i64::from(up));
-    }
-
-    async fn hand_over(&self, burst: &mut Burst) {
-        if burst.frames.is_empty() {
-            return;
-        }
-        burst.bytes = 0;
-        let frames = std::mem::take(&mut burst.frames);
-        let count = frames.len() as u64;
-        self.metrics
-            .messages_received
-            .with_label_values(&[&*self.config.name, "mqtt"])
-            .inc_by(count);
-        self.push(frames).await;
-    }
-
-    /// Waits while the inbox is full. Once the pipeline has ended frames go nowhere; unacknowledged, they come again.
-    async fn push(&self, frames: Vec<Frame>) {
-        if !frames.is_empty() && self.door.push(frames).await.is_err() {
-            tracing::debug!(connection = %self.config.name, "the pipeline has ended");
         }
     }
 }

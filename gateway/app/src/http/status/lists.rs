@@ -87,8 +87,14 @@ pub(super) async fn read(
     let (mut alarm_rows, mut order_rows, counts) = http
         .readers
         .query(|reader| {
-            let alarms = AlarmFilter { live: Some(true), ..AlarmFilter::default() };
-            let orders = OrderFilter { open: Some(true), ..OrderFilter::default() };
+            let alarms = AlarmFilter {
+                live: Some(true),
+                ..AlarmFilter::default()
+            };
+            let orders = OrderFilter {
+                open: Some(true),
+                ..OrderFilter::default()
+            };
             Ok((
                 reader.alarms(&alarms, Page::newest(MAX_LINES + 1))?,
                 reader.orders(&orders, Page::newest(MAX_LINES + 1))?,
@@ -99,8 +105,12 @@ pub(super) async fn read(
     // The most urgent first, then the oldest: what has waited longest stands on top of its kind.
     alarm_rows.sort_by_key(|row| (row.priority, row.raised));
     order_rows.sort_by_key(|row| (row.priority, row.opened));
-    let alarms = alarm_rows.iter().map(|row| alarms::wire(http, row).map(|alarm| alarm_line(alarm, writing)));
-    let orders = order_rows.iter().map(|row| orders::wire(http, row).map(|order| order_line(order, writing)));
+    let alarms = alarm_rows
+        .iter()
+        .map(|row| alarms::wire(http, row).map(|alarm| alarm_line(alarm, writing)));
+    let orders = order_rows
+        .iter()
+        .map(|row| orders::wire(http, row).map(|order| order_line(order, writing)));
     let alarms = Listed::new(alarms.collect::<Result<Vec<_>, _>>()?);
     let orders = Listed::new(orders.collect::<Result<Vec<_>, _>>()?);
     let connections = connections(http);

@@ -69,7 +69,10 @@ impl Writing {
     /// A time on the estate's own clock.
     fn time(&self, at: Timestamp) -> String {
         match jiff::Timestamp::from_millisecond(at.as_millis()) {
-            Ok(at) => at.to_zoned(self.zone.clone()).strftime("%m-%d %H:%M:%S").to_string(),
+            Ok(at) => at
+                .to_zoned(self.zone.clone())
+                .strftime("%m-%d %H:%M:%S")
+                .to_string(),
             Err(_) => at.to_string(),
         }
     }
@@ -94,7 +97,9 @@ fn language(query: Option<&str>, headers: &HeaderMap, fallback: Language) -> Lan
         tag if tag.starts_with("en") => Some(Language::En),
         _ => None,
     };
-    let wished = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let wished = headers
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok());
     query
         .and_then(known)
         .or_else(|| wished?.split(',').find_map(known))
@@ -133,8 +138,14 @@ pub async fn status(
         Problem::new(Code::Internal, "the page could not be written")
     })?;
     let fixed = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-        (header::CONTENT_LANGUAGE, HeaderValue::from_static(writing.words.lang)),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        ),
+        (
+            header::CONTENT_LANGUAGE,
+            HeaderValue::from_static(writing.words.lang),
+        ),
         (header::VARY, HeaderValue::from_static("accept-language")),
     ];
     Ok((fixed, html).into_response())
@@ -148,7 +159,10 @@ pub(super) async fn root() -> Response {
 /// The page's style sheet.
 pub(super) async fn style() -> Response {
     let fixed = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8")),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/css; charset=utf-8"),
+        ),
         (header::CACHE_CONTROL, HeaderValue::from_static("max-age=300")),
     ];
     (fixed, STYLE).into_response()

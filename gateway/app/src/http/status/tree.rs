@@ -67,12 +67,21 @@ impl Tree {
         let mut assets: FxHashMap<Option<&PlaceId>, Vec<AssetBlock>> = FxHashMap::default();
         for asset in estate.assets() {
             let values = by_asset.remove(&asset.id).unwrap_or_default();
-            let place = asset.place.and_then(|place| estate.place(place)).map(|place| &place.id);
-            assets.entry(place).or_default().push(block(asset, values, writing));
+            let place = asset
+                .place
+                .and_then(|place| estate.place(place))
+                .map(|place| &place.id);
+            assets
+                .entry(place)
+                .or_default()
+                .push(block(asset, values, writing));
         }
         let mut children: FxHashMap<Option<&PlaceId>, Vec<&Place>> = FxHashMap::default();
         for place in estate.places().iter().rev() {
-            let parent = place.parent.and_then(|parent| estate.place(parent)).map(|parent| &parent.id);
+            let parent = place
+                .parent
+                .and_then(|parent| estate.place(parent))
+                .map(|parent| &parent.id);
             children.entry(parent).or_default().push(place);
         }
         let mut places = Vec::new();
@@ -110,7 +119,10 @@ fn block(asset: &Asset, values: Vec<ValueLine>, writing: &Writing) -> AssetBlock
 
 fn line(row: &Arc<PointRow>, latest: Option<&DomainReading>, names: &Names, writing: &Writing) -> ValueLine {
     let language = writing.language;
-    let symbol = row.measure.parse::<Measure>().map_or("", |measure| measure.unit().symbol());
+    let symbol = row
+        .measure
+        .parse::<Measure>()
+        .map_or("", |measure| measure.unit().symbol());
     let mut label = code(language, &row.measure).to_owned();
     if let Some(instance) = &row.instance {
         label = format!("{label} {instance}");
@@ -145,7 +157,10 @@ fn line(row: &Arc<PointRow>, latest: Option<&DomainReading>, names: &Names, writ
     }
     ValueLine {
         label,
-        value: reading.value.as_ref().map_or_else(|| "–".into(), |value| show(value, row, writing)),
+        value: reading
+            .value
+            .as_ref()
+            .map_or_else(|| "–".into(), |value| show(value, row, writing)),
         unit: if reading.value.is_some() { unit(symbol) } else { "" },
         age: writing.ago(silent),
         quality,
@@ -158,7 +173,9 @@ fn show(value: &Value, row: &PointRow, writing: &Writing) -> String {
         Value::State(state) => {
             let own = format!("{}={state}", row.measure);
             match code(writing.language, &own) {
-                word if word == own => code(writing.language, if *state { "true" } else { "false" }).to_owned(),
+                word if word == own => {
+                    code(writing.language, if *state { "true" } else { "false" }).to_owned()
+                }
                 word => word.to_owned(),
             }
         }

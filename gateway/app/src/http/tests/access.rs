@@ -18,12 +18,22 @@ async fn every_route_admits_exactly_who_the_table_says() {
         }
         let method: Method = method.parse().unwrap();
         let far = |token: Option<&String>| {
-            let asking = story.ask(method.clone(), &address(route)).from("192.168.1.9:4000");
-            token.map_or(story.ask(method.clone(), &address(route)).from("192.168.1.9:4000"), |token| asking.token(token))
+            let asking = story
+                .ask(method.clone(), &address(route))
+                .from("192.168.1.9:4000");
+            token.map_or(
+                story
+                    .ask(method.clone(), &address(route))
+                    .from("192.168.1.9:4000"),
+                |token| asking.token(token),
+            )
         };
         let anonymous = far(None).send().await;
         let staff = far(Some(&story.staff)).send().await;
-        let refused = [anonymous.status == StatusCode::UNAUTHORIZED, staff.status == StatusCode::FORBIDDEN];
+        let refused = [
+            anonymous.status == StatusCode::UNAUTHORIZED,
+            staff.status == StatusCode::FORBIDDEN,
+        ];
         let expected = match access {
             Access::Open => [false, false],
             Access::Local | Access::Token(auth::Role::Staff) => [true, false],
@@ -62,15 +72,32 @@ async fn metrics_and_status_are_open_on_this_machine_only() {
     for path in ["/metrics", "/status"] {
         let near = story.ask(Method::GET, path).send().await;
         assert_eq!(near.status, 200, "{path}");
-        let mapped = story.ask(Method::GET, path).from("[::ffff:127.0.0.1]:4000").send().await;
+        let mapped = story
+            .ask(Method::GET, path)
+            .from("[::ffff:127.0.0.1]:4000")
+            .send()
+            .await;
         assert_eq!(mapped.status, 200, "{path}");
         let far = story.ask(Method::GET, path).from("10.0.0.9:4000").send().await;
         assert_eq!(far.problem(), "unauthenticated");
-        let proxied = story.ask(Method::GET, path).with("x-forwarded-for", "10.0.0.9").send().await;
-        assert_eq!(proxied.problem(), "unauthenticated", "a proxy on this machine is not this machine");
+        let proxied = story
+            .ask(Method::GET, path)
+            .with("x-forwarded-for", "10.0.0.9")
+            .send()
+            .await;
+        assert_eq!(
+            proxied.problem(),
+            "unauthenticated",
+            "a proxy on this machine is not this machine"
+        );
         let wrong = story.ask(Method::GET, path).token("linli_0_x").send().await;
         assert_eq!(wrong.problem(), "unauthenticated", "a wrong token is not ignored");
-        let shown = story.ask(Method::GET, path).from("10.0.0.9:4000").token(&story.staff).send().await;
+        let shown = story
+            .ask(Method::GET, path)
+            .from("10.0.0.9:4000")
+            .token(&story.staff)
+            .send()
+            .await;
         assert_eq!(shown.status, 200);
     }
     let text = story.ask(Method::GET, "/metrics").send().await.text;

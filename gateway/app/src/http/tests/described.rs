@@ -7,7 +7,10 @@ async fn the_committed_description_is_the_programs_own() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     let own = super::super::openapi_json().unwrap();
-    assert!(committed == own, "docs/openapi.json is out of step: write it anew with `linli openapi > docs/openapi.json`");
+    assert!(
+        committed == own,
+        "docs/openapi.json is out of step: write it anew with `linli openapi > docs/openapi.json`"
+    );
 }
 
 #[tokio::test]
@@ -25,7 +28,10 @@ async fn the_description_is_served_and_whole() {
     for (path, item) in served["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path} has no summary");
-            assert!(operation["responses"]["default"].is_object(), "{method} {path} has no refusal");
+            assert!(
+                operation["responses"]["default"].is_object(),
+                "{method} {path} has no refusal"
+            );
         }
     }
 }

@@ -18,9 +18,15 @@ impl Ear {
         };
         let response = story.router.clone().oneshot(asking.build()).await.unwrap();
         assert_eq!(response.status(), 200);
-        assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
+        assert_eq!(
+            response.headers()["content-type"],
+            "text/event-stream; charset=utf-8"
+        );
         assert_eq!(response.headers()["x-accel-buffering"], "no");
-        Self { body: response.into_body().into_data_stream(), text: String::new() }
+        Self {
+            body: response.into_body().into_data_stream(),
+            text: String::new(),
+        }
     }
     /// The next block: the lines up to an empty one.
     async fn block(&mut self) -> String {
@@ -31,7 +37,11 @@ impl Ear {
                 return block;
             }
             let wait = tokio::time::timeout(Duration::from_secs(10), self.body.next());
-            let piece = wait.await.expect("an event in time").expect("the stream goes on").unwrap();
+            let piece = wait
+                .await
+                .expect("an event in time")
+                .expect("the stream goes on")
+                .unwrap();
             self.text.push_str(std::str::from_utf8(&piece).unwrap());
         }
     }
@@ -40,10 +50,15 @@ impl Ear {
         loop {
             let block = self.block().await;
             let field = |name: &str| {
-                block.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned()))
+                block
+                    .lines()
+                    .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned()))
             };
             if field("event").as_deref() == Some(name) {
-                return (field("id").unwrap(), serde_json::from_str(&field("data").unwrap()).unwrap());
+                return (
+                    field("id").unwrap(),
+                    serde_json::from_str(&field("data").unwrap()).unwrap(),
+                );
             }
         }
     }
@@ -58,10 +73,19 @@ async fn a_listener_hears_readings_alarms_and_orders_after_their_commit() {
     let (_, point) = ear.event("point").await;
     assert!(point["id"].as_str().unwrap().starts_with("leak-b3/"), "{point}");
     let (_, readings) = ear.event("readings").await;
-    assert!(readings.as_array().unwrap().iter().any(|r| r["point"] == "leak-b3/leak.wet" && r["value"] == true));
+    assert!(
+        readings
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|r| r["point"] == "leak-b3/leak.wet" && r["value"] == true)
+    );
     let (_, order) = ear.event("order").await;
     assert_eq!(order["asset"], "b3-pipe");
-    let listed = story.get(&format!("/api/v1/orders/{}", order["id"].as_str().unwrap())).send().await;
+    let listed = story
+        .get(&format!("/api/v1/orders/{}", order["id"].as_str().unwrap()))
+        .send()
+        .await;
     assert_eq!(listed.status, 200, "what is heard is already there");
     assert_eq!(story.http.metrics.live_listeners.get(), 1);
     drop(ear);
@@ -76,7 +100,11 @@ async fn a_listener_that_was_away_hears_what_it_missed() {
     let (id, _) = ear.event("order").await;
     drop(ear);
     story.says("leak-b4", true).await;
-    story.until("/api/v1/orders", |page| page["items"].as_array().unwrap().len() == 2).await;
+    story
+        .until("/api/v1/orders", |page| {
+            page["items"].as_array().unwrap().len() == 2
+        })
+        .await;
     let mut ear = Ear::open(&story, "?topics=orders", Some(&id)).await;
     loop {
         let (_, order) = ear.event("order").await;
@@ -111,7 +139,10 @@ async fn a_listener_that_does_not_listen_is_told_to_start_over_and_holds_up_nobo
             clock,
             linli_domain::reading::Reason::Stale,
         );
-        story.http.live.take(vec![pipeline::Live::Reading(linli_domain::id::CommitId(commit), reading)]);
+        story.http.live.take(vec![pipeline::Live::Reading(
+            linli_domain::id::CommitId(commit),
+            reading,
+        )]);
     }
     let (id, _) = ear.event("reset").await;
     assert_eq!(id, story.http.live.newest().to_string());
@@ -126,7 +157,10 @@ async fn there_is_room_for_so_many_listeners() {
         ears.push(Ear::open(&story, "", None).await);
     }
     let answer = story.get("/api/v1/events").send().await;
-    assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (429, "too_many_listeners"));
+    assert_eq!(
+        (answer.status.as_u16(), answer.problem().as_str()),
+        (429, "too_many_listeners")
+    );
     ears.pop();
     Ear::open(&story, "", None).await;
     let anonymous = story.ask(Method::GET, "/api/v1/events").send().await;
@@ -139,5 +173,10 @@ async fn the_stream_ends_with_the_server() {
     let mut ear = Ear::open(&story, "", None).await;
     ear.block().await;
     story.http.shutdown.cancel();
-    assert!(tokio::time::timeout(Duration::from_secs(5), ear.body.next()).await.unwrap().is_none());
+    assert!(
+        tokio::time::timeout(Duration::from_secs(5), ear.body.next())
+            .await
+            .unwrap()
+            .is_none()
+    );
 }

@@ -6,13 +6,26 @@ use super::*;
 async fn points_carry_their_newest_reading_and_are_found_by_id_and_by_key() {
     let story = Story::new().await;
     story.says("leak-b3", false).await;
-    let wet = |page: &Value| page["items"].as_array().unwrap().iter().any(|p| p["latest"]["value"] == false);
+    let wet = |page: &Value| {
+        page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|p| p["latest"]["value"] == false)
+    };
     story.until("/api/v1/points?measure=leak.wet", wet).await;
     let point = story.get("/api/v1/points/leak-b3%2Fleak.wet").send().await.json();
-    assert_eq!((&point["asset"], &point["unit"]), (&json!("b3-pipe"), &json!("bool")));
+    assert_eq!(
+        (&point["asset"], &point["unit"]),
+        (&json!("b3-pipe"), &json!("bool"))
+    );
     assert_eq!(point["latest"]["quality"], "good");
     assert!(point["latest"]["observed_at"].as_str().unwrap().ends_with('Z'));
-    let by_key = story.get(&format!("/api/v1/points/{}", point["key"].as_str().unwrap())).send().await.json();
+    let by_key = story
+        .get(&format!("/api/v1/points/{}", point["key"].as_str().unwrap()))
+        .send()
+        .await
+        .json();
     assert_eq!(by_key["id"], point["id"]);
     let others = story.get("/api/v1/points?asset=b4-pipe").send().await.json();
     assert_eq!(others["items"], json!([]));
@@ -26,19 +39,33 @@ async fn readings_are_paged_in_order_without_a_gap() {
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
     let path = "/api/v1/points/leak-b3%2Fleak.wet/readings";
-    story.until(path, |page| page["items"].as_array().is_some_and(|items| items.len() == 7)).await;
+    story
+        .until(path, |page| {
+            page["items"].as_array().is_some_and(|items| items.len() == 7)
+        })
+        .await;
     let mut seen = Vec::new();
     let mut next = format!("{path}?limit=3");
     loop {
         let page = story.get(&next).send().await.json();
-        seen.extend(page["items"].as_array().unwrap().iter().map(|r| r["value"].as_bool().unwrap()));
+        seen.extend(
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|r| r["value"].as_bool().unwrap()),
+        );
         match page["next_cursor"].as_str() {
             Some(cursor) => next = format!("{path}?limit=3&cursor={cursor}"),
             None => break,
         }
     }
     assert_eq!(seen, [false, true, false, true, false, true, false]);
-    let narrow = story.get(&format!("{path}?to=2020-01-01T00:00:00Z")).send().await.json();
+    let narrow = story
+        .get(&format!("{path}?to=2020-01-01T00:00:00Z"))
+        .send()
+        .await
+        .json();
     assert_eq!(narrow["items"], json!([]));
 }
 
@@ -47,13 +74,24 @@ async fn a_cursor_does_not_lead_into_another_listing() {
     let story = Story::new().await;
     story.leak().await;
     story.says("leak-b4", true).await;
-    story.until("/api/v1/orders", |page| page["items"].as_array().unwrap().len() == 2).await;
+    story
+        .until("/api/v1/orders", |page| {
+            page["items"].as_array().unwrap().len() == 2
+        })
+        .await;
     let first = story.get("/api/v1/orders?limit=1&open=true").send().await.json();
     let cursor = first["next_cursor"].as_str().unwrap();
-    let second = story.get(&format!("/api/v1/orders?limit=1&open=true&cursor={cursor}")).send().await.json();
+    let second = story
+        .get(&format!("/api/v1/orders?limit=1&open=true&cursor={cursor}"))
+        .send()
+        .await
+        .json();
     assert_ne!(first["items"][0]["id"], second["items"][0]["id"]);
     assert_eq!(second.get("next_cursor"), None);
-    let foreign = story.get(&format!("/api/v1/orders?limit=1&cursor={cursor}")).send().await;
+    let foreign = story
+        .get(&format!("/api/v1/orders?limit=1&cursor={cursor}"))
+        .send()
+        .await;
     assert_eq!(foreign.problem(), "cursor_mismatch");
 }
 
@@ -61,19 +99,35 @@ async fn a_cursor_does_not_lead_into_another_listing() {
 async fn a_test_message_is_a_delivery_that_can_be_sent_again() {
     let story = Story::new().await;
     let sent = story.manage("/api/v1/notify/test").json(&json!({})).send().await;
-    assert_eq!((sent.status.as_u16(), &sent.json()["channels"]), (202, &json!(["hook"])), "{sent:?}");
+    assert_eq!(
+        (sent.status.as_u16(), &sent.json()["channels"]),
+        (202, &json!(["hook"])),
+        "{sent:?}"
+    );
     let listed = story.get("/api/v1/deliveries?state=pending").send().await.json();
     let delivery = &listed["items"][0];
-    assert_eq!((&delivery["subject_kind"], &delivery["state"]), (&json!("test"), &json!("pending")));
+    assert_eq!(
+        (&delivery["subject_kind"], &delivery["state"]),
+        (&json!("test"), &json!("pending"))
+    );
     let path = format!("/api/v1/deliveries/{}/retry", delivery["id"]);
     let again = story.manage(&path).send().await;
-    assert_eq!((again.status.as_u16(), &again.json()["attempts"]), (200, &json!(0)), "{again:?}");
+    assert_eq!(
+        (again.status.as_u16(), &again.json()["attempts"]),
+        (200, &json!(0)),
+        "{again:?}"
+    );
 }
 
 #[tokio::test]
 async fn what_could_not_be_used_is_listed() {
     let story = Story::new().await;
     story.says("nobody", true).await;
-    let page = story.until("/api/v1/rejects", |page| page["items"][0].is_object()).await;
-    assert!(page["items"][0]["origin"].as_str().unwrap().contains("nobody"), "{page:#}");
+    let page = story
+        .until("/api/v1/rejects", |page| page["items"][0].is_object())
+        .await;
+    assert!(
+        page["items"][0]["origin"].as_str().unwrap().contains("nobody"),
+        "{page:#}"
+    );
 }

@@ -6,8 +6,8 @@ mod access;
 mod commands;
 mod described;
 mod editing;
-mod listings;
 mod listening;
+mod listings;
 mod page;
 mod refusals;
 mod serving;
@@ -15,7 +15,9 @@ mod serving;
 use super::layers::Peer;
 use super::{Http, Readers, auth};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Channel, ChannelKind, ClockWindow, Config, Http as HttpConfig, Log, Store, Subscription};
+use crate::config::{
+    Channel, ChannelKind, ClockWindow, Config, Http as HttpConfig, Log, Store, Subscription,
+};
 use crate::field::{Done, Frame, MqttFrame};
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
@@ -102,12 +104,19 @@ impl Answer {
     }
     /// The code of a refusal, having looked that it is a whole problem.
     pub(super) fn problem(&self) -> String {
-        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{self:?}"
+        );
         let body = self.json();
         assert_eq!(body["status"], self.status.as_u16(), "{self:?}");
         assert_eq!(body["instance"], self.header("x-request-id"), "{self:?}");
         for field in ["type", "title", "detail"] {
-            assert!(body[field].as_str().is_some_and(|text| !text.is_empty()), "{field}: {self:?}");
+            assert!(
+                body[field].as_str().is_some_and(|text| !text.is_empty()),
+                "{field}: {self:?}"
+            );
         }
         body["code"].as_str().unwrap().to_owned()
     }
@@ -133,7 +142,8 @@ impl Asking<'_> {
         self.with("if-match", &format!("\"{version}\""))
     }
     pub(super) fn json(self, body: &Value) -> Self {
-        self.body(body.to_string()).with("content-type", "application/json")
+        self.body(body.to_string())
+            .with("content-type", "application/json")
     }
     pub(super) fn body(mut self, body: impl Into<Body>) -> Self {
         self.body = body.into();
@@ -144,9 +154,19 @@ impl Asking<'_> {
         self
     }
     pub(super) fn build(self) -> Request<Body> {
-        let named = self.request.headers_ref().is_some_and(|h| h.contains_key(header::HOST));
-        let request = if named { self.request } else { self.request.header(header::HOST, "localhost:8080") };
-        request.extension(Peer(self.peer.parse().unwrap())).body(self.body).unwrap()
+        let named = self
+            .request
+            .headers_ref()
+            .is_some_and(|h| h.contains_key(header::HOST));
+        let request = if named {
+            self.request
+        } else {
+            self.request.header(header::HOST, "localhost:8080")
+        };
+        request
+            .extension(Peer(self.peer.parse().unwrap()))
+            .body(self.body)
+            .unwrap()
     }
     pub(super) async fn send(self) -> Answer {
         let router = self.story.router.clone();
@@ -173,7 +193,10 @@ impl Story {
         let estate = Arc::clone(recovered.engine.estate());
         let (catalogue, _) = crate::profiles::load(None).unwrap();
         let pattern: TopicPattern = "zigbee2mqtt/{device...}".parse().unwrap();
-        let subscription = Subscription { family: Family::Zigbee2mqtt, pattern };
+        let subscription = Subscription {
+            family: Family::Zigbee2mqtt,
+            pattern,
+        };
         let window = config.clock_window;
         let understanding = Understanding::new([(Arc::from("main"), vec![subscription])], catalogue, window);
         let planner = Planner::new(config.routes.clone(), config.channels.clone(), config.language);
@@ -197,18 +220,37 @@ impl Story {
         for (name, role) in [("admin", auth::Role::Manager), ("zhang", auth::Role::Staff)] {
             let (token, text) = auth::mint(name, role, clock.now().wall).unwrap();
             let author = "story".to_owned();
-            door.ask(|reply| Asked::Token { token, author, reply }).await.unwrap().unwrap();
+            door.ask(|reply| Asked::Token { token, author, reply })
+                .await
+                .unwrap()
+                .unwrap();
             texts.push(text.expose_secret().to_owned());
         }
         let bound = "127.0.0.1:8080".parse().unwrap();
-        let http = Http::new(&config, bound, door.clone(), readers, progressed, &metrics, &clock);
+        let http = Http::new(
+            &config,
+            bound,
+            door.clone(),
+            readers,
+            progressed,
+            &metrics,
+            &clock,
+        );
         http.load().await.unwrap();
         let stop = CancellationToken::new();
         tokio::spawn(super::live::feed(Arc::clone(&http), stop.clone()));
         let router = super::router(Arc::clone(&http));
         let staff = texts.pop().unwrap();
         let manager = texts.pop().unwrap();
-        Self { http, router, door, manager, staff, stop, folder }
+        Self {
+            http,
+            router,
+            door,
+            manager,
+            staff,
+            stop,
+            folder,
+        }
     }
 
     /// A request from this machine without a token.
@@ -239,7 +281,9 @@ impl Story {
             connection: "main".into(),
             subscription: 0,
             topic: format!("zigbee2mqtt/{device}").into(),
-            payload: format!("{{\"battery\":100,\"water_leak\":{wet}}}").into_bytes().into(),
+            payload: format!("{{\"battery\":100,\"water_leak\":{wet}}}")
+                .into_bytes()
+                .into(),
             retained: false,
             duplicate: false,
             session: 1,
@@ -266,7 +310,9 @@ impl Story {
     /// A leak in building 3: the order it opens.
     pub(super) async fn leak(&self) -> Value {
         self.says("leak-b3", true).await;
-        let page = self.until("/api/v1/orders", |page| page["items"][0].is_object()).await;
+        let page = self
+            .until("/api/v1/orders", |page| page["items"][0].is_object())
+            .await;
         page["items"][0].clone()
     }
 }
@@ -274,20 +320,40 @@ impl Story {
 fn config(data: &std::path::Path) -> Config {
     let url = "http://127.0.0.1:9/hook".to_owned();
     let key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned();
-    let kind = ChannelKind::Webhook { url: url.into(), keys: vec![key.into()], allow_private: true };
+    let kind = ChannelKind::Webhook {
+        url: url.into(),
+        keys: vec![key.into()],
+        allow_private: true,
+    };
     let hour = Duration::from_secs(3600);
     Config {
         language: Language::Zh,
         estate_seed: data.join("estate.toml"),
         profiles: data.join("profiles"),
-        store: Store { data: data.to_owned(), commit_delay: Duration::from_millis(1) },
-        http: HttpConfig { listen: "127.0.0.1:0".parse().unwrap(), hosts: vec!["linli.example".into()] },
+        store: Store {
+            data: data.to_owned(),
+            commit_delay: Duration::from_millis(1),
+        },
+        http: HttpConfig {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            hosts: vec!["linli.example".into()],
+        },
         broker: None,
         mqtt: Vec::new(),
         modbus: Vec::new(),
-        channels: vec![Channel { id: "hook".parse().unwrap(), kind, timeout: Duration::from_secs(5) }],
+        channels: vec![Channel {
+            id: "hook".parse().unwrap(),
+            kind,
+            timeout: Duration::from_secs(5),
+        }],
         routes: Vec::new(),
-        log: Log { filter: "info".into(), json: false },
-        clock_window: ClockWindow { past: hour, future: hour },
+        log: Log {
+            filter: "info".into(),
+            json: false,
+        },
+        clock_window: ClockWindow {
+            past: hour,
+            future: hour,
+        },
     }
 }

@@ -18,22 +18,44 @@ async fn the_listener_answers_and_ends_although_somebody_listens() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(super::super::serve(listener, Arc::clone(&story.http), stop.clone()));
+    let serving = tokio::spawn(super::super::serve(
+        listener,
+        Arc::clone(&story.http),
+        stop.clone(),
+    ));
 
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let text = answer(&mut stream, "GET /status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await;
-    assert!(text.starts_with("HTTP/1.1 200"), "the peer is this machine: {text}");
+    let text = answer(
+        &mut stream,
+        "GET /status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(
+        text.starts_with("HTTP/1.1 200"),
+        "the peer is this machine: {text}"
+    );
 
     let mut ear = TcpStream::connect(address).await.unwrap();
-    let ask = format!("GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\r\n", story.staff);
+    let ask = format!(
+        "GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\r\n",
+        story.staff
+    );
     ear.write_all(ask.as_bytes()).await.unwrap();
     let mut first = [0u8; 64];
     assert!(ear.read(&mut first).await.unwrap() > 0);
     // A client that never finishes its request must not hold up the end either.
     let mut slow = TcpStream::connect(address).await.unwrap();
-    slow.write_all(b"GET /status HTTP/1.1\r\nhost: loc").await.unwrap();
+    slow.write_all(b"GET /status HTTP/1.1\r\nhost: loc")
+        .await
+        .unwrap();
 
     stop.cancel();
-    tokio::time::timeout(Duration::from_secs(4), serving).await.expect("an end within its time").unwrap();
-    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    tokio::time::timeout(Duration::from_secs(4), serving)
+        .await
+        .expect("an end within its time")
+        .unwrap();
+    assert!(
+        TcpStream::connect(address).await.is_err(),
+        "nobody listens any more"
+    );
 }

@@ -2,8 +2,8 @@
 
 use super::{Priority, Text};
 use crate::http::view::Names;
-use linli_domain::order::{Order as DomainOrder, OrderRole as DomainRole, OrderState, OverrideReason};
 use linli_domain::order::table::Closing;
+use linli_domain::order::{Order as DomainOrder, OrderRole as DomainRole, OrderState, OverrideReason};
 use linli_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -3,7 +3,9 @@
 use super::Text;
 use crate::http::view::Names;
 use linli_domain::measure::Measure;
-use linli_domain::reading::{Quality as DomainQuality, Reading as DomainReading, Reason, Value as DomainValue};
+use linli_domain::reading::{
+    Quality as DomainQuality, Reading as DomainReading, Reason, Value as DomainValue,
+};
 use linli_domain::time::Timestamp;
 use linli_ledger::PointRow;
 use serde::{Deserialize, Serialize};

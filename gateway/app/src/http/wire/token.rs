@@ -62,6 +62,8 @@ pub struct IssuedToken {
 
 impl std::fmt::Debug for IssuedToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("IssuedToken").field("kept", &self.kept).finish_non_exhaustive()
+        f.debug_struct("IssuedToken")
+            .field("kept", &self.kept)
+            .finish_non_exhaustive()
     }
 }
