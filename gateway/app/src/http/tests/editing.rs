@@ -99,7 +99,10 @@ async fn a_token_lives_from_its_making_to_its_revocation() {
         .send()
         .await;
     assert_eq!(made.status, 201, "{made:?}");
-    let (id, first) = (made.json()["id"].as_str().unwrap().to_owned(), made.json()["token"].as_str().unwrap().to_owned());
+    let (id, first) = (
+        made.json()["id"].as_str().unwrap().to_owned(),
+        made.json()["token"].as_str().unwrap().to_owned(),
+    );
     let works = |token: String| {
         let asked = story.ask(Method::GET, "/api/v1/orders").token(&token).send();
         async { asked.await.status.as_u16() }
