@@ -157,6 +157,18 @@ mod tests {
     }
 
     #[test]
+    fn every_measure_has_a_name() {
+        for measure in linli_domain::measure::Measure::all() {
+            for language in [Language::Zh, Language::En] {
+                assert!(
+                    find(language, "measure", measure.name()).is_some(),
+                    "{measure} in {language:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn every_key_of_the_program_has_a_text() {
         for key in Key::ALL {
             assert!(texts(Language::Zh).contains_key(key.as_str()), "{}", key.as_str());

@@ -46,7 +46,8 @@ struct Claim<'a> {
 impl UnderWay {
     fn claim(&self, key: (String, String)) -> Option<Claim<'_>> {
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.insert(key.clone()).then_some(Claim { all: self, key })
+        // Not `then_some`: a claim that is not given must not be made, for dropping it would free the key.
+        keys.insert(key.clone()).then(|| Claim { all: self, key })
     }
 }
 

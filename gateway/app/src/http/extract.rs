@@ -71,6 +71,11 @@ impl<T: DeserializeOwned, S: Send + Sync, const LIMIT: usize> FromRequest<S> for
                 "send the body as Content-Type: application/json",
             ));
         };
+        // A sequence would be read as the fields in their order, which nobody means.
+        if !text.trim_ascii_start().starts_with(b"{") {
+            serde_json::from_slice::<serde::de::IgnoredAny>(text).map_err(|e| from_json(&e))?;
+            return Err(Problem::new(Code::InvalidBody, "the body must be a JSON object"));
+        }
         Ok(Self {
             value: serde_json::from_slice(text).map_err(|e| from_json(&e))?,
             hash: hash.finalize().into(),

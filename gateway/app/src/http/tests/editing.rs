@@ -103,14 +103,9 @@ async fn a_token_lives_from_its_making_to_its_revocation() {
         made.json()["id"].as_str().unwrap().to_owned(),
         made.json()["token"].as_str().unwrap().to_owned(),
     );
-    let works = |token: String| async {
-        story
-            .ask(Method::GET, "/api/v1/orders")
-            .token(&token)
-            .send()
-            .await
-            .status
-            .as_u16()
+    let works = |token: String| {
+        let asked = story.ask(Method::GET, "/api/v1/orders").token(&token).send();
+        async { asked.await.status.as_u16() }
     };
     assert_eq!(works(first.clone()).await, 200);
     let twin = story

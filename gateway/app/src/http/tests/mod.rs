@@ -15,9 +15,7 @@ mod serving;
 use super::layers::Peer;
 use super::{Http, Readers, auth};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{
-    Channel, ChannelKind, ClockWindow, Config, Http as HttpConfig, Log, Store, Subscription,
-};
+use crate::config::{Channel, ChannelKind, Config, Http as HttpConfig, Log, Store, Subscription};
 use crate::field::{Done, Frame, MqttFrame};
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
@@ -25,7 +23,7 @@ use crate::pipeline::{self, Core, Door, Loop, Pace, Progress, Request as Asked, 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use linli_decode::{Family, TopicPattern};
+use linli_decode::{ClockWindow, Family, TopicPattern};
 use linli_domain::estate::EstateDoc;
 use linli_domain::text::Language;
 use linli_ledger::Ledger;
