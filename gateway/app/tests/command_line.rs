@@ -1,5 +1,7 @@
 //! The real program on the command line: exit codes, one JSON value on standard output, shipped files without errors.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
