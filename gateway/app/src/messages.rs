@@ -44,6 +44,10 @@ keys! {
     DigestMore = "digest.more",
     TestTitle = "test.title",
     TestBody = "test.body",
+    DemoLeak = "demo.leak",
+    DemoSurge = "demo.surge",
+    DemoBlock = "demo.block",
+    DemoOrder = "demo.order",
 }
 
 type Texts = BTreeMap<String, String>;
@@ -153,6 +157,18 @@ mod tests {
                 !text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)),
                 "{key}"
             );
+        }
+    }
+
+    #[test]
+    fn every_measure_has_a_name() {
+        for measure in linli_domain::measure::Measure::all() {
+            for language in [Language::Zh, Language::En] {
+                assert!(
+                    find(language, "measure", measure.name()).is_some(),
+                    "{measure} in {language:?}"
+                );
+            }
         }
     }
 

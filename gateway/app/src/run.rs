@@ -35,6 +35,7 @@ pub struct Gateway {
     /// The estate in use.
     pub estate: Arc<Estate>,
     door: Door,
+    intake: CancellationToken,
     stop: CancellationToken,
     field: TaskTracker,
     outflow: TaskTracker,
@@ -124,7 +125,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
         .await??;
     }
 
-    let stop = CancellationToken::new();
+    let (intake, stop) = (CancellationToken::new(), CancellationToken::new());
     let (field_tasks, outflow) = (TaskTracker::new(), TaskTracker::new());
     outflow.spawn(worker::run(
         config.channels.clone(),
@@ -160,7 +161,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
         &metrics,
         &clock,
     );
-    outflow.spawn(http::serve(listener, state, stop.child_token()));
+    outflow.spawn(http::serve(listener, state, intake.child_token()));
 
     let running_broker = match &config.broker {
         Some(broker) => Some(
@@ -184,7 +185,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
             acks,
             clock,
             metrics,
-            stop.child_token(),
+            intake.child_token(),
         ));
     }
     for bus in &config.modbus {
@@ -196,7 +197,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
             door,
             clock,
             metrics,
-            stop.child_token(),
+            intake.child_token(),
         ));
     }
     Ok(Gateway {
@@ -204,6 +205,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
         broker: running_broker.as_ref().map(|b| b.addr),
         estate,
         door,
+        intake,
         stop,
         field: field_tasks,
         outflow,
@@ -216,14 +218,15 @@ impl Gateway {
     /// Stops intake, then the core, then outflow, within five seconds.
     pub async fn shutdown(self) {
         let orderly = async {
-            self.stop.cancel();
+            // Intake: connections wait a moment for the acknowledgements they owe, so the pipeline still runs.
+            self.intake.cancel();
+            self.field.close();
+            self.field.wait().await;
             if let Some(broker) = self.running_broker {
                 broker.stop().await;
             }
-            // The last commit drops the acknowledgement queues, which ends the connections.
             self.door.stop().await;
-            self.field.close();
-            self.field.wait().await;
+            self.stop.cancel();
             self.outflow.close();
             self.outflow.wait().await;
         };

@@ -2,6 +2,8 @@
 //!
 //! `LINLI_BLESS=1 cargo test -p linli --test config_files` writes the expected texts anew; read the difference.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use linli::config::problem::{Severity, has_errors};
 use linli::config::{Loaded, inspect_text, render};
 use linli_domain::text::Language;

@@ -50,11 +50,6 @@ impl Client {
             .and_then(|answer| self.json(&answer.body))
     }
 
-    /// GET as text.
-    pub(crate) fn text(&self, path: &str) -> Result<String, Failure> {
-        self.send(Method::GET, path, None, None).map(|answer| answer.body)
-    }
-
     /// POST of something that has no version.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.send(Method::POST, path, Some(body), None)
@@ -147,11 +142,12 @@ impl Client {
                 &[("status", status.as_str()), ("url", &self.base)],
             );
         }
-        let known = crate::messages::find(self.language, "refusal", &code).unwrap_or(&detail);
-        let mut said = if known == detail {
-            format!("{detail} [{code}]")
-        } else {
-            format!("{known} ({detail}) [{code}]")
+        // The gateway's details are English; the catalogue has the meaning of the code in Chinese.
+        let translated =
+            crate::messages::find(Language::Zh, "refusal", &code).filter(|_| self.language == Language::Zh);
+        let mut said = match translated {
+            Some(translated) => format!("{translated} ({detail}) [{code}]"),
+            None => format!("{detail} [{code}]"),
         };
         for part in problem["errors"].as_array().into_iter().flatten() {
             let _ = write!(

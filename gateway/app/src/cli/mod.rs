@@ -84,9 +84,8 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Token(command) => token::dispatch(context, command),
         Command::Engine(Engine::Dump) => {
             let client = client::Client::new(context)?;
-            let dump = client.text("/api/v1/engine/dump")?;
-            let value = serde_json::json!({ "dump": dump });
-            output::result(context, &value, |_| dump.clone())
+            let dump = client.get("/api/v1/engine/dump")?;
+            output::result(context, &dump, |dump| output::field(dump, "state"))
         }
         Command::Openapi => {
             let text = crate::http::openapi_json().map_err(|error| Failure::Problem(error.to_string()))?;

@@ -96,11 +96,17 @@ fn delivery(delivery: &Value, language: Language) -> Vec<String> {
 
 fn reject(reject: &Value, language: Language) -> Vec<String> {
     let reason = field(reject, "reason");
+    let (label, detail) = reason.split_once(": ").unwrap_or((&reason, ""));
+    let word = messages::word(language, "reject", label);
     vec![
         field(reject, "id"),
         field(reject, "at"),
         field(reject, "origin"),
-        messages::word(language, "reject", &reason).to_owned(),
+        if detail.is_empty() {
+            word.to_owned()
+        } else {
+            format!("{word}: {detail}")
+        },
         payload(&field(reject, "payload_base64")),
     ]
 }

@@ -7,6 +7,7 @@ use crate::cli::output::{self, field};
 use crate::cli::text::{self, Key};
 use crate::cli::work::{listing, segment};
 use crate::cli::{Failure, Outcome, problem};
+use crate::http::wire::token::IssuedToken;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -75,25 +76,21 @@ fn issue(
     let client = Client::new(context)?;
     // The file is made first: a secret nobody can read again must not be made and lost.
     let file = to.map(|path| open(context, path)).transpose()?;
-    let mut issued = make(&client)?;
-    let secret = field(&issued, "secret");
+    let mut value = make(&client)?;
+    let issued: IssuedToken = serde_json::from_value(value.clone())
+        .map_err(|error| problem(context.language, Key::NotJson, &[("error", &error.to_string())]))?;
     if let (Some(mut file), Some(path)) = (file, to) {
-        writeln!(file, "{secret}")
-            .and_then(|()| file.sync_all())
-            .map_err(|error| unwritable(context, path, &error))?;
-        issued["secret"] = json!(null);
+        let written = writeln!(file, "{}", issued.token).and_then(|()| file.sync_all());
+        written.map_err(|error| unwritable(context, path, &error))?;
+        value["token"] = Value::Null;
     }
-    output::result(context, &issued, |issued| {
-        let token = &issued["token"];
+    output::result(context, &value, |_| {
+        let kept = &issued.kept;
         let values = [
-            ("id", field(token, "id")),
-            ("name", field(token, "name")),
-            ("role", field(token, "role")),
+            ("id", kept.id.as_str()),
+            ("name", &kept.name),
+            ("role", &kept.role),
         ];
-        let values: Vec<(&str, &str)> = values
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
         let made = text::fill(context.language, Key::TokenMade, &values);
         match to {
             Some(path) => {
@@ -104,8 +101,9 @@ fn issue(
                 )
             }
             None => format!(
-                "{made}\n{}\n{secret}\n",
-                text::get(context.language, Key::TokenOnce)
+                "{made}\n{}\n{}\n",
+                text::get(context.language, Key::TokenOnce),
+                issued.token
             ),
         }
     })

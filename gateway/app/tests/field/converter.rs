@@ -69,7 +69,7 @@ async fn answer(request: [u8; 8], slave: Option<Slave>, count: u32, speaker: &Sp
         Some(Slave::Prompt | Slave::Late(..)) => registers(request),
     };
     if let Some(Slave::Late(every, delay)) = slave
-        && count % every == 0
+        && count.is_multiple_of(every)
     {
         let speaker = Arc::clone(speaker);
         tokio::spawn(async move {

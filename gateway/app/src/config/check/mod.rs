@@ -2,7 +2,9 @@
 //!
 //! Every problem is noted and checking goes on; a `Config` comes out only when nothing stops the program.
 
-mod field;
+mod broker;
+mod modbus;
+mod mqtt;
 mod out;
 
 use crate::config::problem::Sink;
@@ -23,6 +25,11 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOS
 /// Longest wait of a reading for its commit: fifty milliseconds lose nothing and save flash.
 const DEFAULT_COMMIT_DELAY: Duration = Duration::from_millis(50);
 
+/// The connection name of the embedded broker.
+const EMBEDDED: &str = "embedded";
+/// Packets past this size close the connection; no sensor comes near.
+const DEFAULT_PACKET_BYTES: u32 = 1 << 20;
+
 /// Turns the file into the configuration. `None` when an error was noted here.
 pub(super) fn check(raw: &Raw, folder: &Path, environment: Environment<'_>, sink: &Sink) -> Option<Config> {
     if let Some(version) = raw.config_version.as_ref().filter(|at| at.value != 1) {
@@ -38,9 +45,9 @@ pub(super) fn check(raw: &Raw, folder: &Path, environment: Environment<'_>, sink
     let broker = raw
         .broker
         .as_ref()
-        .and_then(|broker| field::broker(broker, &http, &vault));
-    let mqtt = field::mqtt(raw, &vault);
-    let modbus = field::modbus(&raw.modbus, sink);
+        .and_then(|broker| broker::broker(broker, &http, &vault));
+    let mqtt = mqtt::mqtt(raw, &vault);
+    let modbus = modbus::modbus(&raw.modbus, sink);
     let channels = out::channels(&raw.channels, &vault);
     let routes = out::routes(raw, sink);
     let store = raw.store.as_ref();
@@ -169,4 +176,12 @@ impl<'a> Once<'a> {
             }
         }
     }
+}
+
+fn packet_limit(at: Option<&At<i64>>) -> u32 {
+    number(at, DEFAULT_PACKET_BYTES)
+}
+
+fn number<T: TryFrom<i64>>(at: Option<&At<i64>>, default: T) -> T {
+    at.and_then(|at| T::try_from(at.value).ok()).unwrap_or(default)
 }

@@ -2,12 +2,15 @@
 //!
 //! Types, ranges and spelling are settled here; what needs two values at once is settled in `check`.
 
-pub mod field;
+pub mod broker;
+pub mod modbus;
+pub mod mqtt;
 pub mod out;
 pub mod secret;
 
 use crate::config::read::{At, Table};
 use crate::config::said::{self, both};
+use linli_domain::id::BusId;
 use linli_domain::text::Language;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -48,11 +51,11 @@ pub struct Raw {
     /// `[clock]`.
     pub clock: Option<Clock>,
     /// `[broker]`.
-    pub broker: Option<field::Broker>,
+    pub broker: Option<broker::Broker>,
     /// `[[mqtt]]`.
-    pub mqtt: Vec<field::Mqtt>,
+    pub mqtt: Vec<mqtt::Mqtt>,
     /// `[[modbus]]`.
-    pub modbus: Vec<field::Modbus>,
+    pub modbus: Vec<modbus::Modbus>,
     /// `[[channels]]`.
     pub channels: Vec<out::Channel>,
     /// `[[routes]]`.
@@ -109,12 +112,12 @@ impl Raw {
             http: top.table("http").map(Http::read),
             log: top.table("log").map(Log::read),
             clock: top.table("clock").map(Clock::read),
-            broker: top.table("broker").map(field::Broker::read),
-            mqtt: top.tables("mqtt").into_iter().map(field::Mqtt::read).collect(),
+            broker: top.table("broker").map(broker::Broker::read),
+            mqtt: top.tables("mqtt").into_iter().map(mqtt::Mqtt::read).collect(),
             modbus: top
                 .tables("modbus")
                 .into_iter()
-                .map(field::Modbus::read)
+                .map(modbus::Modbus::read)
                 .collect(),
             channels: top
                 .tables("channels")
@@ -215,4 +218,27 @@ pub(crate) fn address(table: &Table<'_>, key: &'static str) -> Option<At<SocketA
 /// An id of any kind.
 pub(crate) fn id<T: std::str::FromStr>(table: &Table<'_>, key: &'static str, example: &str) -> Option<At<T>> {
     table.parsed(key, example, |text| text.parse().map_err(|_| said::not_an_id()))
+}
+
+/// The name of a connection, as devices refer to it.
+pub(crate) fn connection_name(table: &Table<'_>) -> Option<At<String>> {
+    id::<BusId>(table, "name", "\"lora\"").map(|at| at.map(|name| name.as_str().to_owned()))
+}
+
+/// The largest accepted packet.
+pub(crate) fn packet_limit(table: &Table<'_>) -> Option<At<i64>> {
+    table.integer("max_packet_bytes", 1_024..=16 << 20)
+}
+
+/// Host (without brackets) and port of `host:port` or `[v6]:port`.
+pub(crate) fn split_port(text: &str) -> Option<(String, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let port = port.parse().ok().filter(|port| *port != 0)?;
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|h| h.strip_suffix(']'))
+        .unwrap_or(host);
+    let fits =
+        !bare.is_empty() && !bare.contains(['/', ' ', '[', ']']) && (bare == host) != bare.contains(':');
+    fits.then(|| (bare.to_owned(), port))
 }

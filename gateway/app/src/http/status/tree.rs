@@ -5,6 +5,7 @@ use crate::http::Http;
 use crate::http::status_text::{code, unit};
 use crate::http::view::Names;
 use crate::http::wire::point::{Quality, Reading, Value};
+use crate::messages;
 use linli_domain::estate::{Asset, Place};
 use linli_domain::id::{AssetId, PlaceId};
 use linli_domain::measure::Measure;
@@ -123,7 +124,7 @@ fn line(row: &Arc<PointRow>, latest: Option<&DomainReading>, names: &Names, writ
         .measure
         .parse::<Measure>()
         .map_or("", |measure| measure.unit().symbol());
-    let mut label = code(language, &row.measure).to_owned();
+    let mut label = messages::word(language, "measure", &row.measure).to_owned();
     if let Some(instance) = &row.instance {
         label = format!("{label} {instance}");
     }

@@ -11,7 +11,7 @@ pub(super) fn find(table: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
     for step in steps {
         let next = match at.get_ref() {
             DeValue::Table(table) => value_of(table, step),
-            DeValue::Array(list) => step.parse::<usize>().ok().and_then(|n| list.iter().nth(n)),
+            DeValue::Array(list) => step.parse::<usize>().ok().and_then(|n| list.get(n)),
             _ => None,
         };
         match next {

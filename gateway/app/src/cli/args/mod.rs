@@ -2,6 +2,10 @@
 //!
 //! The texts here are the English ones; `help` puts the Chinese ones in their place.
 
+mod work;
+
+pub use work::{Alarms, Engine, List, Notify, Orders, Outbox, Rejects, Token};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -149,7 +153,7 @@ pub enum Device {
     /// List the devices of the estate
     List,
     /// Decode one message and show every value and what was noticed
-    Decode(Decode),
+    Decode(Box<Decode>),
     /// Run the tests inside profile files
     Test {
         /// Profile files
@@ -206,152 +210,6 @@ pub struct Payload {
     /// File that holds the message as it came; - is standard input
     #[arg(long, value_name = "FILE")]
     pub payload: Option<PathBuf>,
-}
-
-/// `linli alarms`.
-#[derive(Debug, Subcommand)]
-pub enum Alarms {
-    /// List alarms, newest first
-    List(List),
-    /// Say that somebody has seen an alarm
-    Ack {
-        /// Alarm number, such as AL-7
-        id: String,
-    },
-}
-
-/// How much of a listing is wanted.
-#[derive(Debug, Args)]
-pub struct List {
-    /// Those that are over as well
-    #[arg(long)]
-    pub all: bool,
-    /// Most entries, 1 to 500
-    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
-    pub limit: u32,
-}
-
-/// `linli orders`.
-#[derive(Debug, Subcommand)]
-pub enum Orders {
-    /// List work orders, newest first
-    List(List),
-    /// Take an order
-    Accept {
-        /// Order number, such as WO-42
-        id: String,
-    },
-    /// Begin the work
-    Start {
-        /// Order number, such as WO-42
-        id: String,
-    },
-    /// Say that the work is done; the order closes when its sensors agree
-    Complete {
-        /// Order number, such as WO-42
-        id: String,
-        /// What was found and done
-        #[arg(long, value_name = "TEXT")]
-        note: Option<String>,
-    },
-    /// Close an order its sensors do not confirm; a manager's decision
-    Override {
-        /// Order number, such as WO-42
-        id: String,
-        /// Why: sensor_faulty, drying_residue, valve_isolated, agreed_temporary or test
-        #[arg(long, value_name = "REASON")]
-        reason: String,
-        /// Explanation for the record
-        #[arg(long, value_name = "TEXT")]
-        note: String,
-    },
-    /// Cancel an order; a manager's decision
-    Cancel {
-        /// Order number, such as WO-42
-        id: String,
-        /// Why, for the record
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-    },
-}
-
-/// `linli outbox`.
-#[derive(Debug, Subcommand)]
-pub enum Outbox {
-    /// List deliveries in a state, newest first
-    List {
-        /// State of the deliveries
-        #[arg(long, value_name = "STATE", value_parser = ["pending", "delivered", "dead"], default_value = "dead")]
-        state: String,
-        /// Most entries, 1 to 500
-        #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
-        limit: u32,
-    },
-    /// Send a delivery again
-    Retry {
-        /// Number of the delivery
-        id: i64,
-    },
-}
-
-/// `linli notify`.
-#[derive(Debug, Subcommand)]
-pub enum Notify {
-    /// Send a test message
-    Test {
-        /// Channel; every configured one when not given
-        #[arg(long, value_name = "NAME")]
-        channel: Option<String>,
-    },
-}
-
-/// `linli token`.
-#[derive(Debug, Subcommand)]
-pub enum Token {
-    /// List tokens, without their secrets
-    List,
-    /// Make a token for a person or a program
-    Add {
-        /// Name, as it will stand in the history
-        name: String,
-        /// What it may do
-        #[arg(long, value_name = "ROLE", value_parser = ["staff", "manager"], default_value = "staff")]
-        role: String,
-        /// File for the secret (mode 0600); the terminal when not given
-        #[arg(long, short, value_name = "FILE")]
-        output: Option<PathBuf>,
-    },
-    /// Give a token a new secret; the old one ends at once
-    Rotate {
-        /// Id of the token
-        id: String,
-        /// File for the secret (mode 0600); the terminal when not given
-        #[arg(long, short, value_name = "FILE")]
-        output: Option<PathBuf>,
-    },
-    /// End a token
-    Revoke {
-        /// Id of the token
-        id: String,
-    },
-}
-
-/// `linli rejects`.
-#[derive(Debug, Subcommand)]
-pub enum Rejects {
-    /// List the last refused messages and why
-    List {
-        /// Most entries, 1 to 500
-        #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
-        limit: u32,
-    },
-}
-
-/// `linli engine`.
-#[derive(Debug, Subcommand)]
-pub enum Engine {
-    /// Print the engine's whole state as text
-    Dump,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -3,6 +3,12 @@
 //! A kind has a stable code (for `--json` and for searching), a message, and a hint that tells what to do next.
 //! Values of secrets never reach this module.
 
+mod names;
+mod secret;
+
+pub use names::{duplicate, unknown_name, unknown_version};
+pub use secret::{inline_secret, inline_secret_allowed, secret_exposed, secret_missing};
+
 use linli_domain::text::Text;
 
 /// Both languages of one text, formatted with the same arguments.
@@ -207,96 +213,6 @@ pub fn not_an_id() -> Text {
         "名称须以字母或数字开头，只含 a-z A-Z 0-9 - _ . : /，最长 96 个字符",
         "a name starts with a letter or digit and has at most 96 of a-z A-Z 0-9 - _ . : /"
     )
-}
-
-/// A file for a version of the format this program does not speak.
-pub fn unknown_version(version: i64) -> Said {
-    Said::new(
-        "unknown-version",
-        both!(
-            "不支持 config_version = {version}",
-            "config_version = {version} is not supported"
-        ),
-    )
-    .hint(both!(
-        "本程序支持 config_version = 1",
-        "this program reads config_version = 1"
-    ))
-}
-
-/// Two things with one name.
-pub fn duplicate(what: &Text, name: &str, first_line: usize) -> Said {
-    let (zh, en) = (&what.zh, &what.en);
-    Said::new(
-        "duplicate",
-        both!(
-            "{zh} \"{name}\" 与第 {first_line} 行重复",
-            "{en} \"{name}\" was already used on line {first_line}"
-        ),
-    )
-    .hint(both!("改用另一个", "choose another"))
-}
-
-/// A reference to a name that is not defined.
-pub fn unknown_name(what: &Text, name: &str, near: Option<&str>, known: &str) -> Said {
-    let (zh, en) = (&what.zh, &what.en);
-    Said::new(
-        "unknown-name",
-        both!("没有名为 \"{name}\" 的{zh}", "there is no {en} \"{name}\""),
-    )
-    .hint(match near {
-        Some(near) => both!("是否想写 \"{near}\"？", "did you mean \"{near}\"?"),
-        None if known.is_empty() => both!("配置中还没有{zh}", "none is configured yet"),
-        None => both!("已配置：{known}", "configured: {known}"),
-    })
-}
-
-/// A secret written into the file.
-pub fn inline_secret(key: &str) -> Said {
-    Said::new(
-        "inline-secret",
-        both!("\"{key}\" 是密钥，不应直接写在文件中", "\"{key}\" is a secret and does not belong in the file"),
-    )
-    .hint(both!(
-        "写成 {{ file = \"…\" }}、{{ credential = \"…\" }} 或 {{ env = \"…\" }}；仅试用时可设 allow_inline_secrets = true",
-        "write {{ file = \"…\" }}, {{ credential = \"…\" }} or {{ env = \"…\" }}; for a trial only, allow_inline_secrets = true"
-    ))
-}
-
-/// A secret written into the file, allowed by the operator.
-pub fn inline_secret_allowed(key: &str) -> Said {
-    Said::new(
-        "inline-secret",
-        both!(
-            "\"{key}\" 的密钥直接写在文件中",
-            "the secret \"{key}\" stands in the file in the clear"
-        ),
-    )
-    .hint(both!("仅用于试用", "keep this to trials"))
-}
-
-/// A secret that cannot be had.
-pub fn secret_missing(key: &str, origin: &str, reason: &Text) -> Said {
-    let (zh, en) = (&reason.zh, &reason.en);
-    Said::new(
-        "secret-missing",
-        both!(
-            "无法从 {origin} 取得密钥 \"{key}\"：{zh}",
-            "cannot get the secret \"{key}\" from {origin}: {en}"
-        ),
-    )
-}
-
-/// A secret file that others can read.
-pub fn secret_exposed(path: &str) -> Said {
-    Said::new(
-        "secret-exposed",
-        both!(
-            "其他用户可读取密钥文件 {path}",
-            "other users can read the secret file {path}"
-        ),
-    )
-    .hint(both!("运行 chmod 600 {path}", "run chmod 600 {path}"))
 }
 
 /// Keys that do not belong together.
