@@ -44,6 +44,10 @@ keys! {
     DigestMore = "digest.more",
     TestTitle = "test.title",
     TestBody = "test.body",
+    DemoLeak = "demo.leak",
+    DemoSurge = "demo.surge",
+    DemoBlock = "demo.block",
+    DemoOrder = "demo.order",
 }
 
 type Texts = BTreeMap<String, String>;

@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::text::{self, Key};
 use crate::cli::{Failure, Outcome, output, problem};
 use crate::config::{self, Log, render, secrets};
-use crate::sim::{self, DemoOptions};
+use crate::sim::{self, DemoOptions, Narrator};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -32,11 +32,10 @@ pub(super) fn run(context: &Context) -> Outcome {
 
 /// Runs the demo; without a closed order it has failed.
 pub(super) fn demo(context: &Context, arguments: &Demo) -> Outcome {
-    // The demo sends broken frames on purpose; its summary counts them.
     log(
         context,
         &Log {
-            filter: "warn,linli::pipeline::complain=error".into(),
+            filter: "error".into(),
             json: false,
         },
     );
@@ -46,9 +45,13 @@ pub(super) fn demo(context: &Context, arguments: &Demo) -> Outcome {
     };
     let language = context.language;
     let ready = move |url: String| output::note(&text::fill(language, Key::DemoReady, &[("url", &url)]));
+    let started = std::time::Instant::now();
+    let narrator = Narrator::new(language, move |line| {
+        output::note(&format!("{:4} s  {line}", started.elapsed().as_secs()));
+    });
     let summary = runtime()?.block_on(async {
         let stop = stop_on_signals()?;
-        sim::demo(options, stop, ready)
+        sim::demo(options, stop, narrator, ready)
             .await
             .map_err(|error| Failure::Problem(format!("{error:#}")))
     })?;

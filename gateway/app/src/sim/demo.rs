@@ -1,6 +1,7 @@
 //! `linli demo`: embedded broker, simulated estate, Modbus nodes and gateway in one process, on temporary data and
 //! free loopback ports. Without a closed order it has failed.
 
+use super::Narrator;
 use super::radio::{self, Account};
 use super::staff::{self, Api};
 use super::world::World;
@@ -56,6 +57,7 @@ pub struct Summary {
 pub async fn demo(
     options: DemoOptions,
     stop: CancellationToken,
+    narrator: Narrator,
     ready: impl FnOnce(String),
 ) -> Result<Summary> {
     let document: EstateDoc = toml::from_str(ESTATE).context("read the built-in demo estate")?;
@@ -106,11 +108,17 @@ pub async fn demo(
         Arc::clone(&clock),
         played.clone(),
     ));
-    tokio::spawn(script::play(Arc::clone(&estate), world.clone(), played.clone()));
+    tokio::spawn(script::play(
+        Arc::clone(&estate),
+        world.clone(),
+        narrator.clone(),
+        played.clone(),
+    ));
     tokio::spawn(staff::work(
         api.clone(),
         Arc::clone(&estate),
         world,
+        narrator,
         played.clone(),
     ));
 

@@ -5,6 +5,7 @@
 
 mod demo;
 mod module;
+mod narrator;
 pub mod payload;
 mod radio;
 mod script;
@@ -13,3 +14,4 @@ mod street;
 mod world;
 
 pub use demo::{DemoOptions, Summary, demo};
+pub use narrator::Narrator;

@@ -1,6 +1,8 @@
 //! What happens in the simulated estate, and when: physical events only.
 
+use super::Narrator;
 use super::world::World;
+use crate::messages::Key;
 use linli_domain::estate::{AssetKind, Estate};
 use linli_domain::id::AssetId;
 use std::sync::Arc;
@@ -51,7 +53,7 @@ pub(super) fn story(estate: &Estate) -> Vec<(Duration, Event)> {
 }
 
 /// Plays the story until it is over or cancelled.
-pub(super) async fn play(estate: Arc<Estate>, world: World, stop: CancellationToken) {
+pub(super) async fn play(estate: Arc<Estate>, world: World, narrator: Narrator, stop: CancellationToken) {
     let started = tokio::time::Instant::now();
     for (at, event) in story(&estate) {
         if stop
@@ -61,7 +63,15 @@ pub(super) async fn play(estate: Arc<Estate>, world: World, stop: CancellationTo
         {
             return;
         }
-        tracing::debug!(?event, "in the simulated estate");
+        let (key, asset) = match &event {
+            Event::Leak(zone) => (Key::DemoLeak, zone),
+            Event::Surge(bin) => (Key::DemoSurge, bin),
+            Event::Block(lane) => (Key::DemoBlock, lane),
+        };
+        narrator.tell(
+            key,
+            &[("asset", estate.texts_of(asset).0.get(narrator.language()))],
+        );
         match event {
             Event::Leak(zone) => world.set_wet(&zone, true),
             Event::Surge(bin) => world.set_fill(&bin, 97.0),

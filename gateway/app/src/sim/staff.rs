@@ -3,9 +3,12 @@
 //! Each open order is accepted, started, repaired in the world and completed; whether it closes is up to the
 //! sensors.
 
+use super::Narrator;
 use super::world::World;
+use crate::messages::{self, Key};
 use linli_domain::estate::{AssetKind, Estate};
 use linli_domain::id::AssetId;
+use linli_domain::text::Language;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -52,11 +55,17 @@ impl Api {
 }
 
 /// Works until cancelled.
-pub(super) async fn work(api: Api, estate: Arc<Estate>, world: World, stop: CancellationToken) {
+pub(super) async fn work(
+    api: Api,
+    estate: Arc<Estate>,
+    world: World,
+    narrator: Narrator,
+    stop: CancellationToken,
+) {
     let mut since: HashMap<(String, String), Instant> = HashMap::new();
     let mut looks = tokio::time::interval(LOOK);
     while stop.run_until_cancelled(looks.tick()).await.is_some() {
-        let orders = match api.get("/api/v1/orders?open=true&limit=100").await {
+        let orders = match api.get("/api/v1/orders?limit=100").await {
             Ok(page) => page,
             Err(error) => {
                 tracing::debug!(%error, "the simulated staff could not read its list");
@@ -65,6 +74,9 @@ pub(super) async fn work(api: Api, estate: Arc<Estate>, world: World, stop: Canc
         };
         for order in orders["items"].as_array().into_iter().flatten() {
             let key = (text(order, "id"), text(order, "state"));
+            if !since.contains_key(&key) {
+                narrate(&narrator, order);
+            }
             if since.entry(key.clone()).or_insert_with(Instant::now).elapsed() < WORK {
                 continue;
             }
@@ -88,6 +100,28 @@ pub(super) async fn work(api: Api, estate: Arc<Estate>, world: World, stop: Canc
         }
         since.retain(|_, seen| seen.elapsed() < Duration::from_secs(600));
     }
+}
+
+/// Says where an order stands.
+fn narrate(narrator: &Narrator, order: &Value) {
+    let language = narrator.language();
+    let words = match language {
+        Language::Zh => "zh",
+        Language::En => "en",
+    };
+    let word = |field: &str| order[field][words].as_str().unwrap_or_default().to_owned();
+    let state = text(order, "state");
+    let state = messages::word(language, "order_state", &state);
+    let (id, task, asset) = (text(order, "id"), word("task"), word("asset_name"));
+    narrator.tell(
+        Key::DemoOrder,
+        &[
+            ("order", &id),
+            ("task", &task),
+            ("asset", &asset),
+            ("state", state),
+        ],
+    );
 }
 
 /// What a person does on site.
