@@ -19,7 +19,7 @@ if [ -n "$missing" ]; then
     as_root=""
     [ "$(id -u)" = 0 ] || as_root="sudo"
     $as_root apt-get update -qq || { echo "peers: apt-get update failed; check the package sources" >&2; exit 1; }
-    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing ||
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing ||
         { echo "peers: could not install$missing; install them by hand and run again" >&2; exit 1; }
 fi
 

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -41,16 +41,25 @@ pub struct Gateway {
     outflow: TaskTracker,
     running_broker: Option<field::broker::Running>,
     thread: std::thread::JoinHandle<()>,
+    /// Resolves when the pipeline's thread has ended, by a panic too.
+    ended: oneshot::Receiver<()>,
 }
 
 /// Runs until `stop` is cancelled.
 pub async fn run(config: Config, stop: CancellationToken) -> Result<()> {
-    let gateway = start(config).await?;
+    let mut gateway = start(config).await?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(http = %gateway.http, broker = ?gateway.broker, "linli is running");
-    stop.cancelled().await;
+    let ended = tokio::select! {
+        () = stop.cancelled() => false,
+        _ = &mut gateway.ended => true,
+    };
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     gateway.shutdown().await;
+    if ended {
+        // Without it nothing is stored or decided, however well the rest may look.
+        bail!("the pipeline has ended by itself: see the lines before, and start the gateway again");
+    }
     Ok(())
 }
 
@@ -112,9 +121,13 @@ pub async fn start(config: Config) -> Result<Gateway> {
     );
     let (progress, progressed) = watch::channel(Progress::new(&estate));
     let pace = Pace::new(config.store.commit_delay, window);
+    let (alive, ended) = oneshot::channel();
     let thread = std::thread::Builder::new()
         .name("pipeline".into())
-        .spawn(move || Loop::new(core, inbox, pace, progress).run())
+        .spawn(move || {
+            let _alive = alive;
+            Loop::new(core, inbox, pace, progress).run();
+        })
         .context("start the pipeline thread")?;
     if let Some(row) = admin {
         door.ask(|reply| pipeline::Request::Token {
@@ -211,6 +224,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
         outflow,
         running_broker,
         thread,
+        ended,
     })
 }
 

@@ -55,14 +55,24 @@ impl Planner {
 
     /// The deliveries for `notices`, which commit at `at`.
     pub fn plan(&self, notices: &[Notice], estate: &Estate, at: Timestamp) -> Vec<NewDelivery> {
+        self.plan_beside(&mut BTreeSet::new(), notices, estate, at)
+    }
+
+    /// The same beside what is planned in the same commit already: `taken` holds the ids of those events.
+    pub fn plan_beside(
+        &self,
+        taken: &mut BTreeSet<String>,
+        notices: &[Notice],
+        estate: &Estate,
+        at: Timestamp,
+    ) -> Vec<NewDelivery> {
         let mut planned = Vec::new();
-        let mut taken = BTreeSet::new();
         for notice in notices {
             let channels = self.channels_for(notice);
             if channels.is_empty() {
                 continue;
             }
-            let event = Event::new(notice, estate, at, self.language, &mut taken);
+            let event = Event::new(notice, estate, at, self.language, taken);
             for (channel, form) in channels {
                 let payload = match form {
                     Form::Event => event.to_json(),

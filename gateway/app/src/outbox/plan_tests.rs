@@ -119,6 +119,22 @@ fn no_persons_name_leaves() {
 }
 
 #[test]
+fn raised_cleared_and_raised_again_within_a_millisecond_are_three_messages() {
+    let mut taken = BTreeSet::new();
+    let kinds = [
+        NoticeKind::AlarmRaised,
+        NoticeKind::AlarmCleared,
+        NoticeKind::AlarmRaised,
+    ];
+    let mut names = BTreeSet::new();
+    for kind in kinds {
+        let planned = planner(&[(&[], &["cmms"])]).plan_beside(&mut taken, &[notice(kind)], &estate(), at());
+        names.extend(planned.into_iter().map(|row| row.idempotency));
+    }
+    assert_eq!(names.len(), 3, "{names:?}");
+}
+
+#[test]
 fn a_row_is_named_by_channel_and_event_and_the_same_plan_gives_the_same_rows() {
     let notices = [
         notice(NoticeKind::OrderDispatched),

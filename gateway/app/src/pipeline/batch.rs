@@ -9,6 +9,7 @@ use linli_domain::id::CommitId;
 use linli_domain::reading::Reading;
 use linli_domain::time::{Now, Timestamp};
 use linli_ledger as store;
+use std::collections::BTreeSet;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// One step of the log, owned until the commit.
@@ -56,6 +57,8 @@ pub struct OpenBatch {
     pub transitions: Vec<store::TransitionRow>,
     /// Messages to send.
     pub deliveries: Vec<store::NewDelivery>,
+    /// Ids of the events they speak of: two of the same kind within one millisecond are told apart.
+    pub events: BTreeSet<String>,
     /// Results of attempts.
     pub delivery_updates: Vec<store::DeliveryUpdate>,
     /// Audit rows.

@@ -10,7 +10,7 @@ use super::once::Once;
 use super::project::project;
 use super::understand::{Refused, Seen, Understanding, Understood};
 use crate::clock::SharedClock;
-use crate::field::{Done, Frame};
+use crate::field::Frame;
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
 use linli_domain::command::{Command, Refusal, Reply};
@@ -20,7 +20,7 @@ use linli_domain::id::{CommitId, PointKey, point_id};
 use linli_domain::reading::Reading;
 use linli_domain::time::{Now, Timestamp};
 use linli_ledger::{self as store, CommitError, Ledger};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -50,8 +50,8 @@ pub struct Core {
     pub estate_version: u32,
     durable_version: u32,
     changes: Changes,
-    /// Own-time readings of each point in the open batch, by their place in the log.
-    fresh: HashMap<PointKey, Vec<(Timestamp, usize)>>,
+    /// Own-time readings of the open batch, by their place in the log.
+    fresh: FxHashMap<(PointKey, Timestamp), usize>,
     understood: Understood,
     complaints: super::complain::Complaints,
 }
@@ -84,7 +84,7 @@ impl Core {
             estate_version,
             durable_version: estate_version,
             changes: Changes::default(),
-            fresh: HashMap::new(),
+            fresh: FxHashMap::default(),
             understood: Understood::default(),
             complaints: super::complain::Complaints::default(),
         };
@@ -192,10 +192,8 @@ impl Core {
         };
         self.batch.at(*now);
         if seen.own_time {
-            self.fresh
-                .entry(point)
-                .or_default()
-                .push((seen.observed, self.batch.log.len()));
+            let place = self.batch.log.len();
+            self.fresh.entry((point, seen.observed)).or_insert(place);
         }
         let given = !seen.historical;
         if given {
@@ -221,12 +219,8 @@ impl Core {
 
     /// Whether the point already has a reading of this own time. The first committed one stays.
     fn came_before(&mut self, point: PointKey, seen: &Seen) -> bool {
-        let in_batch = self
-            .fresh
-            .get(&point)
-            .and_then(|all| all.iter().find(|(t, _)| *t == seen.observed));
-        let first = match in_batch {
-            Some((_, index)) => match self.batch.log.get(*index) {
+        let first = match self.fresh.get(&(point, seen.observed)) {
+            Some(index) => match self.batch.log.get(*index) {
                 Some(Logged::Reading(reading, _)) => Some((reading.value.clone(), reading.quality)),
                 _ => None,
             },
@@ -265,7 +259,17 @@ impl Core {
             instance: seen.instance.clone(),
         };
         let input = Input::Point(definition);
-        if self.input(now, &input).is_err() {
+        if let Err(refusal) = self.input(now, &input) {
+            // The message is acknowledged and this value of it is not stored, so somebody has to be told.
+            let refused = Refused {
+                reason: refusal.code(),
+                detail: refusal.to_string(),
+            };
+            self.metrics
+                .messages_rejected
+                .with_label_values(&[refused.reason])
+                .inc();
+            self.complaints.refused(&refused, name.as_str(), now);
             return None;
         }
         self.batch.points.push(store::PointRow {
@@ -439,6 +443,7 @@ impl Core {
         self.estate_version = self.durable_version;
         let batch = std::mem::take(&mut self.batch);
         let reason = error.to_string();
+        let asked = !batch.answers.is_empty();
         for answer in batch.answers {
             answer(Err(Failed::Store(reason.clone())));
         }
@@ -447,41 +452,55 @@ impl Core {
             reason,
             frames: batch.frames,
             permits: batch.permits,
+            asked,
         }
     }
 
     /// Does the frames of a refused batch again, in halves, until the one that cannot be stored is alone.
-    pub fn bisect(
-        &mut self,
-        mut frames: Vec<Frame>,
-        done: &mut dyn FnMut(Committed),
-    ) -> Result<(), Uncommitted> {
-        let now = self.clock.now();
-        if frames.len() == 1 {
-            if let Some(frame) = frames.pop() {
-                let refused = Refused {
-                    reason: "store_refused",
-                    detail: "the ledger could not store it".into(),
-                };
-                self.refuse(&frame, &refused, &now);
-                self.batch.owe(frame);
-            }
-            return self
-                .commit()
-                .map(|committed| committed.into_iter().for_each(&mut *done));
-        }
-        let second = frames.split_off(frames.len() / 2);
-        for half in [frames, second] {
-            for frame in half {
+    ///
+    /// First all of them: what was refused may have been a request or a delay of the engine beside them. On an error
+    /// every frame that is not done is given back, in order.
+    pub fn bisect(&mut self, frames: Vec<Frame>, done: &mut dyn FnMut(Committed)) -> Result<(), Uncommitted> {
+        let mut groups = vec![frames];
+        while let Some(group) = groups.pop() {
+            let now = self.clock.now();
+            for frame in group {
                 self.frame(frame, &now);
             }
-            match self.commit() {
+            let mut outcome = self.commit();
+            if let Err(refused) = &mut outcome
+                && !refused.storage_failed
+            {
+                let half = refused.frames.len() / 2;
+                if half > 0 {
+                    groups.push(refused.frames.split_off(half));
+                    groups.push(std::mem::take(&mut refused.frames));
+                    continue;
+                }
+                if let Some(frame) = refused.frames.pop() {
+                    self.set_aside(frame, &now);
+                    outcome = self.commit();
+                }
+            }
+            match outcome {
                 Ok(committed) => committed.into_iter().for_each(&mut *done),
-                Err(again) if again.storage_failed || again.frames.is_empty() => return Err(again),
-                Err(again) => self.bisect(again.frames, done)?,
+                Err(mut failed) => {
+                    failed.frames.extend(groups.into_iter().rev().flatten());
+                    return Err(failed);
+                }
             }
         }
         Ok(())
+    }
+
+    /// Takes a frame that cannot be stored into the open batch as a dead letter.
+    fn set_aside(&mut self, frame: Frame, now: &Now) {
+        let refused = Refused {
+            reason: "store_refused",
+            detail: "the ledger could not store it".into(),
+        };
+        self.refuse(&frame, &refused, now);
+        self.batch.owe(frame);
     }
 }
 
@@ -503,19 +522,8 @@ pub struct Uncommitted {
     pub frames: Vec<Frame>,
     /// The inbox space they hold.
     pub permits: Vec<tokio::sync::OwnedSemaphorePermit>,
-}
-
-impl Uncommitted {
-    /// Nobody waits in vain: clients of the embedded broker are told, and repeat their messages.
-    pub fn release_waiting(&mut self) {
-        for frame in &mut self.frames {
-            if let Frame::Mqtt(message) = frame
-                && let Done::Waiting(sender) = std::mem::replace(&mut message.done, Done::Nothing)
-            {
-                let _ = sender.send(false);
-            }
-        }
-    }
+    /// Whether somebody asked for it, who was told that it failed.
+    pub asked: bool,
 }
 
 fn entry(logged: &Logged) -> store::Entry<'_> {

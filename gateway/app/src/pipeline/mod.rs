@@ -11,6 +11,8 @@ mod pace;
 mod project;
 mod recover;
 mod requests;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod understand;
 

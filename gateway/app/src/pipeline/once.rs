@@ -9,38 +9,50 @@
 
 use linli_domain::time::Timestamp;
 use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// How long a LoRaWAN frame is remembered.
 pub(super) const LORAWAN_MEMORY: Duration = Duration::from_secs(24 * 3600);
 /// Most LoRaWAN frames remembered; past it the oldest are forgotten, which can only store a repeat twice.
 pub(super) const LORAWAN_LIMIT: usize = 500_000;
-/// Most packet ids remembered over all sessions; past it new ones are not remembered until old sessions end.
-pub(super) const PACKET_LIMIT: usize = 1 << 20;
+/// Most deliveries whose packet ids are remembered, over all sessions; past it the oldest is forgotten. A broker
+/// repeats at most the window it had open, so this is room for dozens of brokers or thousands of devices.
+pub(super) const PACKET_LIMIT: usize = 1 << 16;
 
 /// A packet id of one session.
 pub(super) type PacketKey = (u64, u16);
+
+/// The last message under a packet id: its hash, and which delivery it was.
+type Mark = (u64, u64);
 
 /// What the gateway has seen, and what the running batch adds.
 #[derive(Debug, Default)]
 pub struct Once {
     lorawan: FxHashMap<u128, Timestamp>,
-    packets: FxHashMap<PacketKey, u64>,
+    packets: FxHashMap<PacketKey, Mark>,
+    /// Packet ids in the order of their deliveries, the newest last; one that was used again stands there twice.
+    delivered: VecDeque<(PacketKey, u64)>,
+    deliveries: u64,
     added_lorawan: Vec<(u128, Timestamp)>,
-    added_packets: Vec<(PacketKey, u64, Option<u64>)>,
+    added_packets: Vec<(PacketKey, u64, Option<Mark>)>,
 }
 
 impl Once {
-    /// Takes what the ledger remembers.
+    /// Takes what the ledger remembers; packet ids oldest first.
     pub fn load(
         lorawan: impl IntoIterator<Item = (u128, Timestamp)>,
         packets: impl IntoIterator<Item = (PacketKey, u64)>,
     ) -> Self {
-        Self {
+        let mut once = Self {
             lorawan: lorawan.into_iter().collect(),
-            packets: packets.into_iter().collect(),
             ..Self::default()
+        };
+        for (key, hash) in packets {
+            once.remember(key, hash);
         }
+        once.commit();
+        once
     }
 
     /// Whether this LoRaWAN frame came before; remembers it when not.
@@ -72,15 +84,18 @@ impl Once {
     /// Whether the broker repeats a message whose first delivery is already committed (or in this batch).
     pub fn packet_seen(&mut self, key: PacketKey, duplicate: bool, topic: &str, payload: &[u8]) -> bool {
         let hash = fnv(&[topic.as_bytes(), b"\0", payload]);
-        let old = self.packets.get(&key).copied();
-        if duplicate && old == Some(hash) {
+        if duplicate && self.packets.get(&key).is_some_and(|(old, _)| *old == hash) {
             return true;
         }
-        if old.is_some() || self.packets.len() < PACKET_LIMIT {
-            self.packets.insert(key, hash);
-            self.added_packets.push((key, hash, old));
-        }
+        self.remember(key, hash);
         false
+    }
+
+    fn remember(&mut self, key: PacketKey, hash: u64) {
+        self.deliveries += 1;
+        let old = self.packets.insert(key, (hash, self.deliveries));
+        self.delivered.push_back((key, self.deliveries));
+        self.added_packets.push((key, hash, old));
     }
 
     /// What the running batch must store: LoRaWAN frames with their expiry.
@@ -97,6 +112,14 @@ impl Once {
     pub fn commit(&mut self) {
         self.added_lorawan.clear();
         self.added_packets.clear();
+        // Only now: what a batch pushed out could not be brought back by a rollback.
+        while self.delivered.len() > PACKET_LIMIT
+            && let Some((key, delivery)) = self.delivered.pop_front()
+        {
+            if self.packets.get(&key).is_some_and(|(_, last)| *last == delivery) {
+                self.packets.remove(&key);
+            }
+        }
     }
 
     /// The batch failed: what it added was never seen.
@@ -105,8 +128,9 @@ impl Once {
             self.lorawan.remove(&key);
         }
         for (key, _, old) in self.added_packets.drain(..).rev() {
+            self.delivered.pop_back();
             match old {
-                Some(hash) => self.packets.insert(key, hash),
+                Some(mark) => self.packets.insert(key, mark),
                 None => self.packets.remove(&key),
             };
         }
@@ -187,6 +211,33 @@ mod tests {
             !once.packet_seen((1, 5), false, "bin/7", b"x"),
             "without DUP it is a new message"
         );
+    }
+
+    #[test]
+    fn old_packet_ids_make_room_for_new_ones() {
+        let mut once = Once::default();
+        for device in 0..3 * PACKET_LIMIT as u64 {
+            assert!(!once.packet_seen((device, 1), false, "t", b"x"));
+            once.commit();
+        }
+        assert_eq!(once.packets.len(), PACKET_LIMIT, "memory is bounded");
+        let newest = 3 * PACKET_LIMIT as u64 - 1;
+        assert!(
+            once.packet_seen((newest, 1), true, "t", b"x"),
+            "the newest are known"
+        );
+        assert!(
+            !once.packet_seen((0, 1), true, "t", b"x"),
+            "the oldest are forgotten"
+        );
+        // An id that is used over and over is one entry, whose last use counts.
+        for n in 0..2 * PACKET_LIMIT as u64 {
+            once.packet_seen((7, 7), false, "t", &n.to_le_bytes());
+            once.commit();
+        }
+        assert!(once.delivered.len() <= PACKET_LIMIT);
+        let last = 2 * PACKET_LIMIT as u64 - 1;
+        assert!(once.packet_seen((7, 7), true, "t", &last.to_le_bytes()));
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl Pace {
         if self.learnt.is_some_and(|w| load.unacknowledged > w) {
             self.learnt = Some(load.unacknowledged);
         }
-        self.idle_commits += 1;
+        self.idle_commits = self.idle_commits.saturating_add(1);
         if self.idle_commits > FORGET_AFTER {
             (self.learnt, self.candidate) = (None, None);
         }

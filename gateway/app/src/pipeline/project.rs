@@ -29,9 +29,8 @@ pub(super) fn project(
     }
     if !changes.notices.is_empty() {
         batch.urgent = true;
-        batch
-            .deliveries
-            .extend(planner.plan(&changes.notices, engine.estate(), at));
+        let planned = planner.plan_beside(&mut batch.events, &changes.notices, engine.estate(), at);
+        batch.deliveries.extend(planned);
     }
     for event in changes.audit {
         batch.audit.push(store::AuditRow {

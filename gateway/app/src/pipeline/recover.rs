@@ -80,15 +80,14 @@ pub fn recover(
     if seeded {
         plant(ledger, seed, &now)?;
     }
+    let mut marks = ledger.load_packet_marks()?;
+    marks.sort_unstable_by_key(|(commit, _)| *commit);
     let once = Once::load(
         ledger
             .load_identities(now.wall)?
             .into_iter()
             .map(|i| (i.hash, i.expires)),
-        ledger
-            .load_packet_marks()?
-            .into_iter()
-            .map(|(_, m)| ((m.session, m.packet), m.hash)),
+        marks.into_iter().map(|(_, m)| ((m.session, m.packet), m.hash)),
     );
     let estate_version = ledger
         .reader()?
@@ -129,14 +128,29 @@ fn plant(ledger: &mut Ledger, seed: &Arc<EstateDoc>, now: &Now) -> Result<(), Re
     Ok(())
 }
 
+/// The engine of the first version of the estate, as it was planted.
+fn first_engine(ledger: &Ledger) -> Result<Engine, RecoverError> {
+    let unreadable = RecoverError::Input { commit: CommitId(1) };
+    let document = ledger.reader()?.document(ESTATE, ESTATE, Some(1))?;
+    let document: EstateDoc = document
+        .and_then(|row| serde_json::from_slice(&row.body?).ok())
+        .ok_or(unreadable)?;
+    Engine::new(Arc::new(document)).map_err(RecoverError::Seed)
+}
+
 /// The engine of the newest snapshot with everything committed after it.
 pub fn replay(ledger: &Ledger) -> Result<Engine, RecoverError> {
-    let Some(snapshot) = ledger.load_snapshot()? else {
-        return Err(RecoverError::Input { commit: CommitId(0) });
+    let (commit, mut engine) = match ledger.load_snapshot()? {
+        Some(Snapshot { commit, bytes, .. }) => {
+            let restored = Engine::restore(&bytes);
+            (
+                commit,
+                restored.map_err(|source| RecoverError::Snapshot { commit, source })?,
+            )
+        }
+        // The power went between the first commit and the first snapshot: the log still begins at the beginning.
+        None => (CommitId(0), first_engine(ledger)?),
     };
-    let commit = snapshot.commit;
-    let mut engine =
-        Engine::restore(&snapshot.bytes).map_err(|source| RecoverError::Snapshot { commit, source })?;
     let (mut at, mut broken, mut effects) = (None, None, Changes::default());
     ledger.replay(commit, &mut |commit, entry| {
         match (entry, at) {

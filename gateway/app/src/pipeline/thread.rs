@@ -6,9 +6,10 @@ use super::pace::{Decision, Load, Pace};
 use crate::field::{AckTicket, Done, Frame};
 use linli_domain::id::CommitId;
 use linli_domain::time::{Monotonic, Now};
-use std::sync::mpsc::RecvTimeoutError;
+use std::collections::VecDeque;
+use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 /// Longest wait without looking at the clock.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -20,8 +21,11 @@ const SNAPSHOT_EVERY: Duration = Duration::from_secs(600);
 const QUIET_TICK: Duration = Duration::from_secs(60);
 /// A sealing slice may hold up a commit for so long.
 const SEAL_SLICE: Duration = Duration::from_millis(20);
-/// Sealing is looked at this often when the inbox is empty.
+/// Sealing is looked at this often.
 const SEAL_EVERY: Duration = Duration::from_secs(5);
+/// While there is more to seal and the inbox never empties, a slice is taken this often: a tenth of the time, without
+/// which the stage would grow for as long as the load lasts.
+const SEAL_BUSY: Duration = Duration::from_millis(200);
 
 /// What the thread tells the outside after each commit.
 #[derive(Debug, Clone)]
@@ -63,6 +67,11 @@ pub struct Loop {
     sealed: Instant,
     more_to_seal: bool,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
+    /// Frames that came while the storage failed, in order and with their inbox space, which bounds them. They are
+    /// newer than those that failed and older than what still lies in the inbox.
+    kept: VecDeque<Arrival>,
+    /// Every door is gone.
+    deserted: bool,
 }
 
 impl Loop {
@@ -84,6 +93,8 @@ impl Loop {
             sealed: started,
             more_to_seal: false,
             stop: None,
+            kept: VecDeque::new(),
+            deserted: false,
         }
     }
 
@@ -94,7 +105,7 @@ impl Loop {
         self.commit();
         loop {
             self.tick();
-            let arrival = self.inbox.arrivals.try_recv();
+            let arrival = self.next_arrival();
             let load = self.load(arrival.is_err());
             match (arrival, self.pace.decide(&load)) {
                 (Ok(arrival), decision) => {
@@ -103,7 +114,7 @@ impl Loop {
                         self.commit();
                     }
                 }
-                (Err(std::sync::mpsc::TryRecvError::Disconnected), _) => break self.commit(),
+                (Err(TryRecvError::Disconnected), _) => break self.commit(),
                 (Err(_), Decision::Commit | Decision::Gather) => self.commit(),
                 (Err(_), Decision::Wait(most)) => {
                     self.rest();
@@ -115,13 +126,25 @@ impl Loop {
                 }
             }
             if self.stop.is_some() {
+                // What was kept came before the stop.
+                while let Some(arrival) = self.kept.pop_front() {
+                    self.take(arrival);
+                }
                 self.commit();
                 break;
             }
+            self.seal_if_due(false);
         }
         self.seal(true);
         if let Some(done) = self.stop.take() {
             let _ = done.send(());
+        }
+    }
+
+    fn next_arrival(&mut self) -> Result<Arrival, TryRecvError> {
+        match self.kept.pop_front() {
+            Some(arrival) => Ok(arrival),
+            None => self.inbox.arrivals.try_recv(),
         }
     }
 
@@ -143,13 +166,17 @@ impl Loop {
 
     /// How long to wait for an arrival: no longer than the batch, the engine or the heartbeat allow.
     fn patience(&self, most: Duration) -> Duration {
+        const SHORTEST: Duration = Duration::from_micros(200);
+        if self.more_to_seal && self.core.batch.is_empty() {
+            return SHORTEST;
+        }
         let now = self.core.clock.now();
         let wake = self
             .core
             .engine
             .next_wake()
             .map_or(HEARTBEAT, |deadline| deadline.at.since(now.monotonic));
-        most.min(wake).min(HEARTBEAT).max(Duration::from_micros(200))
+        most.min(wake).min(HEARTBEAT).max(SHORTEST)
     }
 
     fn tick(&mut self) {
@@ -169,7 +196,6 @@ impl Loop {
     }
 
     fn take(&mut self, arrival: Arrival) {
-        self.spoke = self.core.clock.now().monotonic;
         let arrived = Instant::now();
         if !self.resumed {
             self.resumed = true;
@@ -179,19 +205,29 @@ impl Loop {
         let now = self.core.clock.now();
         match arrival {
             Arrival::Frames(frames, permit) => {
-                self.oldest.get_or_insert(arrived);
                 self.core.metrics.ingest_lag_seconds.observe(lag(&frames, &now));
                 for frame in frames {
                     self.core.frame(frame, &now);
                 }
-                self.core.batch.permits.push(permit);
+                self.hold(permit, arrived);
             }
             Arrival::Request(request, permit) => {
-                self.oldest.get_or_insert(arrived);
                 self.request(request, &now);
-                self.core.batch.permits.push(permit);
+                self.hold(permit, arrived);
             }
             Arrival::Stop(done) => self.stop = Some(done),
+        }
+        if self.core.batch.logged_now == Some(now) {
+            self.spoke = now.monotonic;
+        }
+    }
+
+    /// Keeps the inbox space of an arrival until the commit. One that left nothing to commit gives it back at once,
+    /// or refused requests would fill the inbox until something else is committed.
+    fn hold(&mut self, permit: OwnedSemaphorePermit, arrived: Instant) {
+        if !self.core.batch.is_empty() {
+            self.oldest.get_or_insert(arrived);
+            self.core.batch.permits.push(permit);
         }
     }
 
@@ -236,12 +272,18 @@ impl Loop {
         );
     }
 
+    /// Does the frames of a failed batch again until they are stored. Nothing overtakes them.
     fn recover(&mut self, mut failed: Uncommitted) {
         tracing::error!(reason = %failed.reason, frames = failed.frames.len(), storage = failed.storage_failed, "commit failed");
-        let _permits = std::mem::take(&mut failed.permits);
-        while !failed.frames.is_empty() && self.stop.is_none() {
+        // Held until these frames are done, however often they fail: the inbox stays as full as it is.
+        let _space = std::mem::take(&mut failed.permits);
+        if failed.frames.is_empty() && (failed.storage_failed || !failed.asked) {
+            // A delay of the engine that is over asks again at once.
+            self.wait_for_storage();
+        }
+        while !failed.frames.is_empty() && self.stop.is_none() && !self.deserted {
             if failed.storage_failed {
-                failed.release_waiting();
+                release_waiting(&mut failed.frames);
                 self.wait_for_storage();
                 let now = self.core.clock.now();
                 for frame in std::mem::take(&mut failed.frames) {
@@ -255,58 +297,84 @@ impl Loop {
                 let (inbox, progress) = (&self.inbox, &self.progress);
                 let at = self.core.clock.now().monotonic;
                 let mut done = |committed| pay(committed, inbox, progress, at);
-                match self.core.bisect(std::mem::take(&mut failed.frames), &mut done) {
-                    Ok(()) => {}
-                    Err(again) => failed = again,
+                if let Err(again) = self.core.bisect(std::mem::take(&mut failed.frames), &mut done) {
+                    failed = again;
+                    if !failed.storage_failed {
+                        // Not even a dead letter can be stored: no reason to ask a thousand times a second.
+                        self.wait_for_storage();
+                    }
                 }
             }
         }
         self.announce_estate();
     }
 
-    /// Waits between two attempts; requests are refused at once, a stop is heard, frames stay in the inbox.
+    /// Waits between two attempts; requests are refused at once, a stop is heard, frames are kept for later.
     fn wait_for_storage(&mut self) {
         let until = Instant::now() + STORAGE_RETRY;
-        let mut kept = Vec::new();
         while let Some(left) = until
             .checked_duration_since(Instant::now())
             .filter(|left| !left.is_zero())
         {
+            // A full disk is no reason for the watchdog to end a program that waits for room.
+            self.beat();
             match self.inbox.arrivals.recv_timeout(left) {
                 Ok(Arrival::Request(request, _)) => request.fail(&Failed::Store("the storage fails".into())),
                 Ok(Arrival::Stop(done)) => {
                     self.stop = Some(done);
                     break;
                 }
-                Ok(frames @ Arrival::Frames(..)) => kept.push(frames),
+                Ok(Arrival::Frames(mut frames, space)) => {
+                    release_waiting(&mut frames);
+                    self.kept.push_back(Arrival::Frames(frames, space));
+                }
                 Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.deserted = true;
+                    break;
+                }
             }
-        }
-        for frames in kept {
-            self.take(frames);
         }
     }
 
-    /// Nothing lies in the inbox: a good moment for the log of SQLite and for sealing.
-    fn rest(&mut self) {
+    /// Only the watchdog reads this one, so nobody is woken for it.
+    fn beat(&self) {
         let at = self.core.clock.now().monotonic;
-        // Only the watchdog reads this one, so nobody is woken for it.
         self.progress.send_if_modified(|progress| {
             progress.at = at;
             false
         });
-        if self.core.batch.is_empty() && (self.more_to_seal || self.sealed.elapsed() >= SEAL_EVERY) {
+    }
+
+    /// Nothing lies in the inbox: a good moment for the log of SQLite and for sealing.
+    fn rest(&mut self) {
+        self.beat();
+        self.seal_if_due(true);
+    }
+
+    /// Seals between two batches, one slice after the other while there is nothing else to do.
+    fn seal_if_due(&mut self, idle: bool) {
+        if !self.core.batch.is_empty() {
+            return;
+        }
+        let pause = match (self.more_to_seal, idle) {
+            (true, true) => Duration::ZERO,
+            (true, false) => SEAL_BUSY,
+            (false, _) => SEAL_EVERY,
+        };
+        if self.sealed.elapsed() >= pause {
             self.seal(false);
         }
     }
 
     fn seal(&mut self, last: bool) {
-        self.sealed = Instant::now();
         let now = self.core.clock.now();
         let snapshot = last || now.monotonic.since(self.snapshot) >= SNAPSHOT_EVERY;
         match self.core.seal(SEAL_SLICE, snapshot) {
-            Err(error) => tracing::error!(%error, "sealing failed; it is tried again"),
+            Err(error) => {
+                tracing::error!(%error, "sealing failed; it is tried again");
+                self.more_to_seal = false;
+            }
             Ok(more) => {
                 self.more_to_seal = more;
                 if snapshot {
@@ -314,6 +382,7 @@ impl Loop {
                 }
             }
         }
+        self.sealed = Instant::now();
     }
 
     fn announce_estate(&self) {
@@ -360,6 +429,17 @@ fn pay(committed: Committed, inbox: &Inbox, progress: &watch::Sender<Progress>, 
             progress.estate = estate;
         }
     });
+}
+
+/// Nobody waits in vain: clients of the embedded broker are told, and repeat their messages.
+fn release_waiting(frames: &mut [Frame]) {
+    for frame in frames {
+        if let Frame::Mqtt(message) = frame
+            && let Done::Waiting(sender) = std::mem::replace(&mut message.done, Done::Nothing)
+        {
+            let _ = sender.send(false);
+        }
+    }
 }
 
 /// Seconds the oldest of these frames waited since it was received.

@@ -1,0 +1,263 @@
+//! A batch that cannot be stored: what is done again, in which order, and what becomes of its debts.
+//!
+//! A second connection breaks the file on purpose: a trigger that raises refuses a row, one that overflows fails as a
+//! disk does.
+
+use super::core::Core;
+use super::door::{Door, Failed, Request, open};
+use super::recover::recover;
+use super::requests::{ESTATE, estate_row};
+use super::{Loop, Pace, Progress, Understanding};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::Subscription;
+use crate::field::{Done, Frame, MqttFrame};
+use crate::metrics::Metrics;
+use crate::outbox::plan::Planner;
+use linli_decode::{ClockWindow, Family};
+use linli_domain::command::{Actor, ActorRole};
+use linli_domain::estate::EstateDoc;
+use linli_domain::text::Language;
+use linli_ledger::{AlarmFilter, Batch, Ledger, Options, Page, Reader};
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+fn seed() -> Arc<EstateDoc> {
+    let text = r#"
+        id = "test"
+        name = { zh = "试验", en = "Test" }
+        [[places]]
+        id = "b3"
+        kind = "building"
+        name = { zh = "3号楼", en = "Building 3" }
+        [[assets]]
+        id = "b3-pipe"
+        kind = "pipe_zone"
+        place = "b3"
+        name = { zh = "管段", en = "Pipe zone" }
+        [[devices]]
+        id = "leak-b3"
+        profile = "aqara.sjcgq11lm"
+        name = { zh = "漏水传感器", en = "Leak sensor" }
+        address = { mqtt = "main", key = "leak" }
+        asset = "b3-pipe"
+        [[rules]]
+        id = "leak"
+        class = "leak"
+        fault = "leak"
+        measure = "leak.wet"
+        applies_to = { kind = "pipe_zone" }
+        when = { state = true }
+        on_delay = "0s"
+        off_delay = "0s"
+        priority = "P1"
+        response = { zh = "关阀。", en = "Close the valve." }
+    "#;
+    Arc::new(toml::from_str(text).unwrap())
+}
+
+fn clock() -> SharedClock {
+    Arc::new(SystemClock::new())
+}
+
+fn core(folder: &Path) -> Core {
+    let (clock, metrics) = (clock(), Metrics::new().unwrap());
+    let mut ledger = Ledger::open(folder, &Options::default()).unwrap();
+    let recovered = recover(&mut ledger, &seed(), &clock).unwrap();
+    let (catalogue, _) = crate::profiles::load(None).unwrap();
+    let subscription = Subscription {
+        family: Family::Zigbee2mqtt,
+        pattern: "zigbee2mqtt/{device...}".parse().unwrap(),
+    };
+    let connections = [(Arc::from("main"), vec![subscription])];
+    Core::new(
+        recovered.engine,
+        recovered.estate_version,
+        ledger,
+        recovered.once,
+        Understanding::new(connections, catalogue, ClockWindow::default()),
+        Planner::new(Vec::new(), Vec::new(), Language::En),
+        clock,
+        metrics,
+    )
+}
+
+/// A gateway's pipeline on a thread of its own; it ends with its door.
+fn running(folder: &Path) -> Door {
+    let core = core(folder);
+    let (door, inbox) = open(Vec::new());
+    let (progress, _) = watch::channel(Progress::new(core.engine.estate()));
+    let pace = Pace::new(Duration::from_millis(1), 1000);
+    std::thread::spawn(move || Loop::new(core, inbox, pace, progress).run());
+    door
+}
+
+fn frame(device: &str, wet: bool) -> Frame {
+    Frame::Mqtt(MqttFrame {
+        connection: "main".into(),
+        subscription: 0,
+        topic: format!("zigbee2mqtt/{device}").into(),
+        payload: format!("{{\"water_leak\":{wet}}}").into_bytes().into(),
+        retained: false,
+        duplicate: false,
+        session: 1,
+        packet: None,
+        received: clock().now(),
+        done: Done::Nothing,
+    })
+}
+
+fn sabotage(folder: &Path, sql: &str) {
+    let other = Connection::open(folder.join(linli_ledger::DATABASE_FILE)).unwrap();
+    other.busy_timeout(Duration::from_secs(5)).unwrap();
+    other.execute_batch(sql).unwrap();
+}
+
+/// Origins and reasons of what was set aside, oldest first.
+fn set_aside(folder: &Path) -> Vec<(String, String)> {
+    let page = Page {
+        before: None,
+        limit: 100,
+    };
+    let mut rejects = Reader::open(folder).unwrap().rejects(page).unwrap();
+    rejects.reverse();
+    let word = |reason: &str| reason.split(':').next().unwrap_or_default().to_owned();
+    rejects
+        .into_iter()
+        .map(|r| (r.row.origin, word(&r.row.reason)))
+        .collect()
+}
+
+#[test]
+fn a_disk_that_fails_amid_the_search_for_an_offender_loses_no_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut core = core(folder.path());
+    sabotage(
+        folder.path(),
+        "CREATE TRIGGER refuse BEFORE INSERT ON reject
+             WHEN NEW.origin LIKE '%/a' AND NEW.reason NOT LIKE 'store_refused%'
+             BEGIN SELECT RAISE(ABORT, 'never'); END;
+         CREATE TRIGGER fail BEFORE INSERT ON reject WHEN NEW.origin LIKE '%/b'
+             BEGIN SELECT abs(-9223372036854775807 - 1); END;",
+    );
+    let now = core.clock.now();
+    for device in ["a", "b", "c", "d"] {
+        core.frame(frame(device, true), &now);
+    }
+    let refused = core.commit().err().unwrap();
+    assert!(!refused.storage_failed, "{}", refused.reason);
+    let mut commits = 0;
+    let failed = core.bisect(refused.frames, &mut |_| commits += 1).err().unwrap();
+    assert!(failed.storage_failed, "{}", failed.reason);
+    let left: Vec<String> = failed.frames.iter().map(|f| f.origin().0).collect();
+    let of = |device| format!("main zigbee2mqtt/{device}");
+    assert_eq!((commits, left), (1, vec![of("b"), of("c"), of("d")]));
+
+    sabotage(folder.path(), "DROP TRIGGER fail");
+    assert!(core.bisect(failed.frames, &mut |_| commits += 1).is_ok());
+    let unknown = |device| (of(device), "unknown_device".to_owned());
+    assert_eq!(
+        set_aside(folder.path()),
+        [
+            (of("a"), "store_refused".into()),
+            unknown("b"),
+            unknown("c"),
+            unknown("d")
+        ]
+    );
+}
+
+#[test]
+fn a_frame_does_not_pay_for_the_request_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut core = core(folder.path());
+    sabotage(
+        folder.path(),
+        "CREATE TRIGGER refuse BEFORE INSERT ON token BEGIN SELECT RAISE(ABORT, 'never'); END",
+    );
+    let now = core.clock.now();
+    let (token, _) = crate::http::auth::mint("x", crate::http::auth::Role::Staff, now.wall).unwrap();
+    let (reply, mut answer) = tokio::sync::oneshot::channel();
+    let author = "x".into();
+    core.rows(Request::Token { token, author, reply }, &now);
+    core.frame(frame("leak", false), &now);
+    let refused = core.commit().err().unwrap();
+    assert!(!refused.storage_failed && refused.asked, "{}", refused.reason);
+    assert!(matches!(answer.try_recv(), Ok(Err(Failed::Store(_)))));
+    assert!(core.bisect(refused.frames, &mut |_| ()).is_ok());
+    assert_eq!(set_aside(folder.path()), []);
+    assert_eq!(core.metrics.readings_stored.get(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_while_the_disk_fails_does_not_overtake_what_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let door = running(folder.path());
+    sabotage(
+        folder.path(),
+        "CREATE TRIGGER fail BEFORE INSERT ON stage BEGIN SELECT abs(-9223372036854775807 - 1); END",
+    );
+    door.push(vec![frame("leak", true)]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    door.push(vec![frame("leak", false)]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    sabotage(folder.path(), "DROP TRIGGER fail");
+    door.stop().await;
+    let page = Page {
+        before: None,
+        limit: 100,
+    };
+    let alarms = Reader::open(folder.path()).unwrap();
+    let alarms = alarms.alarms(&AlarmFilter::default(), page).unwrap();
+    assert_eq!(alarms.len(), 1, "the leak that came first was evaluated first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_requests_give_their_room_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let door = running(folder.path());
+    let mut wrong = EstateDoc::clone(&seed());
+    wrong.assets[0].place = "nowhere".parse().unwrap();
+    let wrong = Arc::new(wrong);
+    for _ in 0..=super::door::INBOX_REQUESTS {
+        let ask = door.ask(|reply| Request::Estate {
+            document: Arc::clone(&wrong),
+            actor: Actor {
+                token: "t".into(),
+                name: "n".into(),
+                role: ActorRole::Manager,
+            },
+            reply,
+        });
+        let answer = tokio::time::timeout(Duration::from_secs(10), ask).await;
+        assert!(
+            matches!(answer, Ok(Ok(Err(Failed::Estate(_))))),
+            "an answer: {answer:?}"
+        );
+    }
+}
+
+#[test]
+fn power_that_goes_before_the_first_snapshot_does_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let now = clock.now();
+    let mut ledger = Ledger::open(folder.path(), &Options::default()).unwrap();
+    let documents = [estate_row(&seed(), 1, "seed", &now)];
+    ledger
+        .commit(&Batch {
+            documents: &documents,
+            ..Batch::at(now)
+        })
+        .unwrap();
+    drop(ledger);
+
+    let mut ledger = Ledger::open(folder.path(), &Options::default()).unwrap();
+    let recovered = recover(&mut ledger, &seed(), &clock).unwrap();
+    assert!(!recovered.seeded);
+    assert_eq!(recovered.engine.estate().doc(), &seed());
+    let row = Reader::open(folder.path()).unwrap();
+    assert_eq!(row.document(ESTATE, ESTATE, None).unwrap().unwrap().version, 1);
+}
