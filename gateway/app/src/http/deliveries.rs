@@ -3,7 +3,7 @@
 use super::Http;
 use super::auth::Principal;
 use super::command::failed;
-use super::extract::{Body, Id, Query};
+use super::extract::{Body, Id, Query, Unkeyed};
 use super::page::{Ask, Page};
 use super::problem::{Code, Problem};
 use super::wire::order::Plain;
@@ -101,6 +101,7 @@ pub async fn retry(
 pub async fn test(
     State(http): State<Arc<Http>>,
     principal: Principal,
+    _: Unkeyed,
     body: Body<TestNotice>,
 ) -> Result<(StatusCode, Json<TestSent>), Problem> {
     let channels: Vec<ChannelId> = match body.value.channel {

@@ -216,6 +216,22 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
+/// A request that cannot be answered twice from memory: a key would promise what is not kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Unkeyed;
+
+impl<S: Send + Sync> FromRequestParts<S> for Unkeyed {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        if parts.headers.contains_key(IDEMPOTENCY_KEY) {
+            let detail = "this request takes no idempotency key: its answer is not kept; send it without";
+            return Err(Problem::new(Code::BadIdempotencyKey, detail));
+        }
+        Ok(Self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use super::Http;
 use super::auth::{self, MAX_TOKENS, Principal, Role};
 use super::command::failed;
-use super::extract::{Body, Id};
+use super::extract::{Body, Id, Unkeyed};
 use super::page::Page;
 use super::problem::{Code, Problem};
 use super::wire::order::Plain;
@@ -34,6 +34,7 @@ pub async fn list(State(http): State<Arc<Http>>) -> Json<Page<Token>> {
 pub async fn add(
     State(http): State<Arc<Http>>,
     principal: Principal,
+    _: Unkeyed,
     body: Body<NewToken>,
 ) -> Result<(StatusCode, Json<IssuedToken>), Problem> {
     let NewToken { name, role } = body.value;
@@ -76,6 +77,7 @@ pub async fn rotate(
     State(http): State<Arc<Http>>,
     principal: Principal,
     Id(id): Id<String>,
+    _: Unkeyed,
     _: Body<Plain>,
 ) -> Result<Json<IssuedToken>, Problem> {
     let _one_at_a_time = http.editing.lock().await;

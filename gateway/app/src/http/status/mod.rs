@@ -128,7 +128,7 @@ pub async fn status(
         w: writing.words,
         estate: writing.text(names.estate.name()),
         updated: writing.time(writing.now),
-        tree: tree::Tree::new(&http, &names, &writing),
+        tree: tree::Tree::new(&http, &names, &alarms, &writing),
         alarms,
         orders,
         health,

@@ -1,6 +1,7 @@
 //! The place tree of the status page: every place with its assets, every asset with its values.
 
 use super::Writing;
+use super::lists::{AlarmLine, Listed};
 use crate::http::Http;
 use crate::http::status_text::{code, unit};
 use crate::http::view::Names;
@@ -34,6 +35,8 @@ pub(super) struct ValueLine {
 pub(super) struct AssetBlock {
     pub(super) name: String,
     pub(super) id: String,
+    /// Class and word of its most urgent alarm.
+    pub(super) alarm: Option<(&'static str, String)>,
     pub(super) values: Vec<ValueLine>,
 }
 
@@ -52,7 +55,7 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn new(http: &Http, names: &Names, writing: &Writing) -> Self {
+    pub(super) fn new(http: &Http, names: &Names, alarms: &Listed<AlarmLine>, writing: &Writing) -> Self {
         let mut rows = names.points.all();
         let cut = rows.len() > MAX_VALUES;
         rows.truncate(MAX_VALUES);
@@ -75,7 +78,7 @@ impl Tree {
             assets
                 .entry(place)
                 .or_default()
-                .push(block(asset, values, writing));
+                .push(block(asset, values, alarms, writing));
         }
         let mut children: FxHashMap<Option<&PlaceId>, Vec<&Place>> = FxHashMap::default();
         for place in estate.places().iter().rev() {
@@ -110,8 +113,14 @@ impl Tree {
     }
 }
 
-fn block(asset: &Asset, values: Vec<ValueLine>, writing: &Writing) -> AssetBlock {
+fn block(asset: &Asset, values: Vec<ValueLine>, alarms: &Listed<AlarmLine>, writing: &Writing) -> AssetBlock {
+    // The list begins with the most urgent.
+    let alarm = alarms
+        .lines
+        .iter()
+        .find(|line| line.asset_id == asset.id.as_str());
     AssetBlock {
+        alarm: alarm.map(|line| (line.class, line.priority.clone())),
         name: writing.text(&asset.name),
         id: asset.id.to_string(),
         values,

@@ -11,11 +11,14 @@ mod listings;
 mod page;
 mod refusals;
 mod serving;
+mod site;
+
+use site::{config, estate};
 
 use super::layers::Peer;
 use super::{Http, Readers, auth};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Channel, ChannelKind, Config, Http as HttpConfig, Log, Store, Subscription};
+use crate::config::Subscription;
 use crate::field::{Done, Frame, MqttFrame};
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
@@ -23,9 +26,8 @@ use crate::pipeline::{self, Core, Door, Loop, Pace, Progress, Request as Asked, 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use linli_decode::{ClockWindow, Family, TopicPattern};
+use linli_decode::{Family, TopicPattern};
 use linli_domain::estate::EstateDoc;
-use linli_domain::text::Language;
 use linli_ledger::Ledger;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -34,39 +36,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
-
-/// A name nobody should be able to smuggle into a page.
-pub(super) const HOSTILE: &str = "<script>alert('x')</script>&\"";
-
-/// The estate of the stories.
-pub(super) fn estate() -> Value {
-    let text = |zh: &str, en: &str| json!({ "zh": zh, "en": en });
-    json!({
-        "id": "story",
-        "name": text("故事小区", "Story estate"),
-        "places": [{ "id": "b3", "kind": "building", "name": text("3号楼", "Building 3") }],
-        "assets": [
-            { "id": "b3-pipe", "kind": "pipe_zone", "place": "b3", "name": text("3号楼管段", HOSTILE) },
-            { "id": "b4-pipe", "kind": "pipe_zone", "place": "b3", "name": text("4号楼管段", "Pipe zone of building 4") },
-        ],
-        "devices": [
-            { "id": "leak-b3", "profile": "aqara.sjcgq11lm", "name": text("漏水绳", "Leak rope"),
-              "address": { "mqtt": "main", "key": "leak-b3" }, "asset": "b3-pipe" },
-            { "id": "leak-b4", "profile": "aqara.sjcgq11lm", "name": text("漏水绳", "Leak rope"),
-              "address": { "mqtt": "main", "key": "leak-b4" }, "asset": "b4-pipe" },
-        ],
-        "rules": [{
-            "id": "leak", "class": "leak", "fault": "leak", "measure": "leak.wet",
-            "applies_to": { "kind": "pipe_zone" }, "when": { "state": true }, "on_delay": "0s", "off_delay": "0s",
-            "latch": true, "priority": "P1", "response": text("关阀,查漏。", "Close the valve."),
-            "order": { "role": "repair", "profile": "leak" },
-        }],
-        "order_profiles": [{
-            "id": "leak", "name": text("漏水维修", "Leak repair"), "verify": { "hold": "0s", "grace": "60s" },
-            "guards": { "note_required": true },
-        }],
-    })
-}
 
 /// A gateway without a listener.
 pub(super) struct Story {
@@ -312,46 +281,5 @@ impl Story {
             .until("/api/v1/orders", |page| page["items"][0].is_object())
             .await;
         page["items"][0].clone()
-    }
-}
-
-fn config(data: &std::path::Path) -> Config {
-    let url = "http://127.0.0.1:9/hook".to_owned();
-    let key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned();
-    let kind = ChannelKind::Webhook {
-        url: url.into(),
-        keys: vec![key.into()],
-        allow_private: true,
-    };
-    let hour = Duration::from_secs(3600);
-    Config {
-        language: Language::Zh,
-        estate_seed: data.join("estate.toml"),
-        profiles: data.join("profiles"),
-        store: Store {
-            data: data.to_owned(),
-            commit_delay: Duration::from_millis(1),
-        },
-        http: HttpConfig {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            hosts: vec!["linli.example".into()],
-        },
-        broker: None,
-        mqtt: Vec::new(),
-        modbus: Vec::new(),
-        channels: vec![Channel {
-            id: "hook".parse().unwrap(),
-            kind,
-            timeout: Duration::from_secs(5),
-        }],
-        routes: Vec::new(),
-        log: Log {
-            filter: "info".into(),
-            json: false,
-        },
-        clock_window: ClockWindow {
-            past: hour,
-            future: hour,
-        },
     }
 }

@@ -118,6 +118,14 @@ async fn every_refusal_is_a_problem() {
         (story.manage("/api/v1/deliveries/7/retry"), 404, "not_found"),
         (
             story
+                .manage("/api/v1/tokens")
+                .with("idempotency-key", "k")
+                .json(&json!({ "name": "x", "role": "staff" })),
+            400,
+            "bad_idempotency_key",
+        ),
+        (
+            story
                 .manage("/api/v1/notify/test")
                 .json(&json!({ "channel": "none" })),
             404,
