@@ -91,9 +91,6 @@ impl Client {
         if let Some(version) = version {
             request = request.header(IF_MATCH, version);
         }
-        if method == Method::POST {
-            request = request.header("Idempotency-Key", uuid::Uuid::now_v7().to_string());
-        }
         if let Some(body) = body {
             request = request.json(body);
         }
