@@ -112,9 +112,8 @@ impl Core {
         match self.understand(frame, &mut understood) {
             Ok(true) => {
                 if let Some(device) = understood.device {
-                    let lorawan = understood.identity.is_some();
                     for seen in understood.seen.drain(..) {
-                        self.seen(device, seen, lorawan, frame.received(), now);
+                        self.seen(device, seen, frame.received(), now);
                     }
                 }
             }
@@ -169,7 +168,7 @@ impl Core {
     }
 
     /// Binds a value to its point, drops it when it came before, and lets the engine see it.
-    fn seen(&mut self, device: DeviceIndex, seen: Seen, lorawan: bool, received: Timestamp, now: &Now) {
+    fn seen(&mut self, device: DeviceIndex, seen: Seen, received: Timestamp, now: &Now) {
         let point = match self
             .engine
             .point_of(device, seen.measure, seen.instance.as_deref())
@@ -180,7 +179,7 @@ impl Core {
                 None => return,
             },
         };
-        if seen.own_time && !lorawan && self.came_before(point, &seen) {
+        if seen.own_time && self.came_before(point, &seen) {
             return;
         }
         let reading = Reading {

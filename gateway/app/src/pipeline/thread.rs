@@ -136,7 +136,10 @@ impl Loop {
             self.seal_if_due(false);
         }
         self.seal(true);
-        if let Some(done) = self.stop.take() {
+        let done = self.stop.take();
+        // Whoever waits for the stop may open the ledger again at once: its lock goes first.
+        drop(self);
+        if let Some(done) = done {
             let _ = done.send(());
         }
     }

@@ -34,7 +34,7 @@ pub struct Seen {
     pub quality: Quality,
     /// When it was seen.
     pub observed: Timestamp,
-    /// Whether `observed` is the device's or the network's own time, which identifies the reading.
+    /// Whether `observed` is a time of its own that identifies the reading together with the point.
     pub own_time: bool,
     /// Stored by the device and sent late: kept, never evaluated.
     pub historical: bool,
@@ -219,8 +219,9 @@ impl Understanding {
             decoded.own_time
         };
         self.scratch.extend(opened.envelope_readings);
-        let common = own_time.or(opened.observed);
-        self.give_times(common, received, out);
+        // A network server's time of a LoRaWAN frame identifies nothing more: the frame itself is already known once.
+        let network = opened.observed.map(|time| (time, opened.identity.is_none()));
+        self.give_times(own_time.map(|time| (time, true)).or(network), received, out);
         Ok(())
     }
 
@@ -267,9 +268,11 @@ impl Understanding {
         });
     }
 
-    fn give_times(&mut self, common: Option<Timestamp>, received: Timestamp, out: &mut Understood) {
+    /// `common` is the time of the whole message, and whether it identifies the readings.
+    fn give_times(&mut self, common: Option<(Timestamp, bool)>, received: Timestamp, out: &mut Understood) {
         for observation in self.scratch.drain(..) {
-            let claimed = observation.observed.or(common);
+            let given = observation.observed.map(|time| (time, true)).or(common);
+            let claimed = given.map(|(time, _)| time);
             let (observed, trust) = plausible(claimed, received, self.window);
             let quality = if observation.quality.is_good() {
                 trust
@@ -282,7 +285,7 @@ impl Understanding {
                 value: observation.value,
                 quality,
                 observed,
-                own_time: claimed.is_some() && trust.is_good(),
+                own_time: given.is_some_and(|(_, identifies)| identifies) && trust.is_good(),
                 historical: observation.historical,
             });
         }
