@@ -15,7 +15,24 @@ pub(crate) async fn run(report: &mut Report) {
     })
     .await;
     report.add("idle", "resident_mb", resident_mb(gateway.pid()), "MB", None);
-    let program = std::fs::metadata(workspace_program("linli")).map_or(0, |m| m.len());
+    report.add("idle", "binary_stripped_mb", stripped_mb(), "MB", None);
+}
+
+/// Size of the program as `make dist` ships it: without symbols and line tables.
+fn stripped_mb() -> f64 {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let stripped = folder.path().join("linli");
+    let mut strip = std::process::Command::new("strip");
+    let done = strip
+        .arg("-o")
+        .arg(&stripped)
+        .arg(workspace_program("linli"))
+        .status();
+    assert!(
+        done.is_ok_and(|status| status.success()),
+        "strip (Debian: binutils) is needed to weigh the program"
+    );
     #[allow(clippy::cast_precision_loss, reason = "a size")]
-    report.add("idle", "binary_mb", program as f64 / 1e6, "MB", None);
+    let size = std::fs::metadata(stripped).map_or(0, |m| m.len()) as f64;
+    size / 1e6
 }
