@@ -35,10 +35,25 @@ pub struct MqttFrame {
     pub session: u64,
     /// Packet id; `None` for QoS 0.
     pub packet: Option<u16>,
+    /// Why the connection itself does not want it; it is recorded as rejected, and acknowledged like any other.
+    pub unwanted: Option<Unwanted>,
     /// When it was read from the socket.
     pub received: Now,
     /// What must happen after the commit.
     pub done: Done,
+}
+
+/// Why a connection does not want a message. Never acknowledged it would shrink the window for ever; refused it
+/// would come again for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unwanted {
+    /// Larger than the connection's `max_packet_bytes`; only the head of the payload is here.
+    TooLarge {
+        /// Bytes of the whole payload.
+        bytes: usize,
+    },
+    /// Its topic belongs to no subscription.
+    Unrouted,
 }
 
 /// What must happen once the transaction that holds a frame has committed, and only then.

@@ -104,6 +104,7 @@ fn frame(device: &str, wet: bool) -> Frame {
         duplicate: false,
         session: 1,
         packet: None,
+        unwanted: None,
         received: clock().now(),
         done: Done::Nothing,
     })

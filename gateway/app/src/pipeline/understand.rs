@@ -4,7 +4,7 @@
 //! is new.
 
 use crate::config::Subscription;
-use crate::field::{Fact, ModbusFrame, MqttFrame};
+use crate::field::{Fact, ModbusFrame, MqttFrame, Unwanted};
 use linli_decode::{
     Catalogue, ClockWindow, DeviceContext, Event, Frame as Message, LorawanIdentity, Observation, Profile,
     RejectReason, Rejection, Role, open, plausible,
@@ -149,6 +149,21 @@ impl Understanding {
 
     /// What an MQTT message says.
     pub fn mqtt(&mut self, frame: &MqttFrame, estate: &Estate, out: &mut Understood) -> Result<(), Refused> {
+        match frame.unwanted {
+            Some(Unwanted::TooLarge { bytes }) => {
+                return Err(Refused::new(
+                    "too_large",
+                    format!("{bytes} bytes, more than the connection takes"),
+                ));
+            }
+            Some(Unwanted::Unrouted) => {
+                return Err(Refused::new(
+                    "unrouted",
+                    "the topic belongs to no configured subscription",
+                ));
+            }
+            None => {}
+        }
         if frame.payload.len() > MAX_PAYLOAD_BYTES {
             return Err(Refused::new(
                 "too_large",

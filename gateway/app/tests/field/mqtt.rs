@@ -3,6 +3,7 @@
 use super::mosquitto::Mosquitto;
 use super::pipeline::{Pipeline, ticket, within};
 use linli::config::{MqttConnection, MqttProtocol, Subscription};
+use linli::field::Unwanted;
 use linli_decode::Family;
 use linli_domain::reading::Value;
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
@@ -346,6 +347,16 @@ async fn a_message_that_is_too_large_does_not_block_the_ones_behind_it() {
         let mut messages = vec![("other/d1", large.as_str()); 5];
         messages.push(("other/d1", "behind"));
         publish(broker.port, &messages).await;
+        for _ in 0..5 {
+            let message = pipeline.message().await;
+            assert_eq!(
+                message.unwanted,
+                Some(Unwanted::TooLarge { bytes: 5_000 }),
+                "{protocol:?}"
+            );
+            assert!(message.payload.len() <= 1024, "only its head is handed on");
+            pipeline.committed(message);
+        }
         let message = pipeline.message().await;
         assert_eq!(text(&message.payload), "behind", "{protocol:?}");
         pipeline.committed(message);

@@ -144,6 +144,7 @@ impl Shared {
             duplicate: publish.dup,
             session: session_of(client_id, &self.name),
             packet: publish.packet_id.map(u16::from).filter(|_| waits),
+            unwanted: None,
             received: self.clock.now(),
             done: if waits {
                 Done::Waiting(sender)

@@ -68,21 +68,9 @@ impl CurrentLife {
     }
 }
 
-/// Runs until the pipeline has dropped its half of `committed`. Both queues are bounded by the broker's window: a
-/// message is in at most one of them. `discarded` holds what was never handed on (too large, not asked for).
-pub(super) async fn run(
-    mut committed: mpsc::UnboundedReceiver<Vec<AckTicket>>,
-    mut discarded: mpsc::UnboundedReceiver<AckTicket>,
-    life: CurrentLife,
-) {
-    loop {
-        let burst = tokio::select! {
-            burst = committed.recv() => match burst {
-                Some(burst) => burst,
-                None => return,
-            },
-            Some(ticket) = discarded.recv() => vec![ticket],
-        };
+/// Runs until the pipeline has dropped its half of `committed`, which is bounded by the broker's window.
+pub(super) async fn run(mut committed: mpsc::UnboundedReceiver<Vec<AckTicket>>, life: CurrentLife) {
+    while let Some(burst) = committed.recv().await {
         // Packet ids of an older life mean nothing now, or worse, another message; the broker sends those again.
         // Each life has its own request channel, so a life that ends meanwhile takes late requests with it.
         let Some((generation, requests)) = life.get() else {

@@ -9,9 +9,12 @@ use super::subscriptions::{Answer, Subscriptions};
 use super::sys::News;
 use super::wire::Message;
 use crate::field::facts::About;
-use crate::field::{AckTicket, Done, Frame, MqttFrame};
+use crate::field::{AckTicket, Done, Frame, MqttFrame, Unwanted};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Bytes kept of a message that is only recorded as rejected.
+const UNWANTED_HEAD: usize = 1024;
 
 /// What is on its way to the door.
 #[derive(Default)]
@@ -75,22 +78,20 @@ impl Connection {
         if ticket.is_some() {
             self.life.owe();
         }
-        let too_large = message.payload.len() > self.config.max_packet_bytes as usize;
-        let (Some(subscription), false) = (self.routes.subscription(&message.topic), too_large) else {
-            // Never acknowledged it would shrink the window for ever; refused it would come again for ever.
-            let reason = if too_large { "too_large" } else { "unrouted" };
-            self.metrics.messages_rejected.with_label_values(&[reason]).inc();
-            tracing::warn!(connection = %self.config.name, bytes = message.payload.len(), reason, "message dropped");
-            if let Some(ticket) = ticket {
-                let _ = self.discard.send(ticket);
-            }
-            return;
+        let bytes = message.payload.len();
+        let route = self.routes.subscription(&message.topic);
+        let (unwanted, payload) = if bytes > self.config.max_packet_bytes as usize {
+            let head = message.payload.get(..UNWANTED_HEAD).unwrap_or(&message.payload);
+            (Some(Unwanted::TooLarge { bytes }), head.into())
+        } else {
+            (route.is_none().then_some(Unwanted::Unrouted), message.payload)
         };
         let frame = Frame::Mqtt(MqttFrame {
             connection: Arc::clone(&self.config.name),
-            subscription,
+            subscription: route.unwrap_or_default(),
             topic: message.topic,
-            payload: message.payload,
+            payload,
+            unwanted,
             retained: message.retained,
             duplicate: message.duplicate,
             session: self.session,

@@ -67,9 +67,8 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let life = CurrentLife::default();
-    let (discard, discarded) = mpsc::unbounded_channel();
     // The acknowledging side has a task of its own and ends with the polling side.
-    let returns = tokio::spawn(acks::run(acks, discarded, life.clone()));
+    let returns = tokio::spawn(acks::run(acks, life.clone()));
     let _returns = AbortOnDropHandle::new(returns);
     let connection = Connection {
         routes: Routes::new(&connection.subscriptions),
@@ -86,7 +85,6 @@ pub async fn run(
         index,
         config: connection,
         door,
-        discard,
         clock,
         metrics,
         shutdown,
@@ -117,7 +115,6 @@ struct Connection {
     generation: u64,
     life: CurrentLife,
     door: Door,
-    discard: mpsc::UnboundedSender<AckTicket>,
     clock: SharedClock,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,

@@ -255,6 +255,7 @@ impl Story {
             duplicate: false,
             session: 1,
             packet: None,
+            unwanted: None,
             received: self.http.clock.now(),
             done: Done::Nothing,
         };
