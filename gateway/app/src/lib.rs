@@ -4,15 +4,15 @@
 //! down only: `http`, `outbox` and `field` → `pipeline` → the ledger, decode and domain crates.
 
 pub mod cli;
-pub mod clock;
 pub mod config;
+pub mod run;
+pub mod clock;
 pub mod field;
+pub mod pipeline;
+pub mod outbox;
 pub mod http;
+pub mod ops;
+pub mod sim;
+pub mod profiles;
 pub mod messages;
 pub mod metrics;
-pub mod ops;
-pub mod outbox;
-pub mod pipeline;
-pub mod profiles;
-pub mod run;
-pub mod sim;

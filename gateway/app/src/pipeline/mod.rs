@@ -2,25 +2,31 @@
 //!
 //! Everybody else talks to it through the [`Door`]. It does not touch the network.
 
-mod batch;
-mod complain;
-mod core;
 pub mod door;
+mod thread;
+mod core;
+mod intake;
+mod commit;
+mod pay;
+mod batch;
+mod understand;
 mod once;
 mod pace;
 mod project;
-mod recover;
 mod requests;
+mod recover;
+mod retry;
+mod sealing;
+mod complain;
 #[cfg(test)]
 mod tests;
-mod thread;
-mod understand;
 
 pub use core::Core;
 pub use door::*;
 pub use once::fnv;
 pub use pace::Pace;
+pub use pay::Progress;
 pub use recover::{RecoverError, Recovered, recover, replay};
 pub use requests::ESTATE;
-pub use thread::{Loop, Progress};
+pub use thread::Loop;
 pub use understand::Understanding;

@@ -1,10 +1,11 @@
 //! The thread: takes arrivals, asks [`Pace`] when to commit, pays what is owed, seals when there is nothing to do.
 
-use super::core::{Committed, Core, Uncommitted};
-use super::door::{Arrival, Failed, Inbox, Request};
+use super::commit::Committed;
+use super::core::Core;
+use super::door::{Arrival, Inbox, Request};
 use super::pace::{Decision, Load, Pace};
-use crate::field::{AckTicket, Done, Frame};
-use linli_domain::id::CommitId;
+use super::pay::{Progress, pay};
+use crate::field::Frame;
 use linli_domain::time::{Monotonic, Now};
 use std::collections::VecDeque;
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
@@ -13,65 +14,29 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 /// Longest wait without looking at the clock.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Pause between two attempts while the storage fails. The inbox fills meanwhile and stops the field.
-const STORAGE_RETRY: Duration = Duration::from_secs(1);
-/// Snapshots are at least this far apart.
-const SNAPSHOT_EVERY: Duration = Duration::from_secs(600);
 /// In a quiet estate the engine is told the time this often: after a reboot a delay resumes from the last it heard.
 const QUIET_TICK: Duration = Duration::from_secs(60);
-/// A sealing slice may hold up a commit for so long.
-const SEAL_SLICE: Duration = Duration::from_millis(20);
-/// Sealing is looked at this often.
-const SEAL_EVERY: Duration = Duration::from_secs(5);
-/// While there is more to seal and the inbox never empties, a slice is taken this often: a tenth of the time, without
-/// which the stage would grow for as long as the load lasts.
-const SEAL_BUSY: Duration = Duration::from_millis(200);
-
-/// What the thread tells the outside after each commit.
-#[derive(Debug, Clone)]
-pub struct Progress {
-    /// The newest commit.
-    pub commit: CommitId,
-    /// Whether it added to the outbox.
-    pub outbox: bool,
-    /// The estate as it is.
-    pub estate: std::sync::Arc<linli_domain::estate::Estate>,
-    /// When, for the watchdog.
-    pub at: Monotonic,
-}
-
-impl Progress {
-    /// Before the first commit of this run.
-    pub fn new(estate: &std::sync::Arc<linli_domain::estate::Estate>) -> Self {
-        Self {
-            commit: CommitId(0),
-            outbox: true,
-            estate: std::sync::Arc::clone(estate),
-            at: Monotonic(0),
-        }
-    }
-}
 
 /// The running loop.
 pub struct Loop {
-    core: Core,
-    inbox: Inbox,
-    pace: Pace,
-    progress: watch::Sender<Progress>,
-    oldest: Option<Instant>,
-    newest: Instant,
-    committed: Instant,
-    resumed: bool,
-    snapshot: Monotonic,
-    spoke: Monotonic,
-    sealed: Instant,
-    more_to_seal: bool,
-    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    pub(super) core: Core,
+    pub(super) inbox: Inbox,
+    pub(super) pace: Pace,
+    pub(super) progress: watch::Sender<Progress>,
+    pub(super) oldest: Option<Instant>,
+    pub(super) newest: Instant,
+    pub(super) committed: Instant,
+    pub(super) resumed: bool,
+    pub(super) snapshot: Monotonic,
+    pub(super) spoke: Monotonic,
+    pub(super) sealed: Instant,
+    pub(super) more_to_seal: bool,
+    pub(super) stop: Option<tokio::sync::oneshot::Sender<()>>,
     /// Frames that came while the storage failed, in order and with their inbox space, which bounds them. They are
     /// newer than those that failed and older than what still lies in the inbox.
-    kept: VecDeque<Arrival>,
+    pub(super) kept: VecDeque<Arrival>,
     /// Every door is gone.
-    deserted: bool,
+    pub(super) deserted: bool,
 }
 
 impl Loop {
@@ -144,14 +109,14 @@ impl Loop {
         }
     }
 
-    fn next_arrival(&mut self) -> Result<Arrival, TryRecvError> {
+    pub(super) fn next_arrival(&mut self) -> Result<Arrival, TryRecvError> {
         match self.kept.pop_front() {
             Some(arrival) => Ok(arrival),
             None => self.inbox.arrivals.try_recv(),
         }
     }
 
-    fn load(&self, inbox_empty: bool) -> Load {
+    pub(super) fn load(&self, inbox_empty: bool) -> Load {
         let batch = &self.core.batch;
         Load {
             messages: if batch.is_empty() {
@@ -168,7 +133,7 @@ impl Loop {
     }
 
     /// How long to wait for an arrival: no longer than the batch, the engine or the heartbeat allow.
-    fn patience(&self, most: Duration) -> Duration {
+    pub(super) fn patience(&self, most: Duration) -> Duration {
         const SHORTEST: Duration = Duration::from_micros(200);
         if self.more_to_seal && self.core.batch.is_empty() {
             return SHORTEST;
@@ -182,7 +147,7 @@ impl Loop {
         most.min(wake).min(HEARTBEAT).max(SHORTEST)
     }
 
-    fn tick(&mut self) {
+    pub(super) fn tick(&mut self) {
         let now = self.core.clock.now();
         let quiet = now.monotonic.since(self.spoke) >= QUIET_TICK;
         if quiet
@@ -198,7 +163,7 @@ impl Loop {
         }
     }
 
-    fn take(&mut self, arrival: Arrival) {
+    pub(super) fn take(&mut self, arrival: Arrival) {
         let arrived = Instant::now();
         if !self.resumed {
             self.resumed = true;
@@ -227,14 +192,14 @@ impl Loop {
 
     /// Keeps the inbox space of an arrival until the commit. One that left nothing to commit gives it back at once,
     /// or refused requests would fill the inbox until something else is committed.
-    fn hold(&mut self, permit: OwnedSemaphorePermit, arrived: Instant) {
+    pub(super) fn hold(&mut self, permit: OwnedSemaphorePermit, arrived: Instant) {
         if !self.core.batch.is_empty() {
             self.oldest.get_or_insert(arrived);
             self.core.batch.permits.push(permit);
         }
     }
 
-    fn request(&mut self, request: Request, now: &Now) {
+    pub(super) fn request(&mut self, request: Request, now: &Now) {
         match request {
             Request::Command {
                 command,
@@ -250,7 +215,7 @@ impl Loop {
         }
     }
 
-    fn commit(&mut self) {
+    pub(super) fn commit(&mut self) {
         let load = self.load(true);
         match self.core.commit() {
             Ok(None) => {}
@@ -266,7 +231,7 @@ impl Loop {
     }
 
     /// Pays what a commit owes: acknowledgements in one burst per connection, answers, news.
-    fn pay(&mut self, committed: Committed) {
+    pub(super) fn pay(&mut self, committed: Committed) {
         pay(
             committed,
             &self.inbox,
@@ -275,73 +240,8 @@ impl Loop {
         );
     }
 
-    /// Does the frames of a failed batch again until they are stored. Nothing overtakes them.
-    fn recover(&mut self, mut failed: Uncommitted) {
-        tracing::error!(reason = %failed.reason, frames = failed.frames.len(), storage = failed.storage_failed, "commit failed");
-        // Held until these frames are done, however often they fail: the inbox stays as full as it is.
-        let _space = std::mem::take(&mut failed.permits);
-        if failed.frames.is_empty() && (failed.storage_failed || !failed.asked) {
-            // A delay of the engine that is over asks again at once.
-            self.wait_for_storage();
-        }
-        while !failed.frames.is_empty() && self.stop.is_none() && !self.deserted {
-            if failed.storage_failed {
-                release_waiting(&mut failed.frames);
-                self.wait_for_storage();
-                let now = self.core.clock.now();
-                for frame in std::mem::take(&mut failed.frames) {
-                    self.core.frame(frame, &now);
-                }
-                match self.core.commit() {
-                    Ok(committed) => committed.into_iter().for_each(|c| self.pay(c)),
-                    Err(again) => failed = again,
-                }
-            } else {
-                let (inbox, progress) = (&self.inbox, &self.progress);
-                let at = self.core.clock.now().monotonic;
-                let mut done = |committed| pay(committed, inbox, progress, at);
-                if let Err(again) = self.core.bisect(std::mem::take(&mut failed.frames), &mut done) {
-                    failed = again;
-                    if !failed.storage_failed {
-                        // Not even a dead letter can be stored: no reason to ask a thousand times a second.
-                        self.wait_for_storage();
-                    }
-                }
-            }
-        }
-        self.announce_estate();
-    }
-
-    /// Waits between two attempts; requests are refused at once, a stop is heard, frames are kept for later.
-    fn wait_for_storage(&mut self) {
-        let until = Instant::now() + STORAGE_RETRY;
-        while let Some(left) = until
-            .checked_duration_since(Instant::now())
-            .filter(|left| !left.is_zero())
-        {
-            // A full disk is no reason for the watchdog to end a program that waits for room.
-            self.beat();
-            match self.inbox.arrivals.recv_timeout(left) {
-                Ok(Arrival::Request(request, _)) => request.fail(&Failed::Store("the storage fails".into())),
-                Ok(Arrival::Stop(done)) => {
-                    self.stop = Some(done);
-                    break;
-                }
-                Ok(Arrival::Frames(mut frames, space)) => {
-                    release_waiting(&mut frames);
-                    self.kept.push_back(Arrival::Frames(frames, space));
-                }
-                Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.deserted = true;
-                    break;
-                }
-            }
-        }
-    }
-
     /// Only the watchdog reads this one, so nobody is woken for it.
-    fn beat(&self) {
+    pub(super) fn beat(&self) {
         let at = self.core.clock.now().monotonic;
         self.progress.send_if_modified(|progress| {
             progress.at = at;
@@ -349,99 +249,9 @@ impl Loop {
         });
     }
 
-    /// Nothing lies in the inbox: a good moment for the log of SQLite and for sealing.
-    fn rest(&mut self) {
-        self.beat();
-        self.seal_if_due(true);
-    }
-
-    /// Seals between two batches, one slice after the other while there is nothing else to do.
-    fn seal_if_due(&mut self, idle: bool) {
-        if !self.core.batch.is_empty() {
-            return;
-        }
-        let pause = match (self.more_to_seal, idle) {
-            (true, true) => Duration::ZERO,
-            (true, false) => SEAL_BUSY,
-            (false, _) => SEAL_EVERY,
-        };
-        if self.sealed.elapsed() >= pause {
-            self.seal(false);
-        }
-    }
-
-    fn seal(&mut self, last: bool) {
-        let now = self.core.clock.now();
-        let snapshot = last || now.monotonic.since(self.snapshot) >= SNAPSHOT_EVERY;
-        match self.core.seal(SEAL_SLICE, snapshot) {
-            Err(error) => {
-                tracing::error!(%error, "sealing failed; it is tried again");
-                self.more_to_seal = false;
-            }
-            Ok(more) => {
-                self.more_to_seal = more;
-                if snapshot {
-                    self.snapshot = now.monotonic;
-                }
-            }
-        }
-        self.sealed = Instant::now();
-    }
-
-    fn announce_estate(&self) {
+    pub(super) fn announce_estate(&self) {
         let estate = std::sync::Arc::clone(self.core.engine.estate());
         self.progress.send_modify(|progress| progress.estate = estate);
-    }
-}
-
-fn pay(committed: Committed, inbox: &Inbox, progress: &watch::Sender<Progress>, at: Monotonic) {
-    let Committed { commit, batch } = committed;
-    let mut acks: Vec<Vec<AckTicket>> = vec![Vec::new(); inbox.acks.len()];
-    for frame in batch.frames {
-        let Frame::Mqtt(message) = frame else { continue };
-        match message.done {
-            Done::Nothing => {}
-            Done::Ack(ticket) => {
-                if let Some(queue) = acks.get_mut(ticket.connection) {
-                    queue.push(ticket);
-                }
-            }
-            Done::Waiting(sender) => {
-                let _ = sender.send(true);
-            }
-        }
-    }
-    for (queue, tickets) in inbox.acks.iter().zip(acks) {
-        if !tickets.is_empty() {
-            let _ = queue.send(tickets);
-        }
-    }
-    for answer in batch.answers {
-        answer(Ok(commit));
-    }
-    if inbox.live.receiver_count() > 0 {
-        for news in batch.live {
-            let _ = inbox.live.send(news);
-        }
-    }
-    progress.send_modify(|progress| {
-        progress.commit = commit;
-        progress.outbox = !batch.deliveries.is_empty() || !batch.delivery_updates.is_empty();
-        progress.at = at;
-        if let Some(estate) = batch.estate {
-            progress.estate = estate;
-        }
-    });
-}
-
-/// Nobody waits in vain: clients of the embedded broker are told, and repeat their messages.
-fn release_waiting(frames: &mut [Frame]) {
-    for frame in frames {
-        if let Frame::Mqtt(message) = frame
-            && let Done::Waiting(sender) = std::mem::replace(&mut message.done, Done::Nothing)
-        {
-            let _ = sender.send(false);
-        }
     }
 }
 

@@ -1,0 +1,191 @@
+//! The commit of a batch, and what happens when it fails.
+//!
+//! A batch that fails is taken back in every part (engine, memory of what was seen, points) and its frames are
+//! done again: all of them when the storage failed, in halves when the batch itself cannot be stored, until the
+//! one offender is alone; it becomes a dead letter and is acknowledged.
+
+use super::batch::{Logged, OpenBatch};
+use super::core::Core;
+use super::door::Failed;
+use super::understand::Refused;
+use crate::field::Frame;
+use linli_domain::id::CommitId;
+use linli_domain::time::Now;
+use linli_ledger::{self as store, CommitError};
+
+impl Core {
+    /// Commits the open batch. `Err` says what to do with its frames; everything else was already answered.
+    pub fn commit(&mut self) -> Result<Option<Committed>, Uncommitted> {
+        if self.batch.is_empty() {
+            return Ok(None);
+        }
+        let now = self.batch.logged_now.unwrap_or_else(|| self.clock.now());
+        let entries: Vec<store::Entry<'_>> = self.batch.log.iter().map(entry).collect();
+        let identities: Vec<_> = self
+            .once
+            .added_lorawan()
+            .iter()
+            .map(|(hash, expires)| store::Identity {
+                hash: *hash,
+                expires: *expires,
+            })
+            .collect();
+        let marks: Vec<_> = self
+            .once
+            .added_packets()
+            .map(|((session, packet), hash)| store::PacketMark {
+                session,
+                packet,
+                hash,
+            })
+            .collect();
+        let rows = store::Batch {
+            entries: &entries,
+            points: &self.batch.points,
+            alarms: &self.batch.alarms,
+            orders: &self.batch.orders,
+            transitions: &self.batch.transitions,
+            deliveries: &self.batch.deliveries,
+            delivery_updates: &self.batch.delivery_updates,
+            audit: &self.batch.audit,
+            identities: &identities,
+            packet_marks: &marks,
+            retained: &self.batch.retained,
+            rejects: &self.batch.rejects,
+            documents: &self.batch.documents,
+            tokens: &self.batch.tokens,
+            answers: &self.batch.kept_answers,
+            ..store::Batch::at(now)
+        };
+        let timer = self.metrics.commit_seconds.start_timer();
+        let result = self.ledger.commit(&rows);
+        timer.observe_duration();
+        drop(entries);
+        match result {
+            Ok(commit) => {
+                self.engine.commit();
+                self.durable_version = self.estate_version;
+                self.once.commit();
+                self.engine.begin();
+                self.fresh.clear();
+                let batch = std::mem::take(&mut self.batch);
+                self.count(&batch, commit);
+                Ok(Some(Committed { commit, batch }))
+            }
+            Err(error) => Err(self.take_back(error)),
+        }
+    }
+
+    pub(super) fn count(&self, batch: &OpenBatch, commit: CommitId) {
+        self.metrics.commits.inc();
+        self.metrics.readings_stored.inc_by(batch.readings as u64);
+        self.metrics
+            .last_commit
+            .set(i64::try_from(commit.0).unwrap_or(i64::MAX));
+        #[allow(clippy::cast_precision_loss, reason = "a count of at most a few thousand")]
+        self.metrics.commit_frames.observe(batch.frames.len() as f64);
+    }
+
+    pub(super) fn take_back(&mut self, error: CommitError) -> Uncommitted {
+        self.metrics.commit_failures.inc();
+        self.engine.rollback();
+        self.once.rollback();
+        self.engine.begin();
+        self.fresh.clear();
+        self.understanding.learn(self.engine.estate());
+        self.estate_version = self.durable_version;
+        let batch = std::mem::take(&mut self.batch);
+        let reason = error.to_string();
+        let asked = !batch.answers.is_empty();
+        for answer in batch.answers {
+            answer(Err(Failed::Store(reason.clone())));
+        }
+        Uncommitted {
+            storage_failed: matches!(error, CommitError::Io { .. }),
+            reason,
+            frames: batch.frames,
+            permits: batch.permits,
+            asked,
+        }
+    }
+
+    /// Does the frames of a refused batch again, in halves, until the one that cannot be stored is alone.
+    ///
+    /// First all of them: what was refused may have been a request or a delay of the engine beside them. On an error
+    /// every frame that is not done is given back, in order.
+    pub fn bisect(&mut self, frames: Vec<Frame>, done: &mut dyn FnMut(Committed)) -> Result<(), Uncommitted> {
+        let mut groups = vec![frames];
+        while let Some(group) = groups.pop() {
+            let now = self.clock.now();
+            for frame in group {
+                self.frame(frame, &now);
+            }
+            let mut outcome = self.commit();
+            if let Err(refused) = &mut outcome
+                && !refused.storage_failed
+            {
+                let half = refused.frames.len() / 2;
+                if half > 0 {
+                    groups.push(refused.frames.split_off(half));
+                    groups.push(std::mem::take(&mut refused.frames));
+                    continue;
+                }
+                if let Some(frame) = refused.frames.pop() {
+                    self.set_aside(frame, &now);
+                    outcome = self.commit();
+                }
+            }
+            match outcome {
+                Ok(committed) => committed.into_iter().for_each(&mut *done),
+                Err(mut failed) => {
+                    failed.frames.extend(groups.into_iter().rev().flatten());
+                    return Err(failed);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a frame that cannot be stored into the open batch as a dead letter.
+    pub(super) fn set_aside(&mut self, frame: Frame, now: &Now) {
+        let refused = Refused {
+            reason: "store_refused",
+            detail: "the ledger could not store it".into(),
+        };
+        self.refuse(&frame, &refused, now);
+        self.batch.owe(frame);
+    }
+}
+
+/// A batch that is durable, with what is owed for it.
+pub struct Committed {
+    /// Its number.
+    pub commit: CommitId,
+    /// Its frames, answers and news.
+    pub batch: OpenBatch,
+}
+
+/// A batch that is not durable.
+pub struct Uncommitted {
+    /// The disk is the problem, not the batch: keep the frames and try again.
+    pub storage_failed: bool,
+    /// What the store said.
+    pub reason: String,
+    /// The frames, to be done again.
+    pub frames: Vec<Frame>,
+    /// The inbox space they hold.
+    pub permits: Vec<tokio::sync::OwnedSemaphorePermit>,
+    /// Whether somebody asked for it, who was told that it failed.
+    pub asked: bool,
+}
+
+fn entry(logged: &Logged) -> store::Entry<'_> {
+    match logged {
+        Logged::Now(now) => store::Entry::Now(*now),
+        Logged::Reading(reading, evaluated) => store::Entry::Reading {
+            reading,
+            evaluated: *evaluated,
+        },
+        Logged::Input(bytes) => store::Entry::Input(bytes),
+    }
+}

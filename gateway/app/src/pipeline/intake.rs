@@ -1,0 +1,203 @@
+//! Frames into the open batch: understood, recognised when they came before, bound to points, seen by the engine.
+//!
+//! Everything the engine is given is logged in the same order and with the same time; what it is not given (stored
+//! history) is logged as such.
+
+use super::batch::Logged;
+use super::core::Core;
+use super::door::Live;
+use super::understand::{Refused, Seen, Understood};
+use crate::field::Frame;
+use linli_domain::engine::{Input, PointDef};
+use linli_domain::estate::DeviceIndex;
+use linli_domain::id::{PointKey, point_id};
+use linli_domain::reading::Reading;
+use linli_domain::time::{Now, Timestamp};
+use linli_ledger as store;
+
+impl Core {
+    /// Takes a frame into the open batch.
+    pub fn frame(&mut self, frame: Frame, now: &Now) {
+        self.absorb(&frame, now);
+        self.batch.owe(frame);
+    }
+
+    pub(super) fn absorb(&mut self, frame: &Frame, now: &Now) {
+        let mut understood = std::mem::take(&mut self.understood);
+        understood.device = None;
+        understood.identity = None;
+        understood.seen.clear();
+        match self.understand(frame, &mut understood) {
+            Ok(true) => {
+                if let Some(device) = understood.device {
+                    for seen in understood.seen.drain(..) {
+                        self.seen(device, seen, frame.received(), now);
+                    }
+                }
+            }
+            Ok(false) => self.metrics.duplicates.inc(),
+            Err(refused) => self.refuse(frame, &refused, now),
+        }
+        self.understood = understood;
+    }
+
+    /// `Ok(false)`: the message came before.
+    pub(super) fn understand(&mut self, frame: &Frame, out: &mut Understood) -> Result<bool, Refused> {
+        let estate = self.engine.estate();
+        match frame {
+            Frame::Mqtt(message) => {
+                if let Some(packet) = message.packet {
+                    let key = (message.session, packet);
+                    if self
+                        .once
+                        .packet_seen(key, message.duplicate, &message.topic, &message.payload)
+                    {
+                        return Ok(false);
+                    }
+                }
+                self.understanding.mqtt(message, estate, out)?;
+                if let Some((identity, bytes)) = &out.identity {
+                    let at = message.received.wall;
+                    if self
+                        .once
+                        .lorawan_seen(identity.dev_eui, identity.f_port, identity.f_cnt, bytes, at)
+                    {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Frame::Modbus(answer) => self.understanding.modbus(answer, estate, out).map(|()| true),
+            Frame::Fact(fact) => {
+                self.understanding.fact(fact, out);
+                Ok(true)
+            }
+        }
+    }
+
+    pub(super) fn refuse(&mut self, frame: &Frame, refused: &Refused, now: &Now) {
+        self.metrics
+            .messages_rejected
+            .with_label_values(&[refused.reason])
+            .inc();
+        let (origin, payload) = frame.origin();
+        self.complaints.refused(refused, &origin, now);
+        self.batch.reject(now.wall, &origin, refused, payload);
+    }
+
+    /// Binds a value to its point, drops it when it came before, and lets the engine see it.
+    pub(super) fn seen(&mut self, device: DeviceIndex, seen: Seen, received: Timestamp, now: &Now) {
+        let point = match self
+            .engine
+            .point_of(device, seen.measure, seen.instance.as_deref())
+        {
+            Some(point) => point,
+            None => match self.new_point(device, &seen, now) {
+                Some(point) => point,
+                None => return,
+            },
+        };
+        if seen.own_time && self.came_before(point, &seen) {
+            return;
+        }
+        let reading = Reading {
+            point,
+            observed: seen.observed,
+            received,
+            value: seen.value,
+            quality: seen.quality,
+        };
+        self.batch.at(*now);
+        if seen.own_time {
+            let place = self.batch.log.len();
+            self.fresh.entry((point, seen.observed)).or_insert(place);
+        }
+        let given = !seen.historical;
+        if given {
+            let mut changes = std::mem::take(&mut self.changes);
+            if !matches!(self.engine.step_reading(now, &reading, &mut changes), Ok(true)) {
+                self.metrics.readings_late.inc();
+            }
+            if !changes.is_empty() {
+                self.project(std::mem::take(&mut changes), now);
+            }
+            self.changes = changes;
+        } else {
+            self.metrics.readings_late.inc();
+        }
+        if self.batch.readings < super::door::LIVE_EVENTS {
+            self.batch
+                .live
+                .push(Live::Reading(self.next_commit(), reading.clone()));
+        }
+        self.batch.readings += 1;
+        self.batch.log.push(Logged::Reading(reading, given));
+    }
+
+    /// Whether the point already has a reading of this own time. The first committed one stays.
+    pub(super) fn came_before(&mut self, point: PointKey, seen: &Seen) -> bool {
+        let first = match self.fresh.get(&(point, seen.observed)) {
+            Some(index) => match self.batch.log.get(*index) {
+                Some(Logged::Reading(reading, _)) => Some((reading.value.clone(), reading.quality)),
+                _ => None,
+            },
+            None if self
+                .ledger
+                .last_observed(point)
+                .is_none_or(|last| seen.observed > last) =>
+            {
+                None
+            }
+            None => match self.ledger.find(point, seen.observed) {
+                Ok(found) => found.map(|sample| (sample.value, sample.quality)),
+                Err(error) => {
+                    tracing::error!(%error, %point, "could not look up an earlier reading; it is stored again");
+                    None
+                }
+            },
+        };
+        let Some((value, _)) = first else { return false };
+        if value == seen.value {
+            self.metrics.duplicates.inc();
+        } else {
+            self.metrics.conflicts.inc();
+        }
+        true
+    }
+
+    pub(super) fn new_point(&mut self, device: DeviceIndex, seen: &Seen, now: &Now) -> Option<PointKey> {
+        let key = self.engine.next_point_key();
+        let id = self.engine.estate().device(device)?.id.clone();
+        let name = point_id(&id, seen.measure.name(), seen.instance.as_deref()).ok()?;
+        let definition = PointDef {
+            key,
+            device: id.clone(),
+            measure: seen.measure,
+            instance: seen.instance.clone(),
+        };
+        let input = Input::Point(definition);
+        if let Err(refusal) = self.input(now, &input) {
+            // The message is acknowledged and this value of it is not stored, so somebody has to be told.
+            let refused = Refused {
+                reason: refusal.code(),
+                detail: refusal.to_string(),
+            };
+            self.metrics
+                .messages_rejected
+                .with_label_values(&[refused.reason])
+                .inc();
+            self.complaints.refused(&refused, name.as_str(), now);
+            return None;
+        }
+        self.batch.points.push(store::PointRow {
+            key,
+            id: name,
+            device: id,
+            measure: seen.measure.name().to_owned(),
+            instance: seen.instance.as_deref().map(str::to_owned),
+        });
+        self.batch.live.push(Live::Point(self.next_commit(), key));
+        self.engine
+            .point_of(device, seen.measure, seen.instance.as_deref())
+    }
+}
