@@ -218,6 +218,15 @@ async fn thirty_kills_lose_nothing_and_double_nothing_through_mosquitto() {
         gateway.kill().await;
         gateway.run().await;
         proxy.hold(true).await;
+        // The loss of the connection comes through the same door behind the last message that was on its way.
+        until("the gateway to have heard everything", || async {
+            let state = gateway.dump().await.1;
+            let cut = state
+                .lines()
+                .any(|l| l.contains("gateway.broker_connected/main Some(State(false))"));
+            if cut { Ok(()) } else { Err(state) }
+        })
+        .await;
         the_engine_survives(&mut gateway).await;
         proxy.hold(false).await;
     }
@@ -261,5 +270,14 @@ async fn thirty_kills_lose_nothing_and_double_nothing_with_the_embedded_broker()
     }
     leak.finish();
     everything_once(&gateway, &publishers).await;
+    until("the leak sensor to be done", || async {
+        let (sent, acknowledged) = (leak.sent(), leak.acknowledged().len() as u64);
+        if sent == acknowledged {
+            Ok(())
+        } else {
+            Err(format!("{sent} sent, {acknowledged} acknowledged"))
+        }
+    })
+    .await;
     the_engine_survives(&mut gateway).await;
 }
