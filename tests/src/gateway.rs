@@ -97,6 +97,12 @@ impl Gateway {
         .await;
     }
 
+    /// Waits until the broker has accepted the subscriptions: what is published before belongs to nobody.
+    pub async fn subscribed(&self) {
+        self.point_is("gateway/gateway.subscriptions_ok/main", Value::Bool(true))
+            .await;
+    }
+
     /// SIGKILL.
     pub async fn kill(&mut self) {
         if let Some(running) = &mut self.running {

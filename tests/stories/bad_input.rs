@@ -39,6 +39,7 @@ async fn every_kind_of_bad_message_is_counted_and_nothing_else_suffers() {
         ..Site::default()
     };
     let gateway = Gateway::start(&site).await;
+    gateway.subscribed().await;
     let good = Publisher::start(Script {
         port: broker.port,
         client: "leak-b3".into(),
@@ -115,6 +116,7 @@ async fn a_device_that_lies_about_the_time_is_believed_in_its_value_only() {
         ..Site::default()
     };
     let gateway = Gateway::start(&site).await;
+    gateway.subscribed().await;
     let liar = Publisher::start(Script {
         port: broker.port,
         client: "c1".into(),

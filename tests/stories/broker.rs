@@ -28,6 +28,7 @@ async fn mosquitto_stops_and_starts_and_nothing_is_lost_and_nobody_is_called_twi
         ..Site::default()
     };
     let gateway = Gateway::start(&site).await;
+    gateway.subscribed().await;
     let leak = leak(broker.port);
     let counter = Publisher::start(Script {
         port: broker.port,
@@ -119,15 +120,7 @@ async fn a_broker_that_drops_raises_an_alarm_of_the_gateway_itself() {
         ..Site::default()
     };
     let mut gateway = Gateway::start(&site).await;
-    until("the gateway to be connected", || async {
-        let up = gateway.metric("linli_connector_up").await;
-        if up >= 1.0 {
-            Ok(())
-        } else {
-            Err(format!("connector_up is {up}"))
-        }
-    })
-    .await;
+    gateway.subscribed().await;
     gateway.kill().await;
     let counter = Publisher::start(Script {
         port: broker.port,

@@ -203,6 +203,7 @@ async fn thirty_kills_lose_nothing_and_double_nothing_through_mosquitto() {
     })
     .await;
     *data.lock().unwrap() = gateway.data();
+    gateway.subscribed().await;
 
     let leak = Publisher::start(Script {
         port: broker.port,
