@@ -207,7 +207,7 @@ pub enum ChannelKind {
     Webhook {
         /// Where to post. A credential: never logged.
         url: SecretString,
-        /// Signing keys, newest first, as raw bytes.
+        /// Signing keys, newest first, each as `whsec_` and base64.
         keys: Vec<SecretString>,
         /// Whether private and loopback addresses are allowed as target.
         allow_private: bool,
