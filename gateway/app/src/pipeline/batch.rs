@@ -67,6 +67,8 @@ pub struct OpenBatch {
     pub retained: Vec<store::RetainedRow>,
     /// What was refused.
     pub rejects: Vec<store::RejectRow>,
+    /// What decoding would like to ask of the field, by connection; asked after the commit.
+    pub requests: Vec<(std::sync::Arc<str>, linli_decode::Request)>,
     /// Estate versions.
     pub documents: Vec<store::DocumentRow>,
     /// Tokens.

@@ -39,7 +39,16 @@ impl Core {
                 hash,
             })
             .collect();
+        let memory = self.understanding.memory_changes();
+        let values: Vec<store::NamedValue<'_>> = memory
+            .iter()
+            .map(|(name, value)| store::NamedValue {
+                name,
+                value: value.as_deref(),
+            })
+            .collect();
         let rows = store::Batch {
+            values: &values,
             entries: &entries,
             points: &self.batch.points,
             alarms: &self.batch.alarms,
@@ -66,6 +75,7 @@ impl Core {
                 self.engine.commit();
                 self.durable_version = self.estate_version;
                 self.once.commit();
+                self.understanding.commit();
                 self.engine.begin();
                 self.fresh.clear();
                 let batch = std::mem::take(&mut self.batch);
@@ -90,6 +100,7 @@ impl Core {
         self.metrics.commit_failures.inc();
         self.engine.rollback();
         self.once.rollback();
+        self.understanding.rollback();
         self.engine.begin();
         self.fresh.clear();
         self.understanding.learn(self.engine.estate());

@@ -2,10 +2,12 @@
 //!
 //! A full inbox means that a producer waits, which stops its socket; nothing is dropped.
 
+use crate::field::mqtt::Ask;
 use crate::field::{AckTicket, Frame};
 use linli_domain::command::{Actor, Command, Refusal, Reply};
 use linli_domain::id::{AlarmId, CommitId, OrderId, PointKey};
 use linli_domain::reading::Reading;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
 
@@ -157,6 +159,8 @@ pub struct Inbox {
     pub live: broadcast::Sender<Live>,
     /// Where each connection takes its acknowledgements, by [`AckTicket::connection`].
     pub acks: Vec<mpsc::UnboundedSender<Vec<AckTicket>>>,
+    /// Where connections that can ask the field take their questions, by name.
+    pub asks: FxHashMap<Arc<str>, mpsc::Sender<Ask>>,
 }
 
 /// Opens the door. `acks` are the acknowledgement queues of the MQTT connections, bounded by their windows.
@@ -169,7 +173,13 @@ pub fn open(acks: Vec<mpsc::UnboundedSender<Vec<AckTicket>>>) -> (Door, Inbox) {
         requests: Arc::new(Semaphore::new(INBOX_REQUESTS)),
         live: live.clone(),
     };
-    (door, Inbox { arrivals, live, acks })
+    let inbox = Inbox {
+        arrivals,
+        live,
+        acks,
+        asks: FxHashMap::default(),
+    };
+    (door, inbox)
 }
 
 impl Door {

@@ -14,6 +14,7 @@ use linli_domain::id::{PointKey, point_id};
 use linli_domain::reading::Reading;
 use linli_domain::time::{Now, Timestamp};
 use linli_ledger as store;
+use std::sync::Arc;
 
 impl Core {
     /// Takes a frame into the open batch.
@@ -24,9 +25,7 @@ impl Core {
 
     pub(super) fn absorb(&mut self, frame: &Frame, now: &Now) {
         let mut understood = std::mem::take(&mut self.understood);
-        understood.device = None;
-        understood.identity = None;
-        understood.seen.clear();
+        understood.clear();
         match self.understand(frame, &mut understood) {
             Ok(true) => {
                 if let Some(device) = understood.device {
@@ -34,9 +33,25 @@ impl Core {
                         self.seen(device, seen, frame.received(), now);
                     }
                 }
+                for (device, seen) in understood.others.drain(..) {
+                    for seen in seen {
+                        self.seen(device, seen, frame.received(), now);
+                    }
+                }
+                for fault in understood.faults.drain(..) {
+                    self.refuse(frame, &fault, now);
+                }
             }
             Ok(false) => self.metrics.duplicates.inc(),
             Err(refused) => self.refuse(frame, &refused, now),
+        }
+        // What is missing is asked for whatever became of the message.
+        if let Frame::Mqtt(message) = frame {
+            let connection = &message.connection;
+            let asked = understood.requests.drain(..);
+            self.batch
+                .requests
+                .extend(asked.map(|request| (Arc::clone(connection), request)));
         }
         self.understood = understood;
     }

@@ -3,14 +3,17 @@
 //! It finds devices and profiles and gives every observation its times; it neither makes points nor decides what
 //! is new.
 
+use super::recover::DECODE_MEMORY;
 use crate::config::Subscription;
 use crate::field::{Fact, ModbusFrame, MqttFrame, Unwanted};
+use crate::profiles::ANNOUNCED;
+use jiff::tz::TimeZone;
 use linli_decode::{
-    Catalogue, ClockWindow, DeviceContext, Event, Frame as Message, LorawanIdentity, Observation, Profile,
-    RejectReason, Rejection, Role, open, plausible,
+    Body, Catalogue, ClockWindow, DeviceContext, Event, Frame as Message, LorawanIdentity, Memory,
+    Observation, Opened, Profile, RejectReason, Rejection, Request, Role, Wiring, Wrapping, plausible,
 };
 use linli_domain::estate::builtin::GATEWAY;
-use linli_domain::estate::{DeviceIndex, Estate};
+use linli_domain::estate::{Device, DeviceIndex, Estate};
 use linli_domain::id::DeviceId;
 use linli_domain::measure::Measure;
 use linli_domain::reading::{Quality, Value};
@@ -49,6 +52,24 @@ pub struct Understood {
     pub identity: Option<(LorawanIdentity, Vec<u8>)>,
     /// Its values. Reused between frames.
     pub seen: Vec<Seen>,
+    /// What the same message says about further devices.
+    pub others: Vec<(DeviceIndex, Vec<Seen>)>,
+    /// What decoding would like to know.
+    pub requests: Vec<Request>,
+    /// What was wrong with parts of the message; the rest was understood.
+    pub faults: Vec<Refused>,
+}
+
+impl Understood {
+    /// Makes room for the next frame.
+    pub fn clear(&mut self) {
+        self.device = None;
+        self.identity = None;
+        self.seen.clear();
+        self.others.clear();
+        self.requests.clear();
+        self.faults.clear();
+    }
 }
 
 /// Why a frame was recorded as rejected.
@@ -86,6 +107,8 @@ impl From<Rejection> for Refused {
 pub struct Understanding {
     subscriptions: FxHashMap<Arc<str>, Vec<Subscription>>,
     catalogue: Catalogue,
+    /// What decoding remembers between messages; it commits with the batch.
+    memory: Memory,
     devices: Vec<Option<Known>>,
     gateway: Option<DeviceIndex>,
     window: ClockWindow,
@@ -95,7 +118,8 @@ pub struct Understanding {
 /// A device with its profile and the facts its decoding needs.
 #[derive(Debug)]
 struct Known {
-    profile: Arc<Profile>,
+    /// None for a device that describes itself.
+    profile: Option<Arc<Profile>>,
     context: DeviceContext,
 }
 
@@ -104,11 +128,13 @@ impl Understanding {
     pub fn new(
         subscriptions: impl IntoIterator<Item = (Arc<str>, Vec<Subscription>)>,
         catalogue: Catalogue,
+        memory: Memory,
         window: ClockWindow,
     ) -> Self {
         Self {
             subscriptions: subscriptions.into_iter().collect(),
             catalogue,
+            memory,
             devices: Vec::new(),
             gateway: None,
             window,
@@ -121,30 +147,57 @@ impl Understanding {
         self.gateway = DeviceId::new(GATEWAY)
             .ok()
             .and_then(|id| estate.device_by_id(&id));
+        let zone = TimeZone::get(&estate.doc().timezone).ok();
         self.devices = estate
             .devices()
             .iter()
-            .map(|device| {
-                let profile = self.catalogue.get(&device.profile)?;
-                let bin = device
-                    .asset
-                    .and_then(|asset| estate.asset(asset))
-                    .and_then(|asset| asset.bin);
-                let bin = bin.map(|b| linli_decode::BinGeometry {
+            .map(|device| self.known(device, estate, zone.as_ref()))
+            .collect();
+    }
+
+    fn known(&self, device: &Device, estate: &Estate, zone: Option<&TimeZone>) -> Option<Known> {
+        let profile = self.catalogue.get(&device.profile);
+        if profile.is_none() && device.profile.as_str() != ANNOUNCED {
+            return None;
+        }
+        let bin = device.asset.and_then(|asset| estate.asset(asset)?.bin);
+        let wiring = device.bindings.iter().filter(|b| b.invert || b.becomes.is_some());
+        Some(Known {
+            profile,
+            context: DeviceContext {
+                role: device.role.as_deref().and_then(Role::from_name),
+                bin: bin.map(|b| linli_decode::BinGeometry {
                     empty_distance_mm: b.empty_distance_mm,
                     full_distance_mm: b.full_distance_mm,
-                });
-                let role = device.role.as_deref().and_then(Role::from_name);
-                Some(Known {
-                    profile,
-                    context: DeviceContext {
-                        role,
-                        bin,
-                        caution: None,
-                    },
-                })
-            })
-            .collect();
+                }),
+                zone: zone.cloned(),
+                wiring: wiring
+                    .map(|b| Wiring {
+                        measure: b.measure,
+                        instance: b.instance.clone(),
+                        becomes: b.becomes,
+                        invert: b.invert,
+                    })
+                    .collect(),
+                ..DeviceContext::default()
+            },
+        })
+    }
+
+    /// What decoding's memory must store with the batch: names and bytes, or none for what is forgotten.
+    pub(super) fn memory_changes(&self) -> Vec<(String, Option<Vec<u8>>)> {
+        let named = |(name, bytes)| (format!("{DECODE_MEMORY}{name}"), bytes);
+        self.memory.changes().into_iter().map(named).collect()
+    }
+
+    /// The batch is durable.
+    pub(super) fn commit(&mut self) {
+        self.memory.commit();
+    }
+
+    /// The batch failed: what its messages announced was never heard.
+    pub(super) fn rollback(&mut self) {
+        self.memory.rollback();
     }
 
     /// What an MQTT message says.
@@ -180,16 +233,51 @@ impl Understanding {
                     "the topic belongs to no configured subscription",
                 )
             })?;
-        let received = frame.received.wall;
         let message = Message {
             topic: &frame.topic,
             payload: &frame.payload,
             retained: frame.retained,
-            received,
+            received: frame.received.wall,
         };
-        let opened = open(subscription.family, &subscription.pattern, &message)?;
+        let wrapping = Wrapping {
+            family: subscription.family,
+            pattern: &subscription.pattern,
+        };
+        let mut opened = self.memory.open(&frame.connection, &wrapping, &message)?;
+        out.requests.append(&mut opened.requests);
+        out.faults.extend(opened.fault.take().map(Refused::from));
+        let others = std::mem::take(&mut opened.others);
+        if let (Some(identity), Body::Bytes { bytes, .. }) = (opened.identity, &opened.body) {
+            out.identity = Some((identity, bytes.to_vec()));
+        }
+        out.device = self.said(frame, opened, estate, &mut out.seen)?;
+        for other in others {
+            let mut seen = Vec::new();
+            match self.said(frame, other, estate, &mut seen) {
+                Ok(Some(device)) => out.others.push((device, seen)),
+                Ok(None) => {}
+                Err(refused) => out.faults.push(refused),
+            }
+        }
+        Ok(())
+    }
+
+    /// What an opened message says about its device; `None` when it is about none.
+    fn said(
+        &mut self,
+        frame: &MqttFrame,
+        opened: Opened<'_>,
+        estate: &Estate,
+        out: &mut Vec<Seen>,
+    ) -> Result<Option<DeviceIndex>, Refused> {
         if !matches!(opened.event, Event::Uplink | Event::Status) {
-            return Ok(());
+            return Ok(None);
+        }
+        if opened.simulated {
+            return Err(Refused::new(
+                "simulated",
+                "made up by a console; it is no reading",
+            ));
         }
         let device = estate
             .device_by_mqtt(&frame.connection, &opened.address)
@@ -202,30 +290,34 @@ impl Understanding {
                     ),
                 )
             })?;
-        let known = self
-            .devices
-            .get(device.as_usize())
-            .and_then(Option::as_ref)
-            .ok_or_else(|| {
-                Refused::new(
-                    "no_profile",
-                    "the device's profile is not in the catalogue; see `linli check`",
-                )
-            })?;
-        out.device = Some(device);
-        if let (Some(identity), linli_decode::Body::Bytes { bytes, .. }) = (opened.identity, &opened.body) {
-            out.identity = Some((identity, bytes.to_vec()));
-        }
+        let known = self.devices.get(device.as_usize()).and_then(Option::as_ref);
+        let known = known.ok_or_else(|| {
+            Refused::new(
+                "no_profile",
+                "the device's profile is not in the catalogue; see `linli check`",
+            )
+        })?;
+        let received = frame.received.wall;
         self.scratch.clear();
         let context = DeviceContext {
             caution: opened.caution,
-            ..known.context
+            received,
+            ..known.context.clone()
         };
-        let own_time = if matches!(opened.body, linli_decode::Body::None) {
+        let own_time = if opened.body == Body::None {
             None
         } else {
-            let decoded = known
-                .profile
+            let announced = self.memory.profile_of(&frame.connection, &opened.address);
+            let profile = known.profile.as_ref().or(announced).ok_or_else(|| {
+                Refused::new(
+                    "no_profile",
+                    format!(
+                        "{} has not announced what it measures, or nothing we know",
+                        opened.address
+                    ),
+                )
+            })?;
+            let decoded = profile
                 .decode(&opened.body, &context, &mut self.scratch)
                 .map_err(|e| Refused::decode(e.reason(), &e))?;
             for diagnostic in &decoded.diagnostics {
@@ -237,7 +329,7 @@ impl Understanding {
         // A network server's time of a LoRaWAN frame identifies nothing more: the frame itself is already known once.
         let network = opened.observed.map(|time| (time, opened.identity.is_none()));
         self.give_times(own_time.map(|time| (time, true)).or(network), received, out);
-        Ok(())
+        Ok(Some(device))
     }
 
     /// What a Modbus answer (or its absence) says.
@@ -257,15 +349,15 @@ impl Understanding {
             .devices
             .get(device.as_usize())
             .and_then(Option::as_ref)
-            .and_then(|known| known.profile.modbus().map(|map| (map, known.context)))
+            .and_then(|known| Some((known.profile.as_ref()?.modbus()?, &known.context)))
             .ok_or_else(|| Refused::new("no_profile", "the device's profile has no register map"))?;
         out.device = Some(device);
         self.scratch.clear();
         match &frame.answer {
-            Ok(answer) => map.decode(frame.request, &answer.data(), &context, &mut self.scratch),
-            Err(reason) => map.missing(frame.request, *reason, &context, &mut self.scratch),
+            Ok(answer) => map.decode(frame.request, &answer.data(), context, &mut self.scratch),
+            Err(reason) => map.missing(frame.request, *reason, context, &mut self.scratch),
         }
-        self.give_times(None, frame.received.wall, out);
+        self.give_times(None, frame.received.wall, &mut out.seen);
         Ok(())
     }
 
@@ -284,7 +376,7 @@ impl Understanding {
     }
 
     /// `common` is the time of the whole message, and whether it identifies the readings.
-    fn give_times(&mut self, common: Option<(Timestamp, bool)>, received: Timestamp, out: &mut Understood) {
+    fn give_times(&mut self, common: Option<(Timestamp, bool)>, received: Timestamp, out: &mut Vec<Seen>) {
         for observation in self.scratch.drain(..) {
             let given = observation.observed.map(|time| (time, true)).or(common);
             let claimed = given.map(|(time, _)| time);
@@ -294,7 +386,7 @@ impl Understanding {
             } else {
                 observation.quality
             };
-            out.seen.push(Seen {
+            out.push(Seen {
                 measure: observation.measure,
                 instance: observation.instance,
                 value: observation.value,

@@ -207,7 +207,11 @@ fn numbers_beyond_measure_are_refused_and_nothing_is_kept() {
         let json = format!(r#"{{"temp":21.5,"fill":{value}}}"#);
         let mut out = Vec::new();
         let refusal = profile
-            .decode(&Body::Json(json.as_bytes()), &DeviceContext::default(), &mut out)
+            .decode(
+                &Body::message(json.as_bytes()),
+                &DeviceContext::default(),
+                &mut out,
+            )
             .unwrap_err();
         assert_eq!((refusal.reason().label(), out.len()), (reason, 0), "{value}");
     }

@@ -27,7 +27,10 @@
 //! address = { mqtt = "main", key = "24e124136b502217" }   # or { bus = "bus1", unit = 3 }
 //! asset = "b3-pipe"
 //! expected_interval = "10m"
-//! # points = [{ measure = "leak.wet", instance = "DI3", asset = "b5-pipe" }]
+//! # points = [
+//! #     { measure = "leak.wet", instance = "DI3", asset = "b5-pipe" },
+//! #     { measure = "input.state", instance = "DI5", becomes = "door.open", invert = true, asset = "b5-hatch" },
+//! # ]
 //!
 //! [[rules]]
 //! id = "leak"
@@ -217,6 +220,13 @@ pub struct PointDoc {
     /// Which of several.
     #[serde(default)]
     pub instance: Option<String>,
-    /// The asset it watches.
-    pub asset: AssetId,
+    /// The asset it watches; that of the device when not given.
+    #[serde(default)]
+    pub asset: Option<AssetId>,
+    /// What it measures here, where the profile cannot know: `input.state` of a dry contact becomes `door.open`.
+    #[serde(default)]
+    pub becomes: Option<Measure>,
+    /// Whether the state is the other way round: a normally closed contact.
+    #[serde(default)]
+    pub invert: bool,
 }

@@ -4,6 +4,7 @@ use super::spans;
 use crate::config::Outline;
 use crate::config::problem::Sink;
 use crate::config::said::{self, both};
+use crate::profiles::ANNOUNCED;
 use linli_decode::{Catalogue, Profile, Role};
 use linli_domain::estate::EstateDoc;
 use linli_domain::estate::doc::DeviceDoc;
@@ -23,7 +24,7 @@ pub(super) fn check(
         let at = |field: &str| spans::find(table, &format!("devices[{n}].{field}"));
         let ids: Vec<&str> = catalogue.iter().map(|profile| profile.id().as_str()).collect();
         let profile = catalogue.get(&device.profile);
-        if profile.is_none() {
+        if profile.is_none() && device.profile.as_str() != ANNOUNCED {
             let name = device.profile.as_str();
             let near = nearest(name, ids.iter().copied());
             let said = said::unknown_name(&both!("设备型号", "profile"), name, near, &ids.join(", "));

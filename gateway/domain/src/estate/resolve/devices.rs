@@ -76,11 +76,36 @@ fn resolve_device(
         if point.instance.as_ref().is_some_and(|i| i.trim().is_empty()) {
             problems.add(format!("{}.instance", path()), "is empty");
         }
-        if let Some(asset) = problems.find(|| format!("{}.asset", path()), "asset", &point.asset, assets) {
+        if let Some(becomes) = point.becomes.filter(|b| b.unit() != point.measure.unit()) {
+            let (from, to) = (point.measure.unit(), becomes.unit());
+            problems.add(
+                format!("{}.becomes", path()),
+                format!(
+                    "{} is in {from} and {becomes} in {to}: a value cannot change its unit",
+                    point.measure
+                ),
+            );
+        }
+        if point.invert && !point.measure.is_state() {
+            problems.add(
+                format!("{}.invert", path()),
+                format!("{} is no state, so it has no other way round", point.measure),
+            );
+        }
+        if point.asset.is_none() && point.becomes.is_none() && !point.invert {
+            problems.add(path(), "says nothing: give `asset`, `becomes` or `invert`");
+        }
+        let asset = point
+            .asset
+            .as_ref()
+            .map(|asset| problems.find(|| format!("{}.asset", path()), "asset", asset, assets));
+        if asset != Some(None) {
             bindings.push(Binding {
                 measure: point.measure,
                 instance: point.instance.as_deref().map(Arc::from),
-                asset,
+                asset: asset.flatten(),
+                becomes: point.becomes,
+                invert: point.invert,
             });
         }
     }
