@@ -1,6 +1,7 @@
 //! What the decoder is told about the one device that spoke. The facts come from the device's and the asset's documents.
 
 use jiff::tz::TimeZone;
+use linli_domain::estate::AssetKind;
 use linli_domain::measure::Measure;
 use linli_domain::reading::Reason;
 use linli_domain::time::Timestamp;
@@ -47,6 +48,16 @@ impl Role {
             .iter()
             .find(|(_, n)| *n == name)
             .map(|(role, _)| *role)
+    }
+    /// What a device is most likely used as on an asset of this kind.
+    pub fn on(kind: AssetKind) -> Option<Self> {
+        match kind {
+            AssetKind::Bin => Some(Self::Bin),
+            AssetKind::ParkingBay | AssetKind::FireLane => Some(Self::Parking),
+            AssetKind::PipeZone | AssetKind::PumpRoom => Some(Self::Leak),
+            AssetKind::Sump => Some(Self::Tank),
+            AssetKind::Gateway | AssetKind::Other => None,
+        }
     }
     /// The name in documents.
     pub fn name(self) -> &'static str {

@@ -121,6 +121,19 @@ struct Known {
     /// None for a device that describes itself.
     profile: Option<Arc<Profile>>,
     context: DeviceContext,
+    /// What its asset makes of it, when its own document does not say.
+    asset_role: Option<Role>,
+}
+
+impl Known {
+    /// The facts for decoding with `profile`: what the asset suggests counts where the profile knows that use.
+    fn context(&self, profile: &Profile) -> DeviceContext {
+        let suggested = || self.asset_role.filter(|role| profile.roles().contains(role));
+        DeviceContext {
+            role: self.context.role.or_else(suggested),
+            ..self.context.clone()
+        }
+    }
 }
 
 impl Understanding {
@@ -160,10 +173,12 @@ impl Understanding {
         if profile.is_none() && device.profile.as_str() != ANNOUNCED {
             return None;
         }
-        let bin = device.asset.and_then(|asset| estate.asset(asset)?.bin);
+        let asset = device.asset.and_then(|asset| estate.asset(asset));
+        let bin = asset.and_then(|asset| asset.bin);
         let wiring = device.bindings.iter().filter(|b| b.invert || b.becomes.is_some());
         Some(Known {
             profile,
+            asset_role: asset.and_then(|asset| Role::on(asset.kind)),
             context: DeviceContext {
                 role: device.role.as_deref().and_then(Role::from_name),
                 bin: bin.map(|b| linli_decode::BinGeometry {
@@ -299,11 +314,6 @@ impl Understanding {
         })?;
         let received = frame.received.wall;
         self.scratch.clear();
-        let context = DeviceContext {
-            caution: opened.caution,
-            received,
-            ..known.context.clone()
-        };
         let own_time = if opened.body == Body::None {
             None
         } else {
@@ -317,6 +327,11 @@ impl Understanding {
                     ),
                 )
             })?;
+            let context = DeviceContext {
+                caution: opened.caution,
+                received,
+                ..known.context(profile)
+            };
             let decoded = profile
                 .decode(&opened.body, &context, &mut self.scratch)
                 .map_err(|e| Refused::decode(e.reason(), &e))?;
@@ -345,17 +360,18 @@ impl Understanding {
                 format!("{} is not in the estate any more", frame.device),
             )
         })?;
-        let (map, context) = self
-            .devices
-            .get(device.as_usize())
-            .and_then(Option::as_ref)
-            .and_then(|known| Some((known.profile.as_ref()?.modbus()?, &known.context)))
+        let known = self.devices.get(device.as_usize()).and_then(Option::as_ref);
+        let (map, context) = known
+            .and_then(|known| {
+                let profile = known.profile.as_deref()?;
+                Some((profile.modbus()?, known.context(profile)))
+            })
             .ok_or_else(|| Refused::new("no_profile", "the device's profile has no register map"))?;
         out.device = Some(device);
         self.scratch.clear();
         match &frame.answer {
-            Ok(answer) => map.decode(frame.request, &answer.data(), context, &mut self.scratch),
-            Err(reason) => map.missing(frame.request, *reason, context, &mut self.scratch),
+            Ok(answer) => map.decode(frame.request, &answer.data(), &context, &mut self.scratch),
+            Err(reason) => map.missing(frame.request, *reason, &context, &mut self.scratch),
         }
         self.give_times(None, frame.received.wall, &mut out.seen);
         Ok(())

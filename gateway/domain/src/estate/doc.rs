@@ -192,7 +192,8 @@ pub struct DeviceDoc {
     pub role: Option<String>,
 }
 
-/// Where a device is heard: `{ mqtt, key }` or `{ bus, unit }`.
+/// Where a device is heard: `{ mqtt, key }` or `{ bus, unit }`. A LoRaWAN device that several network servers hear
+/// names the connections of the others as `also`; its key is its DevEUI on all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AddressDoc {
@@ -202,6 +203,9 @@ pub struct AddressDoc {
     /// What identifies the device there: `dev_eui`, friendly name, captured topic part.
     #[serde(default)]
     pub key: Option<String>,
+    /// Further MQTT connections on which it is heard under the same key.
+    #[serde(default)]
+    pub also: Vec<String>,
     /// Name of the Modbus bus.
     #[serde(default)]
     pub bus: Option<BusId>,

@@ -104,6 +104,8 @@ pub enum Address {
         connection: Arc<str>,
         /// What identifies the device on it.
         key: Arc<str>,
+        /// Further connections on which it is heard under the same key.
+        also: Arc<[Arc<str>]>,
     },
     /// On a Modbus bus.
     Bus {

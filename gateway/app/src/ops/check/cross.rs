@@ -45,17 +45,21 @@ fn address(
     at: impl Fn(&str) -> Option<Range<usize>>,
 ) {
     let Some(address) = &device.address else { return };
-    if let Some(name) = address
+    let further = address.also.iter().map(|name| ("address.also", name));
+    for (part, name) in address
         .mqtt
-        .as_deref()
-        .filter(|name| !outline.connections.iter().any(|c| c == name))
+        .iter()
+        .map(|name| ("address.mqtt", name))
+        .chain(further)
     {
-        let near = nearest(name, outline.connections.iter().map(String::as_str));
-        let what = both!("MQTT 连接", "MQTT connection");
-        sink.error(
-            at("address.mqtt"),
-            said::unknown_name(&what, name, near, &outline.connections.join(", ")),
-        );
+        if !outline.connections.contains(name) {
+            let near = nearest(name, outline.connections.iter().map(String::as_str));
+            let what = both!("MQTT 连接", "MQTT connection");
+            sink.error(
+                at(part),
+                said::unknown_name(&what, name, near, &outline.connections.join(", ")),
+            );
+        }
     }
     if let Some(key) = address.key.as_deref().filter(|key| is_upper_dev_eui(key)) {
         let lower = key.to_ascii_lowercase();

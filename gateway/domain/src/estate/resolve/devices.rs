@@ -140,10 +140,16 @@ pub(super) fn index_addresses(devices: &[Device], problems: &mut Problems) -> (B
         let here = DeviceIndex(index(n));
         let before = match &device.address {
             None => None,
-            Some(Address::Mqtt { connection, key }) => by_mqtt
-                .entry(connection.clone())
-                .or_default()
-                .insert(key.clone(), here),
+            Some(Address::Mqtt {
+                connection,
+                key,
+                also,
+            }) => std::iter::once(connection)
+                .chain(also.iter())
+                .fold(None, |before, heard| {
+                    let on = by_mqtt.entry(heard.clone()).or_default();
+                    on.insert(key.clone(), here).or(before)
+                }),
             Some(Address::Bus { bus, unit }) => by_bus.entry(bus.clone()).or_default().insert(*unit, here),
         };
         if let Some(before) = before {
