@@ -32,6 +32,10 @@ fn device(id: &str, profile: &str, address: &str, rest: &str) -> String {
     )
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a network server has a clock of its own"
+)]
 fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Timestamp::from_millis(i64::try_from(since.unwrap().as_millis()).unwrap())
