@@ -3,7 +3,8 @@
 //! Nothing here looks at a case's id; which profile reads a case is decided by what the case says of its device.
 
 use crate::catalogue;
-use linli_decode::{DeviceContext, Profile, Role, run_case};
+use crate::harness::Message;
+use linli_decode::{DeviceContext, Family, Profile, Role, run_case};
 use serde_json::Value as Json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,17 +27,35 @@ fn folder(name: &str) -> Vec<(PathBuf, Json)> {
     cases
 }
 
-/// Topic and payload of every message fixture, those that come before included.
-pub(crate) fn messages() -> Vec<(String, Vec<u8>)> {
-    let mut messages = Vec::new();
-    for (_, case) in folder("mqtt") {
+/// The messages of every message fixture, those that come before included.
+pub(crate) fn sequences() -> Vec<Vec<Message>> {
+    let of = |(_, case): (PathBuf, Json)| {
         let before = case["before"].as_array().cloned().unwrap_or_default();
-        for message in before.iter().chain([&case]) {
-            let topic = message["topic"].as_str().expect("a topic").to_owned();
-            messages.push((topic, payload_bytes(&message["payload"])));
-        }
-    }
-    messages
+        let name = case["family"].as_str().expect("a family");
+        let message = |message: &Json| Message {
+            family: Family::from_name(name).unwrap_or(Family::Json),
+            retained: message["retain"] == true,
+            topic: message["topic"].as_str().expect("a topic").to_owned(),
+            payload: payload_bytes(&message["payload"]),
+        };
+        before.iter().chain([&case]).map(message).collect()
+    };
+    folder("mqtt").into_iter().map(of).collect()
+}
+
+/// Topic and payload of them all.
+pub(crate) fn messages() -> Vec<(String, Vec<u8>)> {
+    let all = sequences().into_iter().flatten();
+    all.map(|message| (message.topic, message.payload)).collect()
+}
+
+/// The text of every case.
+pub(crate) fn texts() -> Vec<Vec<u8>> {
+    ["mqtt", "modbus"]
+        .into_iter()
+        .flat_map(folder)
+        .map(|(path, _)| fs::read(path).expect("a readable fixture"))
+        .collect()
 }
 
 fn payload_bytes(payload: &Json) -> Vec<u8> {
