@@ -2,7 +2,7 @@
 
 use super::mqtt::subscriptions;
 use super::pipeline::{A_WHILE, Pipeline, within};
-use linli::config::{BrokerUser, EmbeddedBroker};
+use linli::config::{BrokerLimits, BrokerUser, EmbeddedBroker, UserLimits};
 use linli::field::broker::{self, Running};
 use linli::field::{Done, MqttFrame};
 use linli_ledger::RetainedRow;
@@ -14,13 +14,18 @@ use std::net::SocketAddr;
 fn config() -> EmbeddedBroker {
     let user = |name: &str, publish: &[&str], subscribe: &[&str]| BrokerUser {
         username: name.to_owned(),
-        password: format!("{name}-secret").into(),
+        password: Some(format!("{name}-secret").into()),
+        certificate: false,
         publish: publish.iter().map(|s| (*s).to_owned()).collect(),
         subscribe: subscribe.iter().map(|s| (*s).to_owned()).collect(),
+        limits: UserLimits::default(),
     };
     EmbeddedBroker {
-        listen: "127.0.0.1:0".parse().unwrap(),
+        plain: Some("127.0.0.1:0".parse().unwrap()),
+        tls: None,
         max_packet_bytes: 256 << 10,
+        limits: BrokerLimits::default(),
+        users_file: None,
         users: vec![
             user("d1", &["site/bin/%u/up", "aside/#"], &["aside/#"]),
             user("watcher", &[], &["#"]),
@@ -132,7 +137,7 @@ async fn message(pipeline: &mut Pipeline, client: &mut Client) -> MqttFrame {
 async fn the_puback_waits_for_the_commit() {
     let mut pipeline = Pipeline::start();
     let running = start(&mut pipeline, Vec::new()).await;
-    let mut device = Client::connect(running.addr, "d1").await;
+    let mut device = Client::connect(running.plain.unwrap(), "d1").await;
     device
         .publish("site/bin/d1/up", QoS::AtLeastOnce, false, "1")
         .await;
@@ -152,7 +157,7 @@ async fn the_puback_waits_for_the_commit() {
 async fn a_failed_commit_closes_the_connection() {
     let mut pipeline = Pipeline::start();
     let running = start(&mut pipeline, Vec::new()).await;
-    let mut device = Client::connect(running.addr, "d1").await;
+    let mut device = Client::connect(running.plain.unwrap(), "d1").await;
     device
         .publish("site/bin/d1/up", QoS::AtLeastOnce, false, "1")
         .await;
@@ -177,12 +182,12 @@ async fn a_failed_commit_closes_the_connection() {
 async fn qos_0_never_waits_and_foreign_topics_are_brokered_but_not_taken_in() {
     let mut pipeline = Pipeline::start();
     let running = start(&mut pipeline, Vec::new()).await;
-    let mut watcher = Client::connect(running.addr, "watcher").await;
+    let mut watcher = Client::connect(running.plain.unwrap(), "watcher").await;
     watcher.client.subscribe("#", QoS::AtLeastOnce).await.unwrap();
     watcher
         .until("SUBACK", |p| matches!(p, Packet::SubAck(_)).then_some(()))
         .await;
-    let mut device = Client::connect(running.addr, "d1").await;
+    let mut device = Client::connect(running.plain.unwrap(), "d1").await;
     device.publish("aside/x", QoS::AtLeastOnce, false, "aside").await;
     assert_eq!(device.puback().await, PubAckReason::Success);
     device
@@ -207,7 +212,7 @@ async fn qos_0_never_waits_and_foreign_topics_are_brokered_but_not_taken_in() {
 async fn strangers_and_borrowed_names_are_refused() {
     let mut pipeline = Pipeline::start();
     let running = start(&mut pipeline, Vec::new()).await;
-    let addr = running.addr;
+    let addr = running.plain.unwrap();
     for (id, user, password, expected) in [
         ("d1", "d1", "guess", ConnectReturnCode::BadUserNamePassword),
         (
@@ -242,7 +247,7 @@ async fn strangers_and_borrowed_names_are_refused() {
 async fn foreign_topics_are_refused_and_the_connection_goes_on() {
     let mut pipeline = Pipeline::start();
     let running = start(&mut pipeline, Vec::new()).await;
-    let mut device = Client::connect(running.addr, "d1").await;
+    let mut device = Client::connect(running.plain.unwrap(), "d1").await;
     for topic in ["site/bin/d2/up", "$SYS/broker/version"] {
         device.publish(topic, QoS::AtLeastOnce, false, "1").await;
         assert_eq!(device.puback().await, PubAckReason::NotAuthorized, "{topic}");
@@ -267,7 +272,7 @@ async fn foreign_topics_are_refused_and_the_connection_goes_on() {
 async fn a_will_is_committed_like_any_message() {
     let mut pipeline = Pipeline::start();
     let running = start(&mut pipeline, Vec::new()).await;
-    let mut options = options(running.addr, "d1", "d1", "d1-secret");
+    let mut options = options(running.plain.unwrap(), "d1", "d1", "d1-secret");
     options.set_last_will(LastWill::new(
         "site/bin/d1/up",
         "gone",
@@ -290,7 +295,7 @@ async fn a_will_is_committed_like_any_message() {
 async fn retained_messages_survive_a_restart_through_the_ledger() {
     let mut pipeline = Pipeline::start();
     let running = start(&mut pipeline, Vec::new()).await;
-    let mut device = Client::connect(running.addr, "d1").await;
+    let mut device = Client::connect(running.plain.unwrap(), "d1").await;
     for (topic, payload) in [
         ("aside/kept", "kept"),
         ("aside/cleared", "soon gone"),
@@ -309,7 +314,7 @@ async fn retained_messages_survive_a_restart_through_the_ledger() {
 
     let mut after = Pipeline::start();
     let running = start(&mut after, rows).await;
-    let mut device = Client::connect(running.addr, "d1").await;
+    let mut device = Client::connect(running.plain.unwrap(), "d1").await;
     device
         .client
         .subscribe("aside/#", QoS::AtLeastOnce)
@@ -341,7 +346,7 @@ async fn retained_messages_survive_a_restart_through_the_ledger() {
 async fn a_stopped_broker_lets_go_of_its_clients_and_its_port() {
     let mut pipeline = Pipeline::start();
     let running = start(&mut pipeline, Vec::new()).await;
-    let addr = running.addr;
+    let addr = running.plain.unwrap();
     let mut device = Client::connect(addr, "d1").await;
     running.stop().await;
     within("the session to end", async {
