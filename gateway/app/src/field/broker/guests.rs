@@ -109,6 +109,13 @@ impl Guests {
         stuck.max_by_key(|guest| guest.stuck_for(now)).cloned()
     }
 
+    /// Tells everybody why the connection will end.
+    pub(super) fn warn_all(&self, farewell: &Farewell) {
+        for guest in lock(&self.present).values() {
+            guest.parts(farewell.clone());
+        }
+    }
+
     /// Sends everybody of these users away.
     pub(super) fn send_away(&self, users: &[Arc<str>], farewell: &Farewell) {
         for guest in lock(&self.present).values() {

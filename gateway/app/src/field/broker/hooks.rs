@@ -234,9 +234,16 @@ async fn stored(door: &Door, row: RetainedRow) -> bool {
 
 /// What the library's reason is in MQTT 5. It takes a takeover for a lack of authorisation.
 fn farewell(reason: &Reason) -> Farewell {
-    let code = match reason {
-        Reason::ConnectKicked(false) => DisconnectReasonCode::SessionTakenOver,
-        other => other.to_reason_code(),
-    };
-    Farewell::new(code, reason.to_string())
+    if let Reason::Reasons(all) = reason
+        && let Some(first) = all.first()
+    {
+        return farewell(first);
+    }
+    match reason {
+        Reason::ConnectKicked(false) => {
+            let why = "another connection with this client id has taken over";
+            Farewell::new(DisconnectReasonCode::SessionTakenOver, why)
+        }
+        other => Farewell::new(other.to_reason_code(), other.to_string()),
+    }
 }

@@ -43,9 +43,10 @@ use crate::config::EmbeddedBroker;
 use crate::metrics::Metrics;
 use crate::pipeline::Door;
 use accounts::Accounts;
-use gate::{Gate, Listener, Server, TlsFileError};
+use gate::{Farewell, Gate, Listener, Server, TlsFileError};
 use linli_ledger::RetainedRow;
 use retained::Retained;
+use rmqtt::codec::v5::DisconnectReasonCode;
 use shared::Shared;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -87,6 +88,8 @@ pub struct Running {
     pub plain: Option<SocketAddr>,
     /// Where it listens with TLS.
     pub tls: Option<SocketAddr>,
+    /// Where the library listens: a loopback port for the gate alone, which refuses everybody else.
+    pub inner: SocketAddr,
     gate: Arc<Gate>,
     accepting: JoinHandle<()>,
     watching: CancellationToken,
@@ -115,7 +118,7 @@ pub async fn start(
         Some(tls) => Some(bind(tls.listen).await?),
         None => None,
     };
-    let retained = Retained::load(retained, clock.now().wall)
+    let retained = Retained::load(retained, &clock)
         .await
         .map_err(|e| BrokerError::Retained(e.to_string()))?;
     let retained = Arc::new(retained);
@@ -137,6 +140,7 @@ pub async fn start(
     let running = Running {
         plain: address(&plain),
         tls: address(&secured),
+        inner,
         gate: Arc::clone(&gate),
         accepting,
         watching: watching.clone(),
@@ -169,6 +173,8 @@ impl Running {
     pub async fn stop(self) {
         self.gate.close();
         self.watching.cancel();
+        let stopping = Farewell::new(DisconnectReasonCode::ServerShuttingDown, "the gateway stops");
+        self.shared.guests.warn_all(&stopping);
         self.shared.end_sessions(|_| true).await;
         self.gate.emptied(LEAVING).await;
         self.accepting.abort();

@@ -4,6 +4,7 @@
 //! into this tree; the tree itself is never written anywhere. An expiry is kept over a restart; other properties of
 //! MQTT 5 are not.
 
+use crate::clock::SharedClock;
 use async_trait::async_trait;
 use linli_domain::time::Timestamp;
 use linli_ledger::RetainedRow;
@@ -24,6 +25,7 @@ const MAX_BYTES: usize = 32 << 20;
 /// The retained messages of one broker.
 pub(super) struct Retained {
     tree: DefaultRetainStorage,
+    clock: SharedClock,
     sizes: Mutex<Sizes>,
 }
 
@@ -52,10 +54,12 @@ impl Sizes {
 }
 
 impl Retained {
-    /// Filled with what the ledger holds and has not expired at `now`.
-    pub(super) async fn load(rows: Vec<RetainedRow>, now: Timestamp) -> rmqtt::Result<Self> {
+    /// Filled with what the ledger holds and has not expired.
+    pub(super) async fn load(rows: Vec<RetainedRow>, clock: &SharedClock) -> rmqtt::Result<Self> {
+        let now = clock.now().wall;
         let retained = Self {
             tree: DefaultRetainStorage::new(),
+            clock: Arc::clone(clock),
             sizes: Mutex::default(),
         };
         for row in rows {
@@ -72,7 +76,6 @@ impl Retained {
                 _ => QoS::ExactlyOnce,
             };
             let topic = TopicName::from(row.topic);
-            // The library subtracts the age of the message from this when it hands it on.
             let properties = row.expires.map(|expires| PublishProperties {
                 message_expiry_interval: u32::try_from(expires.since(row.at).as_secs())
                     .ok()
@@ -127,6 +130,26 @@ impl Retained {
         self.tree.set_with_timeout(topic, retain, expiry).await
     }
 
+    /// The messages under `filter`, each with what is left of its time: the library would hand on the whole of it.
+    async fn found(&self, filter: &TopicFilter) -> rmqtt::Result<Vec<(TopicName, Retain)>> {
+        let now = self.clock.now().wall;
+        let mut found = self.tree.get_message(filter).await?;
+        found.retain_mut(|(_, retain)| {
+            let published = retain.publish.create_time.map_or(now, Timestamp::from_millis);
+            let whole = retain.publish.inner.properties.as_mut();
+            let Some(expiry) = whole.and_then(|p| p.message_expiry_interval.as_mut()) else {
+                return true;
+            };
+            let age = u32::try_from(now.since(published).as_secs()).unwrap_or(u32::MAX);
+            match NonZeroU32::new(expiry.get().saturating_sub(age)) {
+                Some(left) => *expiry = left,
+                None => return false,
+            }
+            true
+        });
+        Ok(found)
+    }
+
     fn sizes(&self) -> MutexGuard<'_, Sizes> {
         self.sizes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -147,7 +170,7 @@ impl RetainStorage for Storage {
     }
 
     async fn get(&self, filter: &TopicFilter) -> rmqtt::Result<Vec<(TopicName, Retain)>> {
-        self.0.tree.get_message(filter).await
+        self.0.found(filter).await
     }
 
     async fn count(&self) -> isize {
@@ -162,6 +185,8 @@ impl RetainStorage for Storage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use linli_domain::time::{BootId, Monotonic, Now};
 
     fn row(topic: &str, at_s: i64, expires_s: Option<i64>) -> RetainedRow {
         RetainedRow {
@@ -173,6 +198,20 @@ mod tests {
         }
     }
 
+    /// Stands still at a second of its own.
+    struct Stopped(i64);
+
+    impl Clock for Stopped {
+        fn now(&self) -> Now {
+            Now {
+                wall: Timestamp::from_millis(self.0 * 1_000),
+                monotonic: Monotonic(0),
+                boot: BootId(0),
+                trusted: true,
+            }
+        }
+    }
+
     #[tokio::test]
     async fn what_expires_is_there_for_the_rest_of_its_time() {
         let rows = vec![
@@ -180,21 +219,26 @@ mod tests {
             row("goes", 0, Some(90)),
             row("gone", 0, Some(60)),
         ];
-        let retained = Retained::load(rows, Timestamp::from_millis(60_000))
-            .await
-            .unwrap();
-        let found = retained.tree.get_message(&"#".into()).await.unwrap();
-        let mut topics: Vec<_> = found.iter().map(|(topic, _)| topic.to_string()).collect();
-        topics.sort();
-        assert_eq!(topics, ["goes", "stays"]);
-        let (_, goes) = found.into_iter().find(|(topic, _)| topic == "goes").unwrap();
-        let whole = goes.publish.properties.as_ref().unwrap().message_expiry_interval;
-        assert_eq!((whole, goes.publish.create_time), (NonZeroU32::new(90), Some(0)));
+        let clock: SharedClock = Arc::new(Stopped(60));
+        let retained = Retained::load(rows, &clock).await.unwrap();
+        let found = retained.found(&"#".into()).await.unwrap();
+        let mut left: Vec<_> = found
+            .iter()
+            .map(|(topic, retain)| {
+                let properties = retain.publish.properties.as_ref();
+                let expiry = properties.and_then(|p| p.message_expiry_interval);
+                (topic.to_string(), expiry.map(NonZeroU32::get))
+            })
+            .collect();
+        left.sort();
+        assert_eq!(left, [("goes".into(), Some(30)), ("stays".into(), None)]);
     }
 
     #[tokio::test]
     async fn a_full_store_takes_what_it_knows_and_what_fits() {
-        let retained = Retained::load(Vec::new(), Timestamp::default()).await.unwrap();
+        let retained = Retained::load(Vec::new(), &(Arc::new(Stopped(0)) as SharedClock))
+            .await
+            .unwrap();
         {
             let mut sizes = retained.sizes();
             (0..MAX_TOPICS).for_each(|n| sizes.set(&format!("bay/{n}"), 10));
