@@ -6,6 +6,7 @@ mod hostile;
 mod limits;
 mod messages;
 mod raw;
+mod tls;
 
 use crate::mqtt::subscriptions;
 use crate::pipeline::{A_WHILE, Pipeline, within};
