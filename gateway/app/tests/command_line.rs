@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use serde_json::Value;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -18,7 +19,7 @@ fn repository() -> PathBuf {
 fn linli(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_linli"));
     command.env_clear().args(arguments).current_dir(repository());
-    command.output().unwrap()
+    command.stdin(Stdio::null()).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -200,13 +201,13 @@ fn the_check_looks_into_certificates_and_the_users_file() {
             "empty.pem",
             "good.key",
             format!("bin:{digest}\n"),
-            "error:10 cannot use the file: find a certificate",
+            "error:10 cannot find a certificate",
         ),
         (
             "none.pem",
             "good.key",
             format!("bin:{digest}\n"),
-            "error:10 cannot use the file: read a certificate",
+            "error:10 cannot read ",
         ),
         (
             "good.pem",
@@ -366,4 +367,46 @@ fn the_description_of_the_api_is_printed() {
         json(&output)["openapi"].as_str().unwrap().split('.').next(),
         Some("3")
     );
+}
+
+#[test]
+fn users_of_the_broker_are_added_listed_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("users");
+    let file = file.to_str().unwrap();
+    let made = json(&linli(&[
+        "broker", "user", "add", "bin-7", "--file", file, "--json",
+    ]));
+    let password = made["password"].as_str().unwrap();
+    assert!(password.len() >= 24, "{made}");
+    let kept = std::fs::read_to_string(file).unwrap();
+    assert!(
+        kept.starts_with("bin-7:$argon2id$") && !kept.contains(password),
+        "{kept}"
+    );
+    let piped = linli(&["broker", "user", "add", "bin-8", "--file", file]);
+    assert_eq!(piped.status.code(), Some(2), "a password does not go into a pipe");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_linli"))
+        .args(["broker", "user", "add", "bin-8", "--file", file])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"canary\n").unwrap();
+    let given = child.wait_with_output().unwrap();
+    assert!(given.status.success() && !text(&given.stdout).contains("canary"));
+    let listed = linli(&["broker", "user", "list", "--file", file]);
+    assert_eq!(text(&listed.stdout), "bin-7\nbin-8\n");
+    assert!(
+        linli(&["broker", "user", "remove", "bin-7", "--file", file])
+            .status
+            .success()
+    );
+    let again = linli(&[
+        "broker", "user", "remove", "bin-7", "--file", file, "--lang", "zh-CN",
+    ]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(text(&again.stderr).contains("用户文件中没有 bin-7"));
+    let wrong = linli(&["broker", "user", "add", "bin/7", "--file", file, "--json"]);
+    assert_eq!(wrong.status.code(), Some(1), "{}", text(&wrong.stderr));
 }

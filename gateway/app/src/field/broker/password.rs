@@ -3,9 +3,11 @@
 //! Pure and slow on purpose: an Argon2id check costs tens of milliseconds and [`MEMORY_KIB`] of memory. Who waits for
 //! whom is settled in `accounts`. Digests are PHC strings (`$argon2id$v=19$m=…,t=…,p=…$salt$digest`, RFC 9106).
 
+use crate::config::said::both;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{CustomizedPasswordHasher, PasswordVerifier};
 use argon2::{Argon2, Params};
+use linli_domain::text::Text;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -19,17 +21,31 @@ const MOST_PASSES: u32 = 10;
 const MOST_LANES: u32 = 4;
 
 /// Why a text is no digest this program checks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoDigest {
     /// Not a PHC string.
-    #[error("it is not a digest such as $argon2id$v=19$m=7168,t=5,p=1$…$…")]
     Malformed,
     /// Another scheme.
-    #[error("it is not an argon2id digest")]
     OtherScheme,
     /// More memory or passes than this program spends on a stranger.
-    #[error("it costs more than m={MOST_MEMORY_KIB}, t={MOST_PASSES}, p={MOST_LANES}")]
     TooCostly,
+}
+
+impl NoDigest {
+    /// The same for people.
+    pub fn said(self) -> Text {
+        match self {
+            Self::Malformed => both!(
+                "不是 $argon2id$v=19$m=7168,t=5,p=1$…$… 形式的摘要",
+                "it is not a digest such as $argon2id$v=19$m=7168,t=5,p=1$…$…"
+            ),
+            Self::OtherScheme => both!("不是 argon2id 摘要", "it is not an argon2id digest"),
+            Self::TooCostly => both!(
+                "开销超过 m={MOST_MEMORY_KIB}、t={MOST_PASSES}、p={MOST_LANES}",
+                "it costs more than m={MOST_MEMORY_KIB}, t={MOST_PASSES}, p={MOST_LANES}"
+            ),
+        }
+    }
 }
 
 /// An Argon2id digest that is whole and not too costly.

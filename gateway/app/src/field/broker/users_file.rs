@@ -5,7 +5,9 @@
 
 use super::password::{Digest, NoDigest};
 use crate::config::raw::broker::username;
+use crate::config::said::both;
 use linli_domain::text::Text;
+use std::fmt;
 
 /// Users of one file. A larger one is refused as a whole; an estate with so many clients has another broker.
 pub const MAX_USERS: usize = 2_000;
@@ -31,23 +33,46 @@ pub struct Problem {
 }
 
 /// What is wrong with a line.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wrong {
     /// No colon in it.
-    #[error("a line is a user name, a colon and a digest")]
     NoColon,
     /// The name cannot be one.
-    #[error("{}", .0.en)]
     Name(Text),
     /// The digest is none.
-    #[error("the digest of {0:?} cannot be used: {1}")]
     Digest(String, NoDigest),
     /// The same name again.
-    #[error("the user {0:?} stands here twice")]
     Twice(String),
     /// More lines than [`MAX_USERS`].
-    #[error("there are more than {MAX_USERS} users")]
     TooMany,
+}
+
+impl Wrong {
+    /// The same for people; nothing of a digest or what stands in its place.
+    pub fn said(&self) -> Text {
+        match self {
+            Self::NoColon => both!(
+                "每行为“用户名:摘要”",
+                "a line is a user name, a colon and a digest"
+            ),
+            Self::Name(reason) => reason.clone(),
+            Self::Digest(name, why) => {
+                let Text { zh, en } = why.said();
+                both!(
+                    "无法使用 {name:?} 的摘要：{zh}",
+                    "the digest of {name:?} cannot be used: {en}"
+                )
+            }
+            Self::Twice(name) => both!("用户 {name:?} 出现了两次", "the user {name:?} stands here twice"),
+            Self::TooMany => both!("用户超过 {MAX_USERS} 个", "there are more than {MAX_USERS} users"),
+        }
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.said().en)
+    }
 }
 
 /// Reads all users, or says everything that is wrong.

@@ -118,20 +118,20 @@ fn read<T>(result: Result<T, FileError>, key: &str, place: &Place<'_>) -> Option
     match result {
         Ok(found) => Some(found),
         Err(error) => {
-            let cause = match &error {
-                FileError::Read { source, .. } => format!(": {source}"),
-                FileError::Empty { .. } => String::new(),
-            };
-            place.sink.error(
-                place.at(key),
-                Said::new(
-                    "unreadable",
+            let said = match &error {
+                FileError::Read { path, source, .. } => {
+                    let path = path.display();
+                    both!("无法读取 {path}：{source}", "cannot read {path}: {source}")
+                }
+                FileError::Empty { what, path } => {
+                    let path = path.display();
                     both!(
-                        "无法使用该文件：{error}{cause}",
-                        "cannot use the file: {error}{cause}"
-                    ),
-                ),
-            );
+                        "{path} 不是 PEM，或其中没有证书或私钥",
+                        "cannot find {what} in {path}; it must be PEM"
+                    )
+                }
+            };
+            place.sink.error(place.at(key), Said::new("unreadable", said));
             None
         }
     }
@@ -222,14 +222,13 @@ fn users(broker: &EmbeddedBroker, place: &Place<'_>) -> Vec<Problem> {
         }
         Err(problems) => {
             for problem in problems {
-                let what = problem.what.to_string();
                 let hint = both!(
                     "用 linli broker user add 写入用户",
                     "let linli broker user add write the line"
                 );
                 sink.error(
                     problem.span,
-                    Said::new("users-file", both!("{what}", "{what}")).hint(hint),
+                    Said::new("users-file", problem.what.said()).hint(hint),
                 );
             }
         }
