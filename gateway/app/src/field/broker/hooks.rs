@@ -123,7 +123,8 @@ impl Shared {
         let user = session.id.username_ref();
         if !self.accounts.policy().may_publish(user, &publish.topic) {
             self.refused("publish", &session.id.client_id, &publish.topic);
-            return PublishAclResult::rejected(false, None);
+            let refusal = PublishResult::reason_code(PublishAckReason::NotAuthorized, None, false);
+            return PublishAclResult(refusal);
         }
         self.make_room();
         if self.store(&session.id.client_id, publish).await {

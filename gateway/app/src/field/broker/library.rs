@@ -28,6 +28,8 @@ use tokio::time::timeout;
 const MAX_JOBS: usize = 10_000;
 /// Connections of the library on their way in at once; the gate lets in no more than its clients.
 const HANDSHAKES: usize = 256;
+/// Topics of one connection that MQTT 5 may write as a number, in each direction.
+const TOPIC_ALIASES: u16 = 16;
 /// How long the library may take over the CONNECT that the gate hands it whole.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long one session may take to end, its open commit included. Then it is left to itself.
@@ -86,6 +88,7 @@ pub(super) async fn start(
         .max_mqueue_len(limits.max_queue as usize)
         .session_expiry_interval(limits.max_session_expiry)
         .max_session_expiry_interval(limits.max_session_expiry)
+        .max_topic_aliases(TOPIC_ALIASES)
         // The default of five minutes would forget every retained message.
         .message_expiry_interval(Duration::ZERO)
         .bind()

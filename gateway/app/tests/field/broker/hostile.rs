@@ -86,6 +86,38 @@ async fn malformed_packets_end_their_connection_and_the_newer_version_is_told_wh
 }
 
 #[tokio::test]
+async fn a_topic_alias_stands_for_its_topic_and_a_wrong_one_ends_the_connection() {
+    let broker = Busy::start(config()).await;
+    let with_alias = |topic: &[u8], alias: u8, payload: &[u8]| {
+        let length = u8::try_from(topic.len()).unwrap();
+        let properties = [3, 0x23, 0, alias];
+        packet(0x30, &[&[0, length], topic, &properties, payload].concat())
+    };
+    let mut device = Raw::connect(broker.addr, 5, "d1").await;
+    device.send(&with_alias(b"site/bin/d1/up", 1, b"named")).await;
+    device.send(&with_alias(b"", 1, b"numbered")).await;
+    until("both messages", || {
+        *broker.taken.lock().unwrap() == ["named".to_owned(), "numbered".to_owned()]
+    })
+    .await;
+    // A number for a foreign topic opens nothing.
+    device.send(&with_alias(b"site/bin/d2/up", 2, b"foreign")).await;
+    device.send(&with_alias(b"", 2, b"foreign")).await;
+    until("the refusals", || broker.refused("publish") == 2).await;
+    for alias in [0, 9, 99] {
+        let mut device = Raw::connect(broker.addr, 5, "d1").await;
+        device.send(&with_alias(b"", alias, b"nothing")).await;
+        let reason = device.ends().await;
+        assert!(
+            reason.is_some_and(|reason| reason >= 0x80),
+            "{alias}: {reason:02x?}"
+        );
+    }
+    assert_eq!(broker.taken.lock().unwrap().len(), 2);
+    broker.running.stop().await;
+}
+
+#[tokio::test]
 async fn who_says_nothing_or_a_byte_now_and_then_is_not_waited_for() {
     let mut config = config();
     config.limits.greeting_timeout = Duration::from_secs(2);
