@@ -14,7 +14,7 @@ use linli_domain::estate::{DeviceIndex, Estate};
 use linli_domain::id::DeviceId;
 use linli_domain::measure::Measure;
 use linli_domain::reading::{Quality, Value};
-use linli_domain::time::Timestamp;
+use linli_domain::time::{Now, Timestamp};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -180,12 +180,11 @@ impl Understanding {
                     "the topic belongs to no configured subscription",
                 )
             })?;
-        let received = frame.received.wall;
         let message = Message {
             topic: &frame.topic,
             payload: &frame.payload,
             retained: frame.retained,
-            received,
+            received: frame.received.wall,
         };
         let opened = open(subscription.family, &subscription.pattern, &message)?;
         if !matches!(opened.event, Event::Uplink | Event::Status) {
@@ -236,7 +235,11 @@ impl Understanding {
         self.scratch.extend(opened.envelope_readings);
         // A network server's time of a LoRaWAN frame identifies nothing more: the frame itself is already known once.
         let network = opened.observed.map(|time| (time, opened.identity.is_none()));
-        self.give_times(own_time.map(|time| (time, true)).or(network), received, out);
+        self.give_times(
+            own_time.map(|time| (time, true)).or(network),
+            &frame.received,
+            out,
+        );
         Ok(())
     }
 
@@ -265,7 +268,7 @@ impl Understanding {
             Ok(answer) => map.decode(frame.request, &answer.data(), &context, &mut self.scratch),
             Err(reason) => map.missing(frame.request, *reason, &context, &mut self.scratch),
         }
-        self.give_times(None, frame.received.wall, out);
+        self.give_times(None, &frame.received, out);
         Ok(())
     }
 
@@ -284,11 +287,11 @@ impl Understanding {
     }
 
     /// `common` is the time of the whole message, and whether it identifies the readings.
-    fn give_times(&mut self, common: Option<(Timestamp, bool)>, received: Timestamp, out: &mut Understood) {
+    fn give_times(&mut self, common: Option<(Timestamp, bool)>, received: &Now, out: &mut Understood) {
         for observation in self.scratch.drain(..) {
             let given = observation.observed.map(|time| (time, true)).or(common);
             let claimed = given.map(|(time, _)| time);
-            let (observed, trust) = plausible(claimed, received, self.window);
+            let (observed, trust) = plausible(claimed, observation.historical, received, self.window);
             let quality = if observation.quality.is_good() {
                 trust
             } else {

@@ -159,7 +159,8 @@ pub(super) fn judge(rule: &Rule, reading: &Reading) -> WatchEvent {
 /// The reading's place in time: its own, unless the device's clock cannot be believed.
 fn time_of(reading: &Reading) -> Timestamp {
     let ahead = reading.observed > reading.received.plus(AHEAD);
-    if ahead || reading.quality == Quality::Uncertain(Reason::ClockInvalid) {
+    let doubted = matches!(reading.quality, Quality::Uncertain(reason) if reason.is_about_time());
+    if ahead || doubted {
         reading.received
     } else {
         reading.observed

@@ -63,7 +63,7 @@ pub enum QualityReason {
     IllegalAddress,
     /// The device answered with another exception.
     DeviceFailure,
-    /// The device's own time is implausible.
+    /// The device's own time cannot be read, or its clock is known to be wrong.
     ClockInvalid,
     /// A replay of unknown age.
     Retained,
@@ -71,6 +71,14 @@ pub enum QualityReason {
     Simulated,
     /// A damaged reply.
     FrameError,
+    /// The device's clock was never set.
+    ClockUnset,
+    /// The device's time lies in the future.
+    ClockAhead,
+    /// The device's time lies too far back.
+    ClockBehind,
+    /// A change faster than what is measured can change.
+    ImpossibleJump,
 }
 
 impl From<Reason> for QualityReason {
@@ -87,6 +95,10 @@ impl From<Reason> for QualityReason {
             Reason::Retained => Self::Retained,
             Reason::Simulated => Self::Simulated,
             Reason::FrameError => Self::FrameError,
+            Reason::ClockUnset => Self::ClockUnset,
+            Reason::ClockAhead => Self::ClockAhead,
+            Reason::ClockBehind => Self::ClockBehind,
+            Reason::ImpossibleJump => Self::ImpossibleJump,
         }
     }
 }
