@@ -11,7 +11,7 @@
 //! | a stray lies | taken for | needs |
 //! |---|---|---|
 //! | ahead of the estimate | a clock set forward | 2 in agreement, since one may be a glitch |
-//! | behind it | a delayed message, until it stays so | 3 in agreement over 10 minutes of receipt; 8 when it is behind by less than 10 minutes, as messages often are |
+//! | behind it | a delayed message, until it stays so | 4 in agreement over 10 minutes of receipt; 8 when it is behind by less than 10 minutes, as messages often are |
 //! | before 2015 | a clock that lost its time (a new battery) | 1: everything known before is void |
 //!
 //! The first offsets of a device are strays against a right clock, by the same rule. The gateway's own clock is the
@@ -27,7 +27,9 @@ const NEAR_MS: i64 = 30_000;
 const DELAY_MS: i64 = 600_000;
 /// Strays behind must go on for this long: a queue that is drained is over sooner.
 const BEHIND_FOR: Duration = Duration::from_secs(600);
-/// Strays that could be delays of a slow network must be so many.
+/// So many strays behind, as few messages are late by as much.
+const BEHIND: u32 = 4;
+/// So many when they could be delays of a slow network.
 const BEHIND_A_LITTLE: u32 = 8;
 /// Length of a window.
 const WINDOW: Duration = Duration::from_secs(6 * 3600);
@@ -202,7 +204,7 @@ impl DeviceClock {
         let needed = match from {
             0.. => 2,
             _ if from > -DELAY_MS => BEHIND_A_LITTLE,
-            _ => ENOUGH,
+            _ => BEHIND,
         };
         let lasts = from > 0 || mark.at.since(stray.first) >= BEHIND_FOR;
         let believed = stray.count >= needed && lasts;

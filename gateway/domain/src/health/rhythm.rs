@@ -1,4 +1,4 @@
-//! How often a device really reports: the median of its last eight intervals.
+//! How often a device really reports: the median of its last five intervals.
 //!
 //! Messages that come together (one topic per value, a burst after waking up) are one report. The estimate is for
 //! people, who compare it with the interval the device should keep; nothing is decided by it, because a device that
@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// Messages within this time after the first belong to the same report, in milliseconds.
 const TOGETHER_MS: u64 = 500;
-/// Intervals remembered.
-const INTERVALS: usize = 8;
+/// Intervals remembered. With the rest they make 32 bytes, which are written with every message.
+const INTERVALS: usize = 5;
 /// Intervals needed for an estimate.
 const ENOUGH: usize = 3;
 
@@ -21,8 +21,10 @@ pub struct Rhythm {
     last: u64,
     /// The last message was this long after the first of its report.
     behind: u16,
-    /// Intervals seen, all of them; the next one takes the place of the oldest.
-    seen: u32,
+    /// Intervals known.
+    count: u8,
+    /// Where the next one goes: to the place of the oldest.
+    next: u8,
     /// Milliseconds; an interval of over 49 days counts as 49 days.
     intervals: [u32; INTERVALS],
 }
@@ -45,10 +47,13 @@ impl Rhythm {
             Ok(behind) if since < TOGETHER_MS && !first => self.behind = behind,
             _ => {
                 self.behind = 0;
-                if !first {
-                    let slot = self.seen as usize % INTERVALS;
-                    self.intervals[slot] = u32::try_from(since).unwrap_or(u32::MAX);
-                    self.seen = self.seen.saturating_add(1);
+                if !first && let Some(slot) = self.intervals.get_mut(usize::from(self.next)) {
+                    *slot = u32::try_from(since).unwrap_or(u32::MAX);
+                    self.next += 1;
+                    self.count = self.count.max(self.next);
+                    if usize::from(self.next) == INTERVALS {
+                        self.next = 0;
+                    }
                 }
             }
         }
@@ -61,7 +66,7 @@ impl Rhythm {
 
     /// The usual interval; none before the third.
     pub fn interval(&self) -> Option<Duration> {
-        let count = (self.seen as usize).min(INTERVALS);
+        let count = usize::from(self.count);
         if count < ENOUGH {
             return None;
         }
@@ -94,7 +99,7 @@ mod tests {
 
     #[test]
     fn one_long_silence_does_not_change_the_usual_interval() {
-        let minutes = [0, 1, 2, 3, 300, 301, 302, 303].map(|n| n * 60_000);
+        let minutes = [0, 1, 2, 300, 301, 302, 303].map(|n| n * 60_000);
         assert_eq!(rhythm(minutes).interval(), Some(Duration::from_secs(60)));
     }
 

@@ -42,7 +42,7 @@ fn a_sensor_that_always_rests_long_is_not_stuck_when_it_does_so_again() {
     for n in 0..20_000u64 {
         let age = n * 15 * MINUTE;
         let step = age / (30 * HOUR);
-        let now = rest.observe(if step % 2 == 0 { 12.0 } else { 13.0 }, age, DAY);
+        let now = rest.observe(if step.is_multiple_of(2) { 12.0 } else { 13.0 }, age, DAY);
         stuck |= now && age > 60 * HOUR;
     }
     assert!(!stuck, "thirty hours are usual for it");

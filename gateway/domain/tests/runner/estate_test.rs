@@ -123,8 +123,8 @@ impl EstateTest {
             value,
             quality,
         )));
-        step.reply.unwrap();
-        step.evaluated
+        step.reply.as_ref().unwrap();
+        step.evaluated()
     }
     /// A good state, seen just now.
     pub(crate) fn says(&mut self, point: &str, state: bool) -> &mut Self {

@@ -343,7 +343,7 @@ fn what_must_hold_holds() {
             let input = world.input(&engine, happening);
             let step = engine.step(&world.now, &input);
             if let Input::Reading(reading) = input
-                && step.evaluated
+                && step.evaluated()
             {
                 heard.insert(reading.point, reading);
             }

@@ -82,7 +82,7 @@ fn a_time_from_the_future_does_not_make_what_follows_late() {
     let point = e.point("rope/leak.wet");
     let future = e.now.wall.plus(std::time::Duration::from_secs(86_400));
     let dry = Reading::new(point, future, e.now.wall, Value::State(false), Quality::Good);
-    assert!(e.input(Input::Reading(dry)).evaluated);
+    assert!(e.input(Input::Reading(dry)).evaluated());
     e.wait("1s").says("rope/leak.wet", true).wait("5s");
     assert_eq!(e.alarm_is(), "active_unack");
 }
