@@ -196,7 +196,7 @@ impl Store {
     pub(super) fn hear(&mut self, n: usize, received: Timestamp) -> Option<bool> {
         let age = self.state.counters.age;
         let heard = self.state.heard.get_mut(n)?;
-        if heard.ever && heard.at == received && heard.rhythm.last() == age {
+        if heard.at == received && heard.rhythm.last() == age && !heard.away {
             return None;
         }
         if self.journal.counters.is_some() {
