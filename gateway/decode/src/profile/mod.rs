@@ -44,6 +44,7 @@ pub struct Profile {
     title: String,
     version: u32,
     expected_interval: Option<Duration>,
+    sleeps: bool,
     roles: Vec<Role>,
     default_role: Option<Role>,
     sources: Vec<String>,
@@ -112,6 +113,7 @@ impl Profile {
                 .map_err(|message| problems.refuse::<()>(node.span(), message, ""))
                 .ok()
         });
+        let sleeps = top.take("sleeps").and_then(|node| problems.boolean(node));
         let sources = top
             .take("sources")
             .and_then(|node| problems.array(node))
@@ -137,6 +139,7 @@ impl Profile {
             title: title?.to_owned(),
             version: u32::try_from(version?).ok()?,
             expected_interval,
+            sleeps: sleeps.unwrap_or(false),
             roles: roles.roles,
             default_role: roles.default,
             sources,
@@ -194,6 +197,10 @@ impl Profile {
     /// The longest silence of a healthy device; the base of staleness.
     pub fn expected_interval(&self) -> Option<Duration> {
         self.expected_interval
+    }
+    /// Whether devices of this type sleep between messages, so that going offline is no fault.
+    pub fn sleeps(&self) -> bool {
+        self.sleeps
     }
     /// The roles it gives measures for, in the order of their names; empty when its measures depend on no role.
     pub fn roles(&self) -> &[Role] {

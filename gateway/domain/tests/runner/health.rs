@@ -356,7 +356,7 @@ fn an_impossible_value_warns_but_takes_nothing_back_and_proves_nothing() {
 #[test]
 fn batteries_and_signals_get_low_and_recover_without_flapping() {
     let mut e = estate();
-    let mut volts = |e: &mut EstateTest, value: f64| {
+    let volts = |e: &mut EstateTest, value: f64| {
         e.wait("1m").shows("rope/device.battery_voltage", value);
         e.flags("rope")
     };
