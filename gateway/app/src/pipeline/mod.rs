@@ -6,6 +6,7 @@ pub mod door;
 mod thread;
 mod core;
 mod intake;
+mod news;
 mod commit;
 mod pay;
 mod batch;

@@ -7,6 +7,7 @@
 //!
 //! What a batch adds is taken back when its commit fails.
 
+use linli_decode::LorawanIdentity;
 use linli_domain::time::Timestamp;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -55,19 +56,22 @@ impl Once {
         once
     }
 
-    /// Whether this LoRaWAN frame came before; remembers it when not.
+    /// Whether this LoRaWAN frame came before; remembers it when not. `joins` says how often the device has joined its
+    /// network: its counter starts over each time, and so do its frames.
     pub fn lorawan_seen(
         &mut self,
-        device: u64,
-        port: u8,
-        counter: u32,
+        frame: &LorawanIdentity,
+        joins: u32,
         payload: &[u8],
         at: Timestamp,
     ) -> bool {
         let mut head = Fnv::default();
-        head.write(&device.to_le_bytes());
-        head.write(&[port]);
-        head.write(&counter.to_le_bytes());
+        head.write(&frame.dev_eui.to_le_bytes());
+        head.write(&[frame.f_port]);
+        head.write(&frame.f_cnt.to_le_bytes());
+        if joins > 0 {
+            head.write(&joins.to_le_bytes());
+        }
         let key = (u128::from(head.0) << 64) | u128::from(fnv(&[payload]));
         if self.lorawan.get(&key).is_some_and(|expires| *expires > at) {
             return true;
@@ -182,19 +186,39 @@ mod tests {
 
     const T: Timestamp = Timestamp::from_millis(1_000_000);
 
+    fn uplink(f_cnt: u32) -> LorawanIdentity {
+        LorawanIdentity {
+            dev_eui: 7,
+            f_port: 1,
+            f_cnt,
+        }
+    }
+
     #[test]
     fn two_network_servers_hearing_one_uplink_give_one_reading() {
         let mut once = Once::default();
-        assert!(!once.lorawan_seen(7, 1, 100, b"\x01", T));
-        assert!(once.lorawan_seen(7, 1, 100, b"\x01", T.plus(Duration::from_secs(20 * 60))));
+        let later = T.plus(Duration::from_secs(20 * 60));
+        assert!(!once.lorawan_seen(&uplink(100), 0, b"\x01", T));
+        assert!(once.lorawan_seen(&uplink(100), 0, b"\x01", later));
         assert!(
-            !once.lorawan_seen(7, 1, 100, b"\x00", T),
+            !once.lorawan_seen(&uplink(100), 0, b"\x00", T),
             "another payload is another frame"
         );
         assert!(
-            !once.lorawan_seen(7, 1, 100, b"\x01", T.plus(LORAWAN_MEMORY)),
+            !once.lorawan_seen(&uplink(100), 0, b"\x01", T.plus(LORAWAN_MEMORY)),
             "a day later the counter may repeat"
         );
+    }
+
+    #[test]
+    fn after_a_join_the_same_count_is_another_frame() {
+        let mut once = Once::default();
+        assert!(!once.lorawan_seen(&uplink(0), 0, b"\x01", T));
+        assert!(
+            !once.lorawan_seen(&uplink(0), 1, b"\x01", T),
+            "wet again after a new battery"
+        );
+        assert!(once.lorawan_seen(&uplink(0), 1, b"\x01", T));
     }
 
     #[test]
@@ -247,10 +271,10 @@ mod tests {
         once.commit();
         once.packet_seen((1, 5), false, "t", b"new");
         once.packet_seen((1, 9), false, "t", b"new");
-        once.lorawan_seen(7, 1, 1, b"", T);
+        once.lorawan_seen(&uplink(1), 0, b"", T);
         once.rollback();
         assert!(once.packet_seen((1, 5), true, "t", b"old"));
         assert!(!once.packet_seen((1, 9), true, "t", b"new"));
-        assert!(!once.lorawan_seen(7, 1, 1, b"", T));
+        assert!(!once.lorawan_seen(&uplink(1), 0, b"", T));
     }
 }

@@ -211,6 +211,11 @@ impl Loop {
                 self.commit();
                 let _ = reply.send((self.core.ledger.last_commit(), self.core.engine.dump()));
             }
+            Request::Look(look) => {
+                // As for the dump: nobody is shown what a crash could take back.
+                self.commit();
+                look.ask(&self.core.engine, now);
+            }
             other => self.core.rows(other, now),
         }
     }

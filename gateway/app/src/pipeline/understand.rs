@@ -1,16 +1,16 @@
 //! From a frame to what it says about which device: envelope, device look-up, profile. Pure but for nothing.
 //!
-//! It finds devices and profiles and gives every observation its times; it neither makes points nor decides what
-//! is new.
+//! It finds devices and profiles, gives every observation its times, and tells what a message says beside its values:
+//! reachability, a join, the device's own time, the bridge. It neither makes points nor decides what is new.
 
 use crate::config::Subscription;
 use crate::field::{Fact, ModbusFrame, MqttFrame, Unwanted};
 use linli_decode::{
-    Catalogue, ClockWindow, DeviceContext, Event, Frame as Message, LorawanIdentity, Observation, Profile,
-    RejectReason, Rejection, Role, open, plausible,
+    Catalogue, ClockWindow, DeviceContext, Event, Family, Frame as Message, LorawanIdentity, Observation,
+    Profile, RejectReason, Rejection, Role, open, plausible,
 };
 use linli_domain::estate::builtin::GATEWAY;
-use linli_domain::estate::{DeviceIndex, Estate};
+use linli_domain::estate::{DeviceIndex, Estate, ProfileFacts, Profiles};
 use linli_domain::id::DeviceId;
 use linli_domain::measure::Measure;
 use linli_domain::reading::{Quality, Value};
@@ -40,6 +40,15 @@ pub struct Seen {
     pub historical: bool,
 }
 
+/// What a message says about its device beside values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// It can be reached, or not.
+    Available(bool),
+    /// It joined its network.
+    Joined,
+}
+
 /// What a frame says.
 #[derive(Debug, Default)]
 pub struct Understood {
@@ -49,6 +58,26 @@ pub struct Understood {
     pub identity: Option<(LorawanIdentity, Vec<u8>)>,
     /// Its values. Reused between frames.
     pub seen: Vec<Seen>,
+    /// What it says beside them.
+    pub about: Option<About>,
+    /// The time the device's own clock gave to live values; none in a replay.
+    pub clock: Option<Timestamp>,
+    /// The bridge the device speaks through.
+    pub through: Option<Arc<str>>,
+    /// A bridge that says whether it is up.
+    pub bridge: Option<(Arc<str>, bool)>,
+}
+
+impl Understood {
+    /// Forgets everything, keeping the room.
+    pub fn clear(&mut self) {
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.clear();
+        *self = Self {
+            seen,
+            ..Self::default()
+        };
+    }
 }
 
 /// Why a frame was recorded as rejected.
@@ -84,12 +113,35 @@ impl From<Rejection> for Refused {
 /// What understanding needs to know about the installation.
 #[derive(Debug)]
 pub struct Understanding {
-    subscriptions: FxHashMap<Arc<str>, Vec<Subscription>>,
+    subscriptions: FxHashMap<Arc<str>, Vec<Route>>,
     catalogue: Catalogue,
     devices: Vec<Option<Known>>,
     gateway: Option<DeviceIndex>,
     window: ClockWindow,
     scratch: Vec<Observation>,
+}
+
+/// A subscription, and the name of the bridge whose devices are heard on it.
+#[derive(Debug)]
+struct Route {
+    subscription: Subscription,
+    bridge: Option<Arc<str>>,
+}
+
+impl Route {
+    fn new(connection: &str, subscription: Subscription) -> Self {
+        // The fixed part of the topics tells the bridges of one broker apart: `main/zigbee2mqtt`.
+        let bridge = matches!(subscription.family, Family::Zigbee2mqtt).then(|| {
+            let topics = subscription
+                .pattern
+                .as_str()
+                .split('{')
+                .next()
+                .unwrap_or_default();
+            format!("{connection}/{}", topics.trim_end_matches('/')).into()
+        });
+        Self { subscription, bridge }
+    }
 }
 
 /// A device with its profile and the facts its decoding needs.
@@ -106,8 +158,20 @@ impl Understanding {
         catalogue: Catalogue,
         window: ClockWindow,
     ) -> Self {
+        let routes = |connection: &str, subscriptions: Vec<Subscription>| {
+            let routes = subscriptions.into_iter();
+            routes
+                .map(|subscription| Route::new(connection, subscription))
+                .collect()
+        };
         Self {
-            subscriptions: subscriptions.into_iter().collect(),
+            subscriptions: subscriptions
+                .into_iter()
+                .map(|(connection, all)| {
+                    let routes = routes(&connection, all);
+                    (connection, routes)
+                })
+                .collect(),
             catalogue,
             devices: Vec::new(),
             gateway: None,
@@ -147,6 +211,18 @@ impl Understanding {
             .collect();
     }
 
+    /// What the catalogue says about device types that the engine needs to know.
+    pub fn profiles(&self) -> Profiles {
+        let facts = |profile: &Arc<Profile>| {
+            let facts = ProfileFacts {
+                expected_interval: profile.expected_interval(),
+                sleeps: profile.sleeps(),
+            };
+            (facts != ProfileFacts::default()).then(|| (profile.id().clone(), facts))
+        };
+        self.catalogue.iter().filter_map(facts).collect()
+    }
+
     /// What an MQTT message says.
     pub fn mqtt(&mut self, frame: &MqttFrame, estate: &Estate, out: &mut Understood) -> Result<(), Refused> {
         match frame.unwanted {
@@ -170,7 +246,7 @@ impl Understanding {
                 format!("{} bytes, at most {MAX_PAYLOAD_BYTES}", frame.payload.len()),
             ));
         }
-        let subscription = self
+        let Route { subscription, bridge } = self
             .subscriptions
             .get(&frame.connection)
             .and_then(|all| all.get(frame.subscription))
@@ -187,20 +263,33 @@ impl Understanding {
             received: frame.received.wall,
         };
         let opened = open(subscription.family, &subscription.pattern, &message)?;
-        if !matches!(opened.event, Event::Uplink | Event::Status) {
+        let about = match opened.event {
+            Event::Uplink | Event::Status => None,
+            Event::Availability(online) => Some(About::Available(online)),
+            Event::Join => Some(About::Joined),
+            Event::BridgeAvailability(up) => {
+                out.bridge = bridge.clone().map(|bridge| (bridge, up));
+                return Ok(());
+            }
+            Event::Inventory | Event::Ignored => return Ok(()),
+        };
+        let found = estate.device_by_mqtt(&frame.connection, &opened.address);
+        if about.is_some() {
+            // A bridge tells of all its devices; those that are not in the estate will speak for themselves.
+            out.about = about.filter(|_| found.is_some());
+            out.device = found;
             return Ok(());
         }
-        let device = estate
-            .device_by_mqtt(&frame.connection, &opened.address)
-            .ok_or_else(|| {
-                Refused::new(
-                    "unknown_device",
-                    format!(
-                        "{} is not in the estate: add it, or check its key",
-                        opened.address
-                    ),
-                )
-            })?;
+        let device = found.ok_or_else(|| {
+            Refused::new(
+                "unknown_device",
+                format!(
+                    "{} is not in the estate: add it, or check its key",
+                    opened.address
+                ),
+            )
+        })?;
+        out.through = bridge.clone().filter(|_| !frame.retained);
         let known = self
             .devices
             .get(device.as_usize())
@@ -289,6 +378,9 @@ impl Understanding {
     /// `common` is the time of the whole message, and whether it identifies the readings.
     fn give_times(&mut self, common: Option<(Timestamp, bool)>, received: &Now, out: &mut Understood) {
         for observation in self.scratch.drain(..) {
+            if !observation.historical {
+                out.clock = out.clock.max(observation.observed);
+            }
             let given = observation.observed.map(|time| (time, true)).or(common);
             let claimed = given.map(|(time, _)| time);
             let (observed, trust) = plausible(claimed, observation.historical, received, self.window);

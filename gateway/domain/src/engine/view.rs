@@ -6,7 +6,7 @@ use crate::estate::DeviceIndex;
 use crate::health::availability::AvailabilityView;
 use crate::health::clock::ClockView;
 use crate::health::{FlagKind, FlagView, Flags, Freshness};
-use crate::id::PointKey;
+use crate::id::{DeviceId, PointKey};
 use crate::time::{Now, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeviceHealth {
     /// The device.
-    pub device: DeviceIndex,
+    pub device: DeviceId,
     /// When it was last heard.
     pub heard: Option<Timestamp>,
     /// How recently.
@@ -49,7 +49,7 @@ impl Engine {
         });
         let points = self.store.index().points_of(n);
         Some(DeviceHealth {
-            device,
+            device: id.clone(),
             heard: heard.ever.then_some(heard.at),
             freshness: self.device_freshness(n, now)?,
             interval: heard.rhythm.interval(),

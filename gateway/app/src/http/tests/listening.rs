@@ -157,6 +157,7 @@ async fn a_listener_that_does_not_listen_is_told_to_start_over_and_holds_up_nobo
         story.http.live.take(vec![pipeline::Live::Reading(
             linli_domain::id::CommitId(commit),
             reading,
+            true,
         )]);
     }
     let (id, _) = ear.event("reset").await;

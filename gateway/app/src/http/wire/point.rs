@@ -1,7 +1,9 @@
 //! Points and their readings as the API shows them.
 
 use super::Text;
+use super::device::Freshness;
 use crate::http::view::Names;
+use linli_domain::health::Freshness as DomainFreshness;
 use linli_domain::measure::Measure;
 use linli_domain::reading::{
     Quality as DomainQuality, Reading as DomainReading, Reason, Value as DomainValue,
@@ -168,11 +170,18 @@ pub struct Point {
     pub asset: Option<String>,
     /// Its newest reading.
     pub latest: Option<Reading>,
+    /// How recently it was heard; null in live events. A value that is reported on change is as fresh as its device.
+    pub freshness: Option<Freshness>,
 }
 
 impl Point {
     /// The point with its names and its newest reading.
-    pub fn new(row: &PointRow, latest: Option<&DomainReading>, names: &Names) -> Self {
+    pub fn new(
+        row: &PointRow,
+        latest: Option<&DomainReading>,
+        freshness: Option<DomainFreshness>,
+        names: &Names,
+    ) -> Self {
         let device = names.device(&row.device);
         let unit = row.measure.parse::<Measure>().map(|m| m.unit().symbol());
         Self {
@@ -185,6 +194,7 @@ impl Point {
             instance: row.instance.clone(),
             asset: names.asset_of(row).map(|asset| asset.id.to_string()),
             latest: latest.map(Reading::from),
+            freshness: freshness.map(Freshness::from),
         }
     }
 }
