@@ -21,6 +21,8 @@ mod sealing;
 mod complain;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod truth_tests;
 
 pub use core::Core;
 pub use door::*;

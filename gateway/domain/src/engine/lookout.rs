@@ -112,15 +112,15 @@ impl Engine {
             self.raise_flag(&id, kind, None, None, now, changes);
             if kind == FlagKind::Silent {
                 self.clear_flag(&id, FlagKind::Stale, None, now, changes);
-            } else if let Some((FlagKind::Silent, at)) = self.device_due(n) {
-                // Both limits may be over at once after a pause of the program.
+            } else if let Some((_, at)) = self.device_due(n) {
                 next = next.min(after_age(at, age, now));
             }
         }
         next
     }
 
-    /// What a device would be next, and at which age of the engine. One that was never heard has nothing to be stale.
+    /// What a device would be next, and at which age of the engine. One that was never heard has nothing to be stale,
+    /// and one that is silent already (after a pause of the program) is not stale first.
     fn device_due(&self, n: usize) -> Option<(FlagKind, u64)> {
         let device = self.store.state().devices.get(n)?;
         let limits = self.store.index().devices.get(n)?;
@@ -129,11 +129,13 @@ impl Engine {
         }
         let known = self.store.state().heard.get(n)?;
         let heard = known.rhythm.last();
+        let silent_at = heard.saturating_add(limits.silence_ms);
         let may_be_stale = known.ever && limits.stale_ms < limits.silence_ms;
-        if may_be_stale && !device.flags.has(FlagKind::Stale) {
+        let is_stale = device.flags.has(FlagKind::Stale) || silent_at <= self.store.state().counters.age;
+        if may_be_stale && !is_stale {
             Some((FlagKind::Stale, heard.saturating_add(limits.stale_ms)))
         } else {
-            Some((FlagKind::Silent, heard.saturating_add(limits.silence_ms)))
+            Some((FlagKind::Silent, silent_at))
         }
     }
 

@@ -96,7 +96,7 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(who, action, order, stale)| Happening::Person { who, action, order, stale }),
         8 => (0u8..3).prop_map(|order| Happening::Work { order }),
         1 => (0u8..4).prop_map(Happening::Edit),
-        6 => (0u8..4, 0u8..7, prop_oneof![Just(0i32), Just(i32::MIN), -20_000i32..20_000])
+        3 => (0u8..4, 0u8..7, prop_oneof![Just(0i32), Just(i32::MIN), -20_000i32..20_000])
             .prop_map(|(device, what, ahead)| Happening::News { device, what, ahead }),
         1 => (any::<bool>(), any::<bool>()).prop_map(|(up, retained)| Happening::Bridge { up, retained }),
         1 => (0u8..3).prop_map(Happening::Profiles),
@@ -416,7 +416,7 @@ fn check_closings(engine: &Engine, changes: &Changes, heard: &BTreeMap<PointKey,
 fn what_must_hold_holds() {
     let counts = RefCell::new([0u32; 4]);
     let config = ProptestConfig {
-        cases: 400,
+        cases: 600,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
