@@ -11,5 +11,6 @@ mod broker;
 mod closed_loop;
 mod demo;
 mod estate;
+mod health;
 mod kill;
 mod modbus;

@@ -28,7 +28,12 @@ impl Core {
         let says_nothing = understood.seen.is_empty();
         match understood.about.take() {
             Some(About::Available(online)) => {
-                self.news(device, received.wall, DeviceNews::Available(online), now);
+                self.news(
+                    device,
+                    received.wall,
+                    DeviceNews::Available { online, retained },
+                    now,
+                );
             }
             Some(About::Joined) if !retained => self.news(device, received.wall, DeviceNews::Joined, now),
             Some(About::Joined) => {}

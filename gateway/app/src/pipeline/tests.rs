@@ -216,6 +216,31 @@ async fn what_comes_while_the_disk_fails_does_not_overtake_what_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn questions_about_devices_are_answered_while_the_disk_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let door = running(folder.path());
+    let heard = |engine: &linli_domain::Engine, now: &linli_domain::Now| {
+        let device = engine.estate().device_by_id(&"leak-b3".parse().unwrap()).unwrap();
+        engine.device_health(device, now).unwrap().heard.is_some()
+    };
+    assert!(!door.look(heard).await.unwrap());
+    sabotage(
+        folder.path(),
+        "CREATE TRIGGER fail BEFORE INSERT ON stage BEGIN SELECT abs(-9223372036854775807 - 1); END",
+    );
+    door.push(vec![frame("leak", true)]).await.unwrap();
+    for _ in 0..3 {
+        let answer = tokio::time::timeout(Duration::from_secs(10), door.look(heard)).await;
+        assert!(!answer.unwrap().unwrap(), "nobody is shown what is not stored");
+    }
+    sabotage(folder.path(), "DROP TRIGGER fail");
+    while !door.look(heard).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+    door.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refused_requests_give_their_room_back() {
     let folder = tempfile::tempdir().unwrap();
     let door = running(folder.path());

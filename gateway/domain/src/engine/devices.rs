@@ -6,9 +6,10 @@
 //! | heard: a message without a reading for the engine | yes | online, if it was away | |
 //! | joined its network | yes | online, if it was away | its frame counter starts over |
 //! | its own time | no: the message brings the rest | | skew, drift, `clock` |
-//! | available: true | no: that is its bridge's or its last word | online | |
-//! | available: false, a device that sleeps | no | asleep | |
-//! | available: false, any other device | no | offline | its points are unknown at once |
+//! | available | no: that is its bridge's or its last word | online | |
+//! | not available, a device that sleeps | no | asleep | |
+//! | not available, any other device | no | offline | its points are unknown at once |
+//! | either of these retained, while its bridge is down | no | | said before the bridge went |
 //! | speaks through a bridge | no | | |
 //! | conflict: two values for one moment | no | | `conflict` |
 //! | its bridge is down | no | unreachable | its points are unknown at once |
@@ -23,7 +24,7 @@ use super::state::Bridge;
 use crate::command::{Refusal, Reply};
 use crate::estate::DeviceIndex;
 use crate::health::FlagKind;
-use crate::health::availability::AvailabilityEvent;
+use crate::health::availability::{Availability, AvailabilityEvent};
 use crate::health::clock::DeviceClock;
 use crate::id::{DeviceId, PointKey};
 use crate::reading::Value;
@@ -44,7 +45,12 @@ pub enum DeviceNews {
     /// The time its own clock gave to a live message; see [`Engine::wants_clock`].
     Clock(Timestamp),
     /// Its last will or its bridge says whether it can be reached.
-    Available(bool),
+    Available {
+        /// Whether it can.
+        online: bool,
+        /// Whether a broker replayed that from its store.
+        retained: bool,
+    },
     /// It speaks through this bridge.
     Through(Arc<str>),
     /// It said something else about a moment of which a reading is stored.
@@ -79,8 +85,11 @@ impl Engine {
                 self.heard(n, received, now, changes);
             }
             DeviceNews::Clock(said) => self.clock_says(n, id, *said, received, now, changes),
-            DeviceNews::Available(true) => self.reach(n, AvailabilityEvent::SaysOnline, now, changes),
-            DeviceNews::Available(false) => {
+            DeviceNews::Available { retained: true, .. } if self.is_unreachable(n) => {}
+            DeviceNews::Available { online: true, .. } => {
+                self.reach(n, AvailabilityEvent::SaysOnline, now, changes);
+            }
+            DeviceNews::Available { online: false, .. } => {
                 let sleeps = self.estate().device(index).is_some_and(|d| d.sleeps);
                 self.reach(n, AvailabilityEvent::SaysOffline { sleeps }, now, changes);
             }
@@ -222,6 +231,11 @@ impl Engine {
         } else if !wrong && was_wrong {
             self.clear_flag(id, FlagKind::Clock, None, now, changes);
         }
+    }
+
+    fn is_unreachable(&self, n: usize) -> bool {
+        let device = self.store.state().devices.get(n);
+        device.is_some_and(|device| device.availability == Availability::Unreachable)
     }
 
     fn has_flag(&self, n: usize, kind: FlagKind) -> bool {

@@ -56,6 +56,11 @@ fn facts(hours: u64, sleeps: bool) -> Input {
     Input::Profiles(Arc::new(Profiles::from([("flood".parse().unwrap(), facts)])))
 }
 
+fn says(online: bool) -> DeviceNews {
+    let retained = false;
+    DeviceNews::Available { online, retained }
+}
+
 /// A restart from snapshot and log leads to the same health, byte by byte.
 fn survives(e: &mut EstateTest) {
     let restored = Engine::restore(&e.engine.snapshot().unwrap()).unwrap();
@@ -187,9 +192,8 @@ fn a_profile_says_how_often_its_devices_report_unless_the_device_does() {
 fn a_sleeping_device_that_says_good_bye_is_no_fault() {
     let mut e = estate();
     e.input(facts(12, true)).reply.unwrap();
-    e.says("flood/leak.wet", false)
-        .news("flood", DeviceNews::Available(true));
-    e.wait("2s").news("flood", DeviceNews::Available(false));
+    e.says("flood/leak.wet", false).news("flood", says(true));
+    e.wait("2s").news("flood", says(false));
     let health = e.health("flood");
     assert_eq!(health.availability.state, Availability::Asleep);
     assert_eq!(
@@ -207,17 +211,17 @@ fn a_device_that_should_be_there_is_unknown_the_moment_it_goes() {
     let mut e = estate();
     e.says("rope/leak.wet", true).wait("5s");
     assert_eq!(e.alarm_is(), "active_unack");
-    e.news("rope", DeviceNews::Available(false));
+    e.news("rope", says(false));
     assert_eq!((e.alarm_is(), e.flags("rope").as_str()), ("unknown", "silent"));
     assert_eq!(e.notices(NoticeKind::AlarmUnknown), 1);
     survives(&mut e);
-    e.news("rope", DeviceNews::Available(true));
+    e.news("rope", says(true));
     assert_eq!(
         (e.alarm_is(), e.flags("rope").as_str()),
         ("unknown", "silent"),
         "nobody has heard it"
     );
-    e.wait("1h").news("rope", DeviceNews::Available(false));
+    e.wait("1h").news("rope", says(false));
     assert_eq!(e.notices(NoticeKind::AlarmUnknown), 1, "it was unknown already");
     e.says("rope/leak.wet", true);
     assert_eq!((e.alarm_is(), e.flags("rope").as_str()), ("active_unack", ""));
@@ -249,6 +253,12 @@ fn a_bridge_takes_its_devices_with_it_and_brings_none_back() {
         "it speaks for itself"
     );
     survives(&mut e);
+    // A broker repeats what the bridge had said of its devices before it went.
+    for online in [true, false] {
+        let retained = true;
+        e.news("rope", DeviceNews::Available { online, retained });
+        assert_eq!(e.health("rope").availability.state, unreachable);
+    }
     e.wait("1m").bridge("main/zigbee", true, false);
     assert_eq!(e.health("rope").availability.state, Availability::Unknown);
     assert_eq!(e.freshness("rope/leak.wet"), Freshness::Silent);

@@ -215,8 +215,10 @@ impl World {
                 0 => DeviceNews::Heard,
                 1 => DeviceNews::Joined,
                 2 => DeviceNews::Clock(said),
-                3 => DeviceNews::Available(true),
-                4 => DeviceNews::Available(false),
+                3 | 4 => DeviceNews::Available {
+                    online: what == 3,
+                    retained: ahead > 0,
+                },
                 5 => DeviceNews::Through("z".into()),
                 _ => DeviceNews::Conflict { point, value: None },
             },
