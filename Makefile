@@ -1,9 +1,11 @@
-# The five things one does with Linli. Each works on a fresh clone with a Rust toolchain and nothing else.
+# The six things one does with Linli. Each works on a fresh clone with a Rust toolchain and nothing else.
 
 CARGO ?= cargo
 S ?=
+T ?= messages profile case
+FUZZ_SECONDS ?= 60
 
-.PHONY: demo test lint bench dist peers
+.PHONY: demo test lint bench fuzz dist peers
 
 ## A simulated estate, the gateway and its status page; opens loopback ports only.
 demo:
@@ -22,11 +24,21 @@ peers:
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --manifest-path tests/fuzz/Cargo.toml --target-dir target/fuzz -- -D warnings
 
 ## Ratios against a limit measured in the same run; S=name runs one scenario.
 bench: peers
 	$(CARGO) build --locked --release -p linli -p loadgen
 	$(CARGO) run --locked --release -p e2e --bin bench -- $(S)
+
+## Fuzzes the decoder from the fixtures on: FUZZ_SECONDS for each target of T. Stops at the first finding.
+fuzz:
+	$(CARGO) install cargo-fuzz --locked --quiet --root target/tools
+	$(CARGO) test --locked -p linli-decode --test decode -- --ignored seeds
+	for target in $(T); do \
+		PATH="$$PWD/target/tools/bin:$$PATH" $(CARGO) fuzz run --fuzz-dir tests/fuzz --sanitizer none $$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 || exit 1; \
+	done
 
 ## A stripped release binary and its checksum in target/dist-out.
 dist:

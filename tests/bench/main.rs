@@ -9,6 +9,7 @@
     reason = "a program for people; a failure ends it"
 )]
 
+mod decode;
 mod durable;
 mod idle;
 mod load;
@@ -21,7 +22,11 @@ use report::Report;
 /// A scenario by its name.
 type Scenario = (&'static str, &'static str);
 
-const SCENARIOS: [Scenario; 3] = [
+const SCENARIOS: [Scenario; 4] = [
+    (
+        "decode",
+        "one frame in the pure core, beside code written by hand for that device",
+    ),
     (
         "durable_ingest",
         "QoS 1 through mosquitto, durable, beside a null subscriber with manual acknowledgements",
@@ -49,6 +54,7 @@ async fn main() -> std::process::ExitCode {
         .filter(|(name, _)| wanted.is_empty() || *name == wanted)
     {
         match *name {
+            "decode" => decode::run(&mut report),
             "durable_ingest" => durable::run(&mut report).await,
             "own_limit" => own::run(&mut report).await,
             _ => idle::run(&mut report).await,

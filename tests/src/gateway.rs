@@ -24,6 +24,10 @@ pub struct Site {
     pub window: u16,
     /// Files added to the catalogue: name and text.
     pub profiles: Vec<(String, String)>,
+    /// Further `[[SECTION.subscriptions]]` of the external broker, before the usual ones.
+    pub subscriptions: String,
+    /// Further sections of the configuration.
+    pub more: String,
 }
 
 /// A gateway with its folder.
@@ -319,11 +323,13 @@ fn write(folder: &Path, site: &Site) {
         let _ = write!(
             text,
             "[[mqtt]]\nname = \"main\"\nurl = \"mqtt://127.0.0.1:{port}\"\nclient_id = \"linli-story\"\n\
-             receive_maximum = {}\n{}",
+             receive_maximum = {}\n{}{}",
             if site.window == 0 { 200 } else { site.window },
+            site.subscriptions.replace("SECTION", "mqtt"),
             section("mqtt")
         );
     }
+    text.push_str(&site.more);
     text.push_str(&site.modbus);
     if let Some((url, secret)) = &site.webhook {
         std::fs::write(folder.join("hook.url"), url).expect("a file");

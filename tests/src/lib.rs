@@ -16,5 +16,6 @@ pub mod mqtt;
 pub mod process;
 pub mod proxy;
 pub mod publisher;
+pub mod talker;
 pub mod wait;
 pub mod webhook;

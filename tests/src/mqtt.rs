@@ -18,6 +18,8 @@ pub mod kind {
     pub const PUBLISH: u8 = 3;
     /// PUBACK.
     pub const PUBACK: u8 = 4;
+    /// SUBACK.
+    pub const SUBACK: u8 = 9;
 }
 
 impl Packet {
@@ -130,4 +132,12 @@ pub fn publish(topic: &str, id: u16, duplicate: bool, payload: &[u8]) -> Packet 
         head: 0x32 | if duplicate { 0x08 } else { 0 },
         body,
     }
+}
+
+/// A SUBSCRIBE to one filter with QoS 0.
+pub fn subscribe(filter: &str, id: u16) -> Packet {
+    let mut body = id.to_be_bytes().to_vec();
+    text(&mut body, filter);
+    body.push(0);
+    Packet { head: 0x82, body }
 }

@@ -11,6 +11,7 @@ mod broker;
 mod closed_loop;
 mod demo;
 mod estate;
+mod field;
 mod health;
 mod kill;
 mod modbus;

@@ -62,6 +62,7 @@ metrics! {
         messages_rejected: "linli_messages_rejected_total" ["reason"], "Frames recorded as rejected, by reason.";
         connector_reconnects: "linli_connector_reconnects_total" ["connection"], "Reconnections.";
         sessions_lost: "linli_mqtt_sessions_lost_total" ["connection"], "Reconnects at which the broker no longer had our session.";
+        field_asks: "linli_field_asks_total" ["connection", "outcome"], "Questions to the field (Sparkplug rebirths) by outcome.";
         broker_refused: "linli_broker_refused_total" ["what"], "Connections, messages and subscriptions the embedded broker refused.";
         broker_lost: "linli_broker_lost_total" ["what"], "Messages the embedded broker could not hand on or keep.";
         modbus_requests: "linli_modbus_requests_total" ["bus", "outcome"], "Modbus requests by outcome.";

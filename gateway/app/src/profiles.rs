@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 /// The catalogue of `config/profiles` as it was when the program was built: file name and text.
 pub const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/profiles.rs"));
 
+/// The profile id of a device that describes itself (Zigbee2MQTT, Home Assistant discovery): what it announced is
+/// its profile.
+pub const ANNOUNCED: &str = "announced";
+
 /// Largest number of files read from a folder of profiles; more is refused.
 const MAX_FILES: usize = 2_000;
 
@@ -43,6 +47,14 @@ pub fn load(folder: Option<&Path>) -> Result<(Catalogue, Vec<RefusedProfile>), F
         files.retain(|(known, _)| *known != name);
         files.push((name, text));
     }
+    Ok(Catalogue::load(
+        files.iter().map(|(name, text)| (name.as_str(), text.as_str())),
+    ))
+}
+
+/// The profiles of `folder` alone.
+pub fn load_only(folder: &Path) -> Result<(Catalogue, Vec<RefusedProfile>), FolderError> {
+    let files = read(folder)?;
     Ok(Catalogue::load(
         files.iter().map(|(name, text)| (name.as_str(), text.as_str())),
     ))

@@ -100,9 +100,20 @@ pub async fn start(config: Config) -> Result<Gateway> {
 
     let (ack_senders, ack_receivers): (Vec<_>, Vec<_>) =
         config.mqtt.iter().map(|_| mpsc::unbounded_channel()).unzip();
-    let (door, inbox) = pipeline::open(ack_senders);
+    let (door, mut inbox) = pipeline::open(ack_senders);
+    let mut ask_receivers = Vec::with_capacity(config.mqtt.len());
+    for connection in &config.mqtt {
+        let (sender, receiver) = mpsc::channel(field::mqtt::WAITING_ASKS);
+        inbox.asks.insert(Arc::clone(&connection.name), sender);
+        ask_receivers.push(receiver);
+    }
     let planner = Planner::new(config.routes.clone(), config.channels.clone(), config.language);
-    let understanding = Understanding::new(subscriptions(&config), catalogue.clone(), config.clock_window);
+    let understanding = Understanding::new(
+        subscriptions(&config),
+        catalogue.clone(),
+        recovered.memory,
+        config.clock_window,
+    );
     let window = config
         .mqtt
         .iter()
@@ -189,13 +200,15 @@ pub async fn start(config: Config) -> Result<Gateway> {
         ),
         None => None,
     };
-    for (index, (connection, acks)) in config.mqtt.iter().zip(ack_receivers).enumerate() {
+    let queues = ack_receivers.into_iter().zip(ask_receivers);
+    for (index, (connection, (acks, asks))) in config.mqtt.iter().zip(queues).enumerate() {
         let (door, clock, metrics) = (door.clone(), Arc::clone(&clock), Arc::clone(&metrics));
         field_tasks.spawn(field::mqtt::run(
             connection.clone(),
             index,
             door,
             acks,
+            asks,
             clock,
             metrics,
             intake.child_token(),

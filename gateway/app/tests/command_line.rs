@@ -182,6 +182,102 @@ fn an_envelope_is_opened_with_its_topic() {
 }
 
 #[test]
+fn every_case_of_the_fixtures_passes_and_a_broken_one_shows_its_difference() {
+    let all = linli(&["device", "test", "tests/fixtures/devices/mqtt", "--json"]);
+    let tested = json(&all);
+    assert_eq!(all.status.code(), Some(0), "{tested:#}");
+    assert_eq!(
+        (tested["failed"].as_u64(), tested["advisory_failed"].as_u64()),
+        (Some(0), Some(0))
+    );
+    assert_eq!(tested["cases"].as_array().unwrap().len(), 123);
+    let folder = tempfile::tempdir().unwrap();
+    let shipped = "tests/fixtures/devices/mqtt/chirpstack-v4-em400-udl-01.json";
+    let mut case: Value =
+        serde_json::from_slice(&std::fs::read(repository().join(shipped)).unwrap()).unwrap();
+    case["expect"][1]["value"] = 99.into();
+    let broken = folder.path().join("broken.json");
+    std::fs::write(&broken, case.to_string()).unwrap();
+    let broken = broken.to_str().unwrap();
+    let one = linli(&["device", "test", broken, "--lang", "en"]);
+    assert_eq!(one.status.code(), Some(1));
+    assert!(
+        text(&one.stdout).contains("temperature: expected 99 Cel"),
+        "{}",
+        text(&one.stdout)
+    );
+    case["advisory"] = true.into();
+    std::fs::write(broken, case.to_string()).unwrap();
+    let advisory = linli(&["device", "test", broken, "--json"]);
+    assert_eq!(
+        advisory.status.code(),
+        Some(0),
+        "what is nice to have fails nothing"
+    );
+    assert_eq!(json(&advisory)["advisory_failed"], 1);
+    // With the profiles of an empty folder nobody reads the device.
+    let empty = folder.path().join("profiles");
+    std::fs::create_dir(&empty).unwrap();
+    let unread = linli(&[
+        "device",
+        "test",
+        shipped,
+        "--profiles",
+        empty.to_str().unwrap(),
+        "--json",
+    ]);
+    assert_eq!(unread.status.code(), Some(1));
+    assert!(
+        json(&unread)["cases"][0]["diff"][0]
+            .as_str()
+            .unwrap()
+            .contains("no profile of the catalogue")
+    );
+    let profile = linli(&["device", "test", "config/profiles/dragino-lwl02.toml", "--json"]);
+    assert_eq!(
+        (profile.status.code(), json(&profile)["passed"].as_u64()),
+        (Some(0), Some(1))
+    );
+    assert_eq!(linli(&["device", "test", "nowhere.json"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_trace_shows_what_stood_where_even_of_a_refused_message() {
+    let decode = |hex: &str| {
+        linli(&[
+            "device",
+            "decode",
+            "--profile",
+            "milesight.em400-udl",
+            "--hex",
+            hex,
+            "--trace",
+            "--json",
+        ])
+    };
+    let whole = json(&decode("0367010101755c"));
+    let steps: Vec<String> = whole["trace"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| format!("{} {} {}", step["at"], step["raw"], step["meaning"]))
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            r#""bytes 0-1" "03 67" """#,
+            r#""bytes 2-3" "01 01" "temperature 25.7 Cel""#,
+            r#""bytes 4-5" "01 75" """#,
+            r#""byte 6" "5c" "device.battery 92 %""#
+        ]
+    );
+    let cut = decode("03670101 0175");
+    assert_eq!(cut.status.code(), Some(1));
+    assert_eq!(json(&cut)["refused"]["code"], "truncated");
+    assert_eq!(json(&cut)["trace"].as_array().unwrap().len(), 3);
+}
+
+#[test]
 fn wrong_use_is_two_and_a_gateway_out_of_reach_is_one() {
     assert_eq!(linli(&[]).status.code(), Some(2));
     assert_eq!(linli(&["bogus"]).status.code(), Some(2));

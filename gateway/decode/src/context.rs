@@ -1,8 +1,13 @@
 //! What the decoder is told about the one device that spoke. The facts come from the device's and the asset's documents.
 
+use jiff::tz::TimeZone;
+use linli_domain::estate::AssetKind;
+use linli_domain::measure::Measure;
 use linli_domain::reading::Reason;
+use linli_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// What a device is used as. It decides between measures such as `bin.distance` and `level.distance`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -44,6 +49,16 @@ impl Role {
             .find(|(_, n)| *n == name)
             .map(|(role, _)| *role)
     }
+    /// What a device is most likely used as on an asset of this kind.
+    pub fn on(kind: AssetKind) -> Option<Self> {
+        match kind {
+            AssetKind::Bin => Some(Self::Bin),
+            AssetKind::ParkingBay | AssetKind::FireLane => Some(Self::Parking),
+            AssetKind::PipeZone | AssetKind::PumpRoom => Some(Self::Leak),
+            AssetKind::Sump => Some(Self::Tank),
+            AssetKind::Gateway | AssetKind::Other => None,
+        }
+    }
     /// The name in documents.
     pub fn name(self) -> &'static str {
         Self::NAMES
@@ -78,15 +93,44 @@ impl BinGeometry {
     }
 }
 
-/// What decoding needs to know about the one device that spoke.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+/// What the installation made of one value: a contact wired the other way round, an input that watches a door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wiring {
+    /// The measure the profile gives.
+    pub measure: Measure,
+    /// Which one of several; `None` speaks for all that no other line names.
+    pub instance: Option<Arc<str>>,
+    /// The measure it is here; of the same unit, so that a value never changes its meaning unseen.
+    pub becomes: Option<Measure>,
+    /// Whether the state is the other way round (a normally closed contact).
+    pub invert: bool,
+}
+
+/// What decoding needs to know about the one device that spoke, and about the message.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeviceContext {
     /// What it is used as; `None` takes the profile's default.
     pub role: Option<Role>,
     /// The bin below it: adds `bin.fill` to a `bin.distance`, unless the device reports a fill itself.
     pub bin: Option<BinGeometry>,
+    /// The zone of a device that tells local time; `None` is UTC.
+    pub zone: Option<TimeZone>,
+    /// What the installation made of its values.
+    pub wiring: Arc<[Wiring]>,
     /// Why nothing in this message is fully trusted ([`crate::Opened::caution`]).
     pub caution: Option<Reason>,
+    /// When the message was received: what a device means by "60 seconds ago".
+    pub received: Timestamp,
+}
+
+impl DeviceContext {
+    /// The wiring of a value, the line of its own before the one for all.
+    pub(crate) fn wiring_of(&self, measure: Measure, instance: Option<&str>) -> Option<&Wiring> {
+        let of_measure = || self.wiring.iter().filter(move |w| w.measure == measure);
+        of_measure()
+            .find(|w| w.instance.as_deref() == instance)
+            .or_else(|| of_measure().find(|w| w.instance.is_none()))
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
 //! What goes in and what an opened envelope holds. Data only; [`crate::open`] fills it.
 
+use crate::envelope::sparkplug;
 use crate::observation::Observation;
+use crate::refusal::Rejection;
+use crate::topic::TopicPattern;
 use linli_domain::reading::Reason;
 use linli_domain::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -21,39 +25,125 @@ pub struct Frame<'a> {
 }
 
 /// How the messages of a connection's subscription are wrapped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// Events of the ChirpStack v4 MQTT integration in JSON.
     #[serde(rename = "chirpstack-v4")]
     ChirpstackV4,
-    /// State messages of Zigbee2MQTT.
+    /// Messages of The Things Stack v3 in JSON.
+    #[serde(rename = "tts-v3")]
+    TtsV3,
+    /// State messages of Zigbee2MQTT, and its inventory.
     #[serde(rename = "zigbee2mqtt")]
     Zigbee2mqtt,
-    /// No envelope: the topic names the device and the payload is its JSON.
-    #[serde(rename = "json")]
+    /// First-generation Shelly devices: a topic for each value, plain text.
+    ShellyGen1,
+    /// Shelly devices of later generations: a status for each component, and notifications.
+    ShellyGen2,
+    /// Tasmota telemetry.
+    Tasmota,
+    /// ESPHome states: a topic for each value, plain text.
+    #[serde(rename = "esphome")]
+    EspHome,
+    /// Whatever announces itself by Home Assistant's MQTT discovery.
+    HaDiscovery,
+    /// Sparkplug B.
+    SparkplugB,
+    /// SenML in JSON (RFC 8428).
+    #[serde(rename = "senml")]
+    SenMl,
+    /// TuyaLink property reports.
+    #[serde(rename = "tuyalink")]
+    TuyaLink,
+    /// FIWARE UltraLight 2.0 measures.
+    FiwareUl,
+    /// No envelope: the topic names the device, and its profile says whether the payload is JSON or plain text.
     Json,
 }
 
 impl Family {
-    /// Every family.
-    pub const ALL: [Self; 3] = [Self::ChirpstackV4, Self::Zigbee2mqtt, Self::Json];
+    /// Every family with its name in configuration, and the topic pattern its software publishes on unless it was
+    /// told otherwise.
+    const TABLE: [(Self, &'static str, Option<&'static str>); 13] = [
+        (
+            Self::ChirpstackV4,
+            "chirpstack-v4",
+            Some("application/{application}/device/{device}/event/{event}"),
+        ),
+        (
+            Self::TtsV3,
+            "tts-v3",
+            Some("v3/{application}/devices/{device}/{path...}"),
+        ),
+        (Self::Zigbee2mqtt, "zigbee2mqtt", Some("zigbee2mqtt/{device...}")),
+        (
+            Self::ShellyGen1,
+            "shelly-gen1",
+            Some("shellies/{device}/{path...}"),
+        ),
+        (Self::ShellyGen2, "shelly-gen2", Some("{device}/{path...}")),
+        (Self::Tasmota, "tasmota", Some("tele/{device}/{path}")),
+        (Self::EspHome, "esphome", Some("{device}/{path...}")),
+        (
+            Self::HaDiscovery,
+            "ha-discovery",
+            Some("homeassistant/{device...}"),
+        ),
+        (Self::SparkplugB, "sparkplug-b", Some("spBv1.0/{device...}")),
+        (Self::SenMl, "senml", None),
+        (Self::TuyaLink, "tuyalink", Some("tylink/{device}/{path...}")),
+        (Self::FiwareUl, "fiware-ul", Some("/ul/{key}/{device}/{path...}")),
+        (Self::Json, "json", None),
+    ];
 
+    /// Every family.
+    pub const ALL: [Self; 13] = [
+        Self::ChirpstackV4,
+        Self::TtsV3,
+        Self::Zigbee2mqtt,
+        Self::ShellyGen1,
+        Self::ShellyGen2,
+        Self::Tasmota,
+        Self::EspHome,
+        Self::HaDiscovery,
+        Self::SparkplugB,
+        Self::SenMl,
+        Self::TuyaLink,
+        Self::FiwareUl,
+        Self::Json,
+    ];
+
+    fn row(self) -> Option<&'static (Self, &'static str, Option<&'static str>)> {
+        Self::TABLE.iter().find(|(family, ..)| *family == self)
+    }
     /// The name used in configuration.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::ChirpstackV4 => "chirpstack-v4",
-            Self::Zigbee2mqtt => "zigbee2mqtt",
-            Self::Json => "json",
-        }
+        self.row().map_or("", |(_, name, _)| name)
     }
-    /// The topic pattern the family's software publishes on unless it was told otherwise; plain JSON has none.
+    /// The family of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let row = Self::TABLE.iter().find(|(_, known, _)| *known == name);
+        row.map(|(family, ..)| *family)
+    }
+    /// The topic pattern the family's software publishes on unless it was told otherwise. SenML and plain messages
+    /// have no usual one.
     pub fn default_pattern(self) -> Option<&'static str> {
-        match self {
-            Self::ChirpstackV4 => Some("application/{application}/device/{device}/event/{event}"),
-            Self::Zigbee2mqtt => Some("zigbee2mqtt/{device...}"),
-            Self::Json => None,
-        }
+        self.row().and_then(|(.., pattern)| *pattern)
     }
+    /// Whether its devices have LoRaWAN's own identity, the DevEUI, which is the same on every network server.
+    pub fn is_lorawan(self) -> bool {
+        matches!(self, Self::ChirpstackV4 | Self::TtsV3)
+    }
+}
+
+/// How the messages of a subscription are wrapped, and where they arrive.
+#[derive(Debug, Clone, Copy)]
+pub struct Wrapping<'w> {
+    /// The envelope.
+    pub family: Family,
+    /// What its topics look like.
+    pub pattern: &'w TopicPattern,
 }
 
 impl fmt::Display for Family {
@@ -63,7 +153,7 @@ impl fmt::Display for Family {
 }
 
 /// What the device itself said, free of its envelope.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Body<'a> {
     /// A decrypted LoRaWAN application payload.
     Bytes {
@@ -72,8 +162,15 @@ pub enum Body<'a> {
         /// The payload.
         bytes: Cow<'a, [u8]>,
     },
-    /// JSON text, not yet parsed.
-    Json(&'a [u8]),
+    /// A message as the device published it: JSON or plain text, as its profile says.
+    Message {
+        /// What the topic says beside the device; empty where a device has one topic only.
+        path: Cow<'a, str>,
+        /// The message.
+        payload: Cow<'a, [u8]>,
+    },
+    /// Values that carry their names.
+    Named(Vec<NamedValue<'a>>),
     /// Nothing for a profile to decode.
     None,
 }
@@ -85,6 +182,89 @@ impl<'a> Body<'a> {
             f_port,
             bytes: Cow::Borrowed(bytes),
         }
+    }
+    /// A message of a device with one topic.
+    pub fn message(payload: &'a [u8]) -> Self {
+        Self::message_on("", payload)
+    }
+    /// A message on one of a device's topics.
+    pub fn message_on(path: &'a str, payload: &'a [u8]) -> Self {
+        Self::Message {
+            path: Cow::Borrowed(path),
+            payload: Cow::Borrowed(payload),
+        }
+    }
+}
+
+/// One value that carries its name, and often its unit and time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedValue<'a> {
+    /// What the device calls it.
+    pub name: Cow<'a, str>,
+    /// The value.
+    pub value: Given<'a>,
+    /// The unit as the message writes it; `None` leaves it to the profile.
+    pub unit: Option<Cow<'a, str>>,
+    /// Its own time.
+    pub time: Option<Timestamp>,
+    /// Whether the device had stored it.
+    pub historical: bool,
+    /// Why the sender itself does not trust it.
+    pub doubt: Option<Reason>,
+}
+
+/// A value as a message gives it.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the kinds of JSON")]
+pub enum Given<'a> {
+    Null,
+    Bool(bool),
+    Int(i128),
+    Float(f64),
+    Text(Cow<'a, str>),
+    /// An object or array where a value was expected.
+    Composite,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Given<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Given<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_unit<E>(self) -> Result<Given<'de>, E> {
+                Ok(Given::Null)
+            }
+            fn visit_bool<E>(self, state: bool) -> Result<Given<'de>, E> {
+                Ok(Given::Bool(state))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<Given<'de>, E> {
+                Ok(Given::Int(number.into()))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Given<'de>, E> {
+                Ok(Given::Int(number.into()))
+            }
+            fn visit_f64<E>(self, number: f64) -> Result<Given<'de>, E> {
+                Ok(Given::Float(number))
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Given<'de>, E> {
+                Ok(Given::Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Given<'de>, E> {
+                Ok(Given::Text(Cow::Owned(text.to_owned())))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Given<'de>, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Given::Composite)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Given<'de>, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Given::Composite)
+            }
+        }
+        deserializer.deserialize_any(Any)
     }
 }
 
@@ -118,6 +298,22 @@ pub struct LorawanIdentity {
     pub f_cnt: u32,
 }
 
+impl Request {
+    /// The one message that asks for it: topic and payload. It is sent at QoS 0 and never retained, as the Sparkplug
+    /// specification has it for commands.
+    pub fn message(&self, now: Timestamp) -> (String, Vec<u8>) {
+        match self {
+            Self::Rebirth { group, node } => {
+                let now_ms = u64::try_from(now.as_millis()).unwrap_or(0);
+                (
+                    format!("spBv1.0/{group}/NCMD/{node}"),
+                    sparkplug::proto::rebirth(now_ms),
+                )
+            }
+        }
+    }
+}
+
 /// An opened envelope.
 #[derive(Debug, Clone)]
 pub struct Opened<'a> {
@@ -137,6 +333,26 @@ pub struct Opened<'a> {
     pub simulated: bool,
     /// Why nothing in this message is fully trusted; goes into [`crate::DeviceContext::caution`].
     pub caution: Option<Reason>,
+    /// Whether the message, whatever else it says, shows that the device is reachable: a birth certificate.
+    pub online: Option<bool>,
+    /// What the same message says about other devices.
+    pub others: Vec<Opened<'a>>,
+    /// What should be asked of somebody in answer.
+    pub requests: Vec<Request>,
+    /// What was wrong with the message although the rest of it was understood; to be recorded like a refusal.
+    pub fault: Option<Rejection>,
+}
+
+/// Something only the field may send, and only where the configuration allows it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Request {
+    /// A Sparkplug edge node is to publish its birth certificates again.
+    Rebirth {
+        /// The node's group.
+        group: Box<str>,
+        /// The node.
+        node: Box<str>,
+    },
 }
 
 impl<'a> Opened<'a> {
@@ -151,6 +367,28 @@ impl<'a> Opened<'a> {
             event,
             simulated: false,
             caution: frame.retained.then_some(Reason::Retained),
+            online: None,
+            others: Vec::new(),
+            requests: Vec::new(),
+            fault: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_has_one_name_in_code_and_configuration() {
+        for family in Family::ALL {
+            assert_eq!(
+                serde_json::to_string(&family).unwrap(),
+                format!("{:?}", family.name())
+            );
+            assert_eq!(Family::from_name(family.name()), Some(family));
+            let pattern = family.default_pattern().map(str::parse::<crate::TopicPattern>);
+            assert!(pattern.is_none_or(|pattern| pattern.is_ok()), "{family}");
         }
     }
 }

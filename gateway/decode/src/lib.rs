@@ -49,10 +49,12 @@
 //! # Ok::<(), String>(())
 //! ```
 
+mod case;
 mod catalogue;
 mod context;
 mod envelope;
 mod frame;
+mod memory;
 mod modbus;
 mod observation;
 mod plausible;
@@ -61,13 +63,15 @@ mod refusal;
 mod topic;
 mod walk;
 
+pub use case::{CaseError, CaseReport, MAX_CASE_BYTES, run_case};
 pub use catalogue::Catalogue;
-pub use context::{BinGeometry, DeviceContext, Role};
+pub use context::{BinGeometry, DeviceContext, Role, Wiring};
 pub use envelope::open;
-pub use frame::{Body, Event, Family, Frame, LorawanIdentity, Opened};
+pub use frame::{Body, Event, Family, Frame, Given, LorawanIdentity, NamedValue, Opened, Request, Wrapping};
+pub use memory::{Announced, Memory};
 pub use modbus::{RegisterData, RegisterMap, RegisterRequest};
 pub use observation::{Decoded, Diagnostic, Observation};
 pub use plausible::{ClockWindow, plausible};
-pub use profile::{MAX_PROFILE_BYTES, Profile, ProfileError};
+pub use profile::{MAX_PROFILE_BYTES, Match, Place, Profile, ProfileError, Trace, TraceStep};
 pub use refusal::{DecodeError, JsonFault, RejectReason, Rejection};
 pub use topic::{Captures, InvalidPattern, TopicPattern};

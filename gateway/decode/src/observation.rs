@@ -61,6 +61,8 @@ impl Observation {
 pub struct Decoded {
     /// The time the device itself gave to the whole message.
     pub own_time: Option<Timestamp>,
+    /// Whether the message says that the device is reachable or not.
+    pub availability: Option<bool>,
     /// What was noticed while the rest decoded well; at most [`Decoded::MAX_DIAGNOSTICS`], later ones are dropped.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -108,7 +110,7 @@ pub enum Diagnostic {
     /// The device's own time cannot be read; its values are uncertain.
     #[error("{pointer} holds {found}, which is not a time of the expected form")]
     UnreadableTime {
-        /// The JSON pointer.
+        /// The JSON pointer or field.
         pointer: String,
         /// What stood there.
         found: String,
@@ -121,9 +123,25 @@ pub enum Diagnostic {
         /// The role.
         role: Role,
     },
-    /// The JSON holds none of the members the profile reads.
-    #[error("none of the members the profile reads is in the message")]
+    /// A value in a unit from which no way leads to that of its measure; it is reported as bad.
+    #[error("{name} is given in {unit:?}, which is no unit for {measure}")]
+    ForeignUnit {
+        /// The value's name.
+        name: String,
+        /// The unit as written.
+        unit: String,
+        /// The measure left without a value.
+        measure: Measure,
+    },
+    /// The message holds none of the values the profile reads.
+    #[error("none of the values the profile reads is in the message")]
     NothingFound,
+    /// One of the device's topics that the profile does not read.
+    #[error("the profile does not read the topic {path:?}")]
+    TopicNotRead {
+        /// What the topic says beside the device.
+        path: String,
+    },
 }
 
 impl Diagnostic {
@@ -135,7 +153,9 @@ impl Diagnostic {
             Self::UnmappedCode { .. } => "unmapped_code",
             Self::UnreadableTime { .. } => "unreadable_time",
             Self::RoleWithoutMeasure { .. } => "role_without_measure",
+            Self::ForeignUnit { .. } => "foreign_unit",
             Self::NothingFound => "nothing_found",
+            Self::TopicNotRead { .. } => "topic_not_read",
         }
     }
 }
@@ -149,6 +169,8 @@ pub(crate) struct OwnMeasures {
     pub(crate) rssi: Option<Measure>,
     pub(crate) snr: Option<Measure>,
     pub(crate) margin: Option<Measure>,
+    pub(crate) latitude: Option<Measure>,
+    pub(crate) longitude: Option<Measure>,
 }
 
 pub(crate) static OWN: LazyLock<OwnMeasures> = LazyLock::new(|| OwnMeasures {
@@ -159,6 +181,8 @@ pub(crate) static OWN: LazyLock<OwnMeasures> = LazyLock::new(|| OwnMeasures {
     rssi: "signal.rssi".parse().ok(),
     snr: "signal.snr".parse().ok(),
     margin: "signal.margin".parse().ok(),
+    latitude: "location.lat".parse().ok(),
+    longitude: "location.lon".parse().ok(),
 });
 
 #[cfg(test)]
@@ -176,6 +200,8 @@ mod tests {
             own.rssi,
             own.snr,
             own.margin,
+            own.latitude,
+            own.longitude,
         ];
         assert!(all.iter().all(Option::is_some));
     }

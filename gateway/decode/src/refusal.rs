@@ -22,12 +22,18 @@ pub enum RejectReason {
     TrailingBytes,
     UnknownTag,
     UnknownCase,
+    UnexpectedBytes,
+    TooMany,
+    BadProtobuf,
+    BadRecord,
+    UnknownAlias,
+    Unannounced,
     NoLayout,
 }
 
 impl RejectReason {
     /// Every reason, for metrics that exist from the start.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 20] = [
         Self::NotUtf8,
         Self::NotJson,
         Self::TooDeep,
@@ -41,6 +47,12 @@ impl RejectReason {
         Self::TrailingBytes,
         Self::UnknownTag,
         Self::UnknownCase,
+        Self::UnexpectedBytes,
+        Self::TooMany,
+        Self::BadProtobuf,
+        Self::BadRecord,
+        Self::UnknownAlias,
+        Self::Unannounced,
         Self::NoLayout,
     ];
 
@@ -60,6 +72,12 @@ impl RejectReason {
             Self::TrailingBytes => "trailing_bytes",
             Self::UnknownTag => "unknown_tag",
             Self::UnknownCase => "unknown_case",
+            Self::UnexpectedBytes => "unexpected_bytes",
+            Self::TooMany => "too_many",
+            Self::BadProtobuf => "bad_protobuf",
+            Self::BadRecord => "bad_record",
+            Self::UnknownAlias => "unknown_alias",
+            Self::Unannounced => "unannounced",
             Self::NoLayout => "no_layout",
         }
     }
@@ -153,6 +171,44 @@ pub enum Rejection {
         /// The pattern.
         pattern: String,
     },
+    /// The payload is not the protobuf message it should be.
+    #[error("not the expected protobuf message at offset {offset}: {detail}")]
+    BadProtobuf {
+        /// Offset of the first byte that does not fit.
+        offset: usize,
+        /// What is wrong there.
+        detail: &'static str,
+    },
+    /// A record of a text format that cannot be read.
+    #[error("record {index}: {detail}")]
+    BadRecord {
+        /// Which record, from 0.
+        index: usize,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// Data refer to a metric by a number that no birth certificate explains; the node was asked for a new one.
+    #[error("metric alias {alias} of {node} was in no birth certificate; a new one is asked for")]
+    UnknownAlias {
+        /// The edge node.
+        node: String,
+        /// The number.
+        alias: u64,
+    },
+    /// Data of a node or device that has not announced itself, or whose announcement cannot be used.
+    #[error("{what}")]
+    Unannounced {
+        /// What was not announced, and what to do.
+        what: String,
+    },
+    /// More than is kept of one kind; what was known before stays.
+    #[error("{what}: at most {limit} are kept")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        limit: usize,
+    },
     /// Topic and payload name different devices: somebody publishes under a foreign name.
     #[error("the topic names {topic} and the payload {payload}")]
     IdentityConflict {
@@ -173,6 +229,11 @@ impl Rejection {
             Self::MissingField { .. } => RejectReason::MissingField,
             Self::WrongType { .. } => RejectReason::WrongType,
             Self::TopicMismatch { .. } => RejectReason::TopicMismatch,
+            Self::BadProtobuf { .. } => RejectReason::BadProtobuf,
+            Self::BadRecord { .. } => RejectReason::BadRecord,
+            Self::UnknownAlias { .. } => RejectReason::UnknownAlias,
+            Self::Unannounced { .. } => RejectReason::Unannounced,
+            Self::TooMany { .. } => RejectReason::TooMany,
             Self::IdentityConflict { .. } => RejectReason::IdentityConflict,
         }
     }
@@ -218,6 +279,22 @@ pub enum DecodeError {
         /// How many.
         count: usize,
     },
+    /// Bytes that must be others: another layout than the profile's.
+    #[error("expected {expected} at offset {offset}, found {found}; is this another firmware or model?")]
+    Unexpected {
+        /// Where they stand.
+        offset: usize,
+        /// What the profile says, in hexadecimal.
+        expected: String,
+        /// What stood there, in hexadecimal.
+        found: String,
+    },
+    /// More values than a device has reason to send.
+    #[error("more than {limit} values in one message")]
+    TooMany {
+        /// How many are kept.
+        limit: usize,
+    },
     /// The first tag of the payload is already unknown.
     #[error("unknown tag {tag} at offset {offset}; is this the right profile?")]
     UnknownTag {
@@ -253,6 +330,8 @@ impl DecodeError {
             Self::TrailingBytes { .. } => RejectReason::TrailingBytes,
             Self::UnknownTag { .. } => RejectReason::UnknownTag,
             Self::UnknownCase { .. } => RejectReason::UnknownCase,
+            Self::Unexpected { .. } => RejectReason::UnexpectedBytes,
+            Self::TooMany { .. } => RejectReason::TooMany,
             Self::NoLayout { .. } => RejectReason::NoLayout,
         }
     }

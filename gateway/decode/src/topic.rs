@@ -1,7 +1,8 @@
 //! Topic patterns: where in an MQTT topic the device's name stands. Parsed once, matched per message.
 //!
 //! A pattern is a topic with named levels: `site/bin/{device}/up`. `{device...}` spans one or more levels, for
-//! names that hold slashes. Levels with other names match anything and are not kept, except `{event}`.
+//! names that hold slashes, and `{path}` or `{path...}` the part that says what a device with many topics speaks of.
+//! Levels with other names match anything and are not kept, except `{event}`.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -34,6 +35,8 @@ enum Level {
     Device,
     DeviceTail,
     Event,
+    Path,
+    PathTail,
 }
 
 /// What a topic holds at the named levels.
@@ -43,6 +46,8 @@ pub struct Captures<'a> {
     pub device: &'a str,
     /// The `{event}` level, when the pattern has one.
     pub event: Option<&'a str>,
+    /// The `{path}` part, when the pattern has one.
+    pub path: Option<&'a str>,
 }
 
 /// A text that is no pattern.
@@ -57,14 +62,14 @@ impl TopicPattern {
     /// The MQTT filter to subscribe with. It may match more than the pattern does.
     pub fn filter(&self) -> String {
         let mut filter = String::new();
-        for level in &self.levels {
-            if !filter.is_empty() {
+        for (index, level) in self.levels.iter().enumerate() {
+            if index > 0 {
                 filter.push('/');
             }
             match level {
                 Level::Literal(text) => filter.push_str(text),
-                Level::Any | Level::Device | Level::Event => filter.push('+'),
-                Level::DeviceTail => {
+                Level::Any | Level::Device | Level::Event | Level::Path => filter.push('+'),
+                Level::DeviceTail | Level::PathTail => {
                     filter.push('#');
                     break;
                 }
@@ -81,11 +86,12 @@ impl TopicPattern {
         let mut captures = Captures {
             device: "",
             event: None,
+            path: None,
         };
         let mut rest = Some(topic);
         for (index, level) in self.levels.iter().enumerate() {
             let text = rest?;
-            let (head, tail) = if *level == Level::DeviceTail {
+            let (head, tail) = if matches!(level, Level::DeviceTail | Level::PathTail) {
                 split_tail(text, self.levels.len() - index - 1)?
             } else {
                 text.split_once('/')
@@ -96,6 +102,7 @@ impl TopicPattern {
                 Level::Literal(_) | Level::Any => {}
                 Level::Device | Level::DeviceTail => captures.device = head,
                 Level::Event => captures.event = Some(head),
+                Level::Path | Level::PathTail => captures.path = Some(head),
             }
             rest = tail;
         }
@@ -134,8 +141,10 @@ impl FromStr for TopicPattern {
                 "{device}" => Level::Device,
                 "{device...}" => Level::DeviceTail,
                 "{event}" => Level::Event,
+                "{path}" => Level::Path,
+                "{path...}" => Level::PathTail,
                 _ if level.starts_with('{') && level.ends_with("...}") => {
-                    return Err(wrong("only {device...} may span several levels"));
+                    return Err(wrong("only {device...} and {path...} may span several levels"));
                 }
                 _ if level.starts_with('{') && level.ends_with('}') => Level::Any,
                 _ if level.contains(['+', '#', '{', '}', '\0']) => {
@@ -152,6 +161,19 @@ impl FromStr for TopicPattern {
             .count();
         if devices != 1 {
             return Err(wrong("it needs exactly one {device} or {device...}"));
+        }
+        let paths = levels
+            .iter()
+            .filter(|l| matches!(l, Level::Path | Level::PathTail))
+            .count();
+        let tails = levels
+            .iter()
+            .filter(|l| matches!(l, Level::DeviceTail | Level::PathTail))
+            .count();
+        if paths > 1 || tails > 1 {
+            return Err(wrong(
+                "at most one {path}, and only one part may span several levels",
+            ));
         }
         Ok(Self {
             text: text.to_owned(),
@@ -206,10 +228,30 @@ mod tests {
         assert_eq!(device("site/{device...}/up", "site/a/b/up"), Some("a/b"));
         assert_eq!(device("site/{device...}/up", "site/up"), None);
         assert_eq!(device("site/{device...}/up", "site/a/b/down"), None);
+        let filter = |pattern: &str| pattern.parse::<TopicPattern>().unwrap().filter();
+        assert_eq!(filter("site/{device...}/up"), "site/#");
+        assert_eq!(filter("/ul/{key}/{device}/{path...}"), "/ul/+/+/#");
+    }
+
+    #[test]
+    fn the_path_is_what_a_device_with_many_topics_speaks_of() {
+        let path = |pattern: &str, topic: &'static str| {
+            let pattern: TopicPattern = pattern.parse().unwrap();
+            pattern
+                .capture(topic)
+                .and_then(|c| c.path.map(|path| (c.device, path)))
+        };
         assert_eq!(
-            "site/{device...}/up".parse::<TopicPattern>().unwrap().filter(),
-            "site/#"
+            path("shellies/{device}/{path...}", "shellies/s1/sensor/flood"),
+            Some(("s1", "sensor/flood"))
         );
+        // Tasmota's prefix may come last.
+        assert_eq!(
+            path("{device}/tele/{path}", "bin07/tele/SENSOR"),
+            Some(("bin07", "SENSOR"))
+        );
+        assert_eq!(path("{device}/tele/{path}", "bin07/stat/POWER"), None);
+        assert_eq!(path("a/{path...}/{device}", "a/b/c/d1"), Some(("d1", "b/c")));
     }
 
     #[test]
@@ -227,6 +269,8 @@ mod tests {
             ("site/up", "exactly one"),
             ("{device}/{device}", "exactly one"),
             ("{rest...}/{device}", "only {device...}"),
+            ("{device...}/{path...}", "only one part"),
+            ("{device}/{path}/{path}", "at most one {path}"),
             ("", "1 to 1024"),
         ] {
             let error = text.parse::<TopicPattern>().unwrap_err().to_string();

@@ -80,6 +80,14 @@ impl Pointers {
         Ok(())
     }
 
+    /// Adds `pointer` under the next slot and returns it.
+    pub(crate) fn insert_next(&mut self, pointer: &str, next: &mut u16) -> Result<u16, &'static str> {
+        let slot = *next;
+        self.insert(pointer, slot)?;
+        *next = slot.checked_add(1).ok_or("too many members")?;
+        Ok(slot)
+    }
+
     /// Walks `text` once. Every wanted member that is present reaches `sink`, even when a later part is faulty.
     pub(crate) fn walk(&self, text: &[u8], sink: &mut impl Sink) -> Result<(), JsonFault> {
         let text = std::str::from_utf8(text).map_err(|e| JsonFault::NotUtf8 {

@@ -1,18 +1,17 @@
 //! `linli device`: devices, and how a message of one is understood. Decoding needs no gateway.
 
 use super::health;
-use crate::cli::args::{Decode, Device, Payload};
+use crate::cli::args::{Decode, Device, DeviceTest, Payload};
 use crate::cli::client::Client;
 use crate::cli::context::Context;
 use crate::cli::output::{self, field, name};
 use crate::cli::text::{self, Key};
 use crate::cli::{Failure, Outcome, problem};
-use crate::config::{self, render};
-use crate::ops::check;
+use crate::config::render;
 use crate::ops::decode::{self, Failed, Question};
+use crate::ops::{cases, check};
 use base64::Engine as _;
-use linli_decode::Profile;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -25,7 +24,7 @@ pub(super) fn dispatch(context: &Context, command: Device) -> Outcome {
         Device::List => list(context),
         Device::Health(arguments) => health::health(context, &arguments),
         Device::Decode(arguments) => decode_one(context, &arguments),
-        Device::Test { files } => test(context, &files),
+        Device::Test(arguments) => test(context, &arguments),
     }
 }
 
@@ -85,6 +84,11 @@ fn decode_one(context: &Context, arguments: &Decode) -> Outcome {
     };
     let value = serde_json::to_value(&answer).unwrap_or_default();
     output::result(context, &value, |value| {
+        let trace = if arguments.trace {
+            trace(context, value)
+        } else {
+            String::new()
+        };
         let rows: Vec<Vec<String>> = value["values"]
             .as_array()
             .into_iter()
@@ -99,7 +103,7 @@ fn decode_one(context: &Context, arguments: &Decode) -> Outcome {
             Key::HeadQuality,
             Key::HeadTime,
         ];
-        output::table(&head.map(|key| text::get(context.language, key)), &rows)
+        trace + &output::table(&head.map(|key| text::get(context.language, key)), &rows)
     })?;
     if !context.json {
         if let Some(address) = &answer.address {
@@ -117,7 +121,31 @@ fn decode_one(context: &Context, arguments: &Decode) -> Outcome {
             output::note(&text::fill(context.language, Key::Noticed, &values));
         }
     }
-    Ok(())
+    match &answer.refused {
+        None => Ok(()),
+        Some(refused) => Err(problem(
+            context.language,
+            Key::Undecodable,
+            &[("error", refused.text.as_str()), ("code", refused.code)],
+        )),
+    }
+}
+
+/// The message, and what stood where in it.
+fn trace(context: &Context, value: &Value) -> String {
+    let rows: Vec<Vec<String>> = value["trace"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|step| {
+            ["at", "raw", "read_as", "meaning"]
+                .map(|key| field(step, key))
+                .to_vec()
+        })
+        .collect();
+    let head = [Key::HeadWhere, Key::HeadRaw, Key::HeadAs, Key::HeadMeant];
+    let table = output::table(&head.map(|key| text::get(context.language, key)), &rows);
+    format!("{}\n\n{table}\n", field(value, "raw"))
 }
 
 fn row(value: &Value) -> Vec<String> {
@@ -183,55 +211,38 @@ fn payload(context: &Context, payload: &Payload) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn test(context: &Context, files: &[PathBuf]) -> Outcome {
-    let mut results = Vec::new();
-    let mut failed = false;
-    for file in files {
-        let shown = file.display().to_string();
-        let text = match config::read_limited(file, config::MAX_CONFIG_BYTES) {
-            Ok(text) => text,
-            Err(said) => {
-                return Err(Failure::Problem(format!(
-                    "{shown}: {}",
-                    said.message.get(context.language)
-                )));
-            }
-        };
-        match Profile::parse(&text, &shown) {
-            Ok(profile) => {
-                results.push(json!({ "file": shown, "ok": true, "id": profile.id().as_str(), "tests": profile.tests() }));
-            }
-            Err(errors) => {
-                failed = true;
-                let problems = check::profile_problems(None, &shown, &errors);
-                output::note(render::render(&problems, context.language, context.colour).trim_end());
-                let problems: Vec<Value> = problems
-                    .iter()
-                    .map(|problem| problem.to_json(context.language))
-                    .collect();
-                results.push(json!({ "file": shown, "ok": false, "problems": problems }));
+fn test(context: &Context, arguments: &DeviceTest) -> Outcome {
+    let problem = |error: cases::Unrunnable| Failure::Problem(error.to_string());
+    let more = context.outline.profiles.as_deref();
+    let (catalogue, refused) = cases::catalogue(arguments.profiles.as_deref(), more).map_err(problem)?;
+    let tested = cases::run(&arguments.files, &catalogue, refused).map_err(problem)?;
+    let value = serde_json::to_value(&tested).unwrap_or_default();
+    output::result(context, &value, |_| {
+        let mut shown = String::new();
+        for case in tested.cases.iter().filter(|case| !case.ok) {
+            let key = if case.advisory {
+                Key::CaseAdvisory
+            } else {
+                Key::CaseFailed
+            };
+            shown += &text::fill(context.language, key, &[("id", &case.id)]);
+            shown.push('\n');
+            for line in &case.diff {
+                shown += &format!("  {}\n", line.replace('\n', "\n  "));
             }
         }
-    }
-    output::result(context, &Value::Array(results), |results| {
-        let fine = results
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter(|result| result["ok"] == true);
-        fine.map(|result| {
-            let values = [
-                ("file", field(result, "file")),
-                ("id", field(result, "id")),
-                ("tests", field(result, "tests")),
-            ];
-            let values: Vec<(&str, &str)> = values
-                .iter()
-                .map(|(name, value)| (*name, value.as_str()))
-                .collect();
-            text::fill(context.language, Key::ProfileFine, &values) + "\n"
-        })
-        .collect()
+        let counts = [tested.passed, tested.failed, tested.advisory_failed].map(|n| n.to_string());
+        let [passed, failed, advisory] = &counts;
+        let values = [
+            ("passed", passed.as_str()),
+            ("failed", failed),
+            ("advisory", advisory),
+        ];
+        shown + &text::fill(context.language, Key::CasesSummary, &values) + "\n"
     })?;
-    if failed { Err(Failure::Said) } else { Ok(()) }
+    if tested.failed > 0 {
+        Err(Failure::Said)
+    } else {
+        Ok(())
+    }
 }

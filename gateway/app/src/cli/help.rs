@@ -53,7 +53,14 @@ const ZH: &[(&str, &str)] = &[
         "linli device decode --family",
         "消息的封装格式；不指定则为设备原始内容",
     ),
-    ("linli device decode --topic", "封装消息的主题"),
+    (
+        "linli device decode --topic",
+        "消息的主题；没有 --family 时只写设备之下的部分",
+    ),
+    (
+        "linli device decode --trace",
+        "显示消息中每一处的原始内容和解码结果",
+    ),
     (
         "linli device decode --pattern",
         "订阅的主题格式；否则取该封装的常用格式",
@@ -71,8 +78,18 @@ const ZH: &[(&str, &str)] = &[
         "linli device decode --payload",
         "保存原始消息的文件；- 为标准输入",
     ),
-    ("linli device test", "运行型号文件中的测试"),
-    ("linli device test --files", "型号文件"),
+    (
+        "linli device test",
+        "用型号目录运行案例文件，以及型号文件自带的测试",
+    ),
+    (
+        "linli device test --files",
+        "案例文件（.json）、型号文件（.toml）或其目录",
+    ),
+    (
+        "linli device test --profiles",
+        "只用该目录中的型号；否则用内置型号和配置的目录",
+    ),
     ("linli alarms", "告警"),
     ("linli alarms list", "列出告警，新的在前"),
     ("linli alarms list --all", "包括已结束的"),

@@ -59,7 +59,9 @@ texts! {
     NothingToDecode = "消息可读，但没有给型号的内容（{event}）", "the message was read; there is nothing in it for a profile ({event})";
     From = "来自 {address}", "from {address}";
     Noticed = "注意：{text} [{code}]", "noticed: {text} [{code}]";
-    ProfileFine = "{file}：{id}，{tests} 个测试通过", "{file}: {id}, {tests} tests passed";
+    CaseFailed = "未通过 {id}", "failed {id}";
+    CaseAdvisory = "未通过（可选）{id}", "failed (nice to have) {id}";
+    CasesSummary = "通过 {passed}，未通过 {failed}，可选未通过 {advisory}", "{passed} passed, {failed} failed, {advisory} nice to have failed";
     Done = "{id} 已更新（版本 {version}）", "{id} done (version {version})";
     NotAnId = "\"{id}\" 不是编号", "\"{id}\" is not an id";
     Nothing = "没有", "none";
@@ -102,6 +104,10 @@ texts! {
     HeadSkew = "时钟偏差", "CLOCK";
     HeadAvailability = "可达", "REACHABLE";
     HeadFlags = "问题", "WRONG";
+    HeadWhere = "位置", "WHERE";
+    HeadRaw = "原始", "RAW";
+    HeadAs = "读作", "READ AS";
+    HeadMeant = "含义", "MEANING";
     HeadChange = "变更", "CHANGE";
     HeadSection = "部分", "SECTION";
     HeadFields = "字段", "FIELDS";

@@ -141,6 +141,22 @@ pub struct Subscription {
     pub family: Family,
     /// Topic pattern; its filter is what is subscribed.
     pub pattern: TopicPattern,
+    /// Home Assistant discovery: filters of the topics on which announced entities publish their states.
+    pub states: Vec<String>,
+    /// Sparkplug: whether a node may be asked for its birth certificates, the one thing that is ever published.
+    pub rebirth: bool,
+}
+
+impl Subscription {
+    /// A subscription with nothing special about it.
+    pub fn new(family: Family, pattern: TopicPattern) -> Self {
+        Self {
+            family,
+            pattern,
+            states: Vec::new(),
+            rebirth: true,
+        }
+    }
 }
 
 /// One Modbus bus: one line, one request at a time.

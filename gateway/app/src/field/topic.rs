@@ -62,7 +62,7 @@ fn hidden(filter: &str, topic: &str) -> bool {
 /// Says which subscription a message belongs to.
 #[derive(Debug, Clone)]
 pub struct Routes {
-    subscriptions: Vec<(Subscription, String)>,
+    subscriptions: Vec<(Subscription, Vec<String>)>,
 }
 
 impl Routes {
@@ -71,7 +71,11 @@ impl Routes {
         Self {
             subscriptions: subscriptions
                 .iter()
-                .map(|s| (s.clone(), s.pattern.filter()))
+                .map(|s| {
+                    // What announces comes before what is announced, and so do their retained messages.
+                    let filters = [s.pattern.filter()].into_iter().chain(s.states.iter().cloned());
+                    (s.clone(), filters.collect())
+                })
                 .collect(),
         }
     }
@@ -85,14 +89,14 @@ impl Routes {
             .or_else(|| {
                 self.subscriptions
                     .iter()
-                    .position(|(_, filter)| matches(filter, topic))
+                    .position(|(_, filters)| filters.iter().any(|filter| matches(filter, topic)))
             })
     }
 
     /// Every filter once, in order.
     pub fn filters(&self) -> Vec<String> {
         let mut filters: Vec<String> = Vec::with_capacity(self.subscriptions.len());
-        for (_, filter) in &self.subscriptions {
+        for filter in self.subscriptions.iter().flat_map(|(_, filters)| filters) {
             if !filters.contains(filter) {
                 filters.push(filter.clone());
             }

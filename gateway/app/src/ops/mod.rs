@@ -1,4 +1,5 @@
 //! What an operator asks of files and of a running gateway, free of printing.
 
+pub mod cases;
 pub mod check;
 pub mod decode;

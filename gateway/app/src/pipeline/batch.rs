@@ -3,7 +3,7 @@
 //! Frames stay whole until the commit, so that a failed batch can be done again, in halves if need be.
 
 use super::door::{Failed, Live};
-use super::understand::Refused;
+use super::understood::Refused;
 use crate::field::{Done, Frame};
 use linli_domain::id::{CommitId, DeviceId};
 use linli_domain::reading::Reading;
@@ -69,6 +69,8 @@ pub struct OpenBatch {
     pub retained: Vec<store::RetainedRow>,
     /// What was refused.
     pub rejects: Vec<store::RejectRow>,
+    /// What decoding would like to ask of the field, by connection; asked after the commit.
+    pub requests: Vec<(std::sync::Arc<str>, linli_decode::Request)>,
     /// Estate versions.
     pub documents: Vec<store::DocumentRow>,
     /// Tokens.

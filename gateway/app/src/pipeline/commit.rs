@@ -7,7 +7,7 @@
 use super::batch::{Logged, OpenBatch};
 use super::core::Core;
 use super::door::{Failed, Live};
-use super::understand::Refused;
+use super::understood::Refused;
 use crate::field::Frame;
 use linli_domain::id::CommitId;
 use linli_domain::time::Now;
@@ -41,7 +41,16 @@ impl Core {
                 hash,
             })
             .collect();
+        let memory = self.understanding.memory_changes();
+        let values: Vec<store::NamedValue<'_>> = memory
+            .iter()
+            .map(|(name, value)| store::NamedValue {
+                name,
+                value: value.as_deref(),
+            })
+            .collect();
         let rows = store::Batch {
+            values: &values,
             entries: &entries,
             points: &self.batch.points,
             alarms: &self.batch.alarms,
@@ -68,6 +77,7 @@ impl Core {
                 self.engine.commit();
                 self.durable_version = self.estate_version;
                 self.once.commit();
+                self.understanding.commit();
                 self.engine.begin();
                 self.fresh.clear();
                 let batch = std::mem::take(&mut self.batch);
@@ -120,6 +130,7 @@ impl Core {
         self.metrics.commit_failures.inc();
         self.engine.rollback();
         self.once.rollback();
+        self.understanding.rollback();
         self.engine.begin();
         self.fresh.clear();
         self.understanding.learn(self.engine.estate());

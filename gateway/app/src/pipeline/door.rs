@@ -2,12 +2,14 @@
 //!
 //! A full inbox means that a producer waits, which stops its socket; nothing is dropped.
 
+use crate::field::mqtt::Ask;
 use crate::field::{AckTicket, Frame};
 use linli_domain::command::{Actor, Command, Refusal, Reply};
 use linli_domain::engine::{DeviceHealth, Engine};
 use linli_domain::id::{AlarmId, CommitId, OrderId, PointKey};
 use linli_domain::reading::Reading;
 use linli_domain::time::Now;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
 
@@ -182,6 +184,8 @@ pub struct Inbox {
     pub live: broadcast::Sender<Live>,
     /// Where each connection takes its acknowledgements, by [`AckTicket::connection`].
     pub acks: Vec<mpsc::UnboundedSender<Vec<AckTicket>>>,
+    /// Where connections that can ask the field take their questions, by name.
+    pub asks: FxHashMap<Arc<str>, mpsc::Sender<Ask>>,
 }
 
 /// Opens the door. `acks` are the acknowledgement queues of the MQTT connections, bounded by their windows.
@@ -194,7 +198,13 @@ pub fn open(acks: Vec<mpsc::UnboundedSender<Vec<AckTicket>>>) -> (Door, Inbox) {
         requests: Arc::new(Semaphore::new(INBOX_REQUESTS)),
         live: live.clone(),
     };
-    (door, Inbox { arrivals, live, acks })
+    let inbox = Inbox {
+        arrivals,
+        live,
+        acks,
+        asks: FxHashMap::default(),
+    };
+    (door, inbox)
 }
 
 impl Door {

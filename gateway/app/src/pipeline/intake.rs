@@ -5,7 +5,7 @@
 use super::batch::Logged;
 use super::core::Core;
 use super::door::Live;
-use super::understand::{Refused, Seen, Understood};
+use super::understood::{Refused, Seen, Understood};
 use crate::field::Frame;
 use linli_domain::engine::{Arrival, DeviceNews, Input, PointDef};
 use linli_domain::estate::DeviceIndex;
@@ -13,6 +13,7 @@ use linli_domain::id::{PointKey, point_id};
 use linli_domain::reading::Reading;
 use linli_domain::time::{Now, Timestamp};
 use linli_ledger as store;
+use std::sync::Arc;
 
 impl Core {
     /// Takes a frame into the open batch.
@@ -28,9 +29,22 @@ impl Core {
         let mut understood = std::mem::take(&mut self.understood);
         understood.clear();
         match self.understand(frame, &mut understood) {
-            Ok(true) => self.take_in(frame, &mut understood, now),
+            Ok(true) => {
+                self.take_in(frame, &mut understood, now);
+                for fault in understood.faults.drain(..) {
+                    self.refuse(frame, &fault, now);
+                }
+            }
             Ok(false) => self.metrics.duplicates.inc(),
             Err(refused) => self.refuse(frame, &refused, now),
+        }
+        // What is missing is asked for whatever became of the message.
+        if let Frame::Mqtt(message) = frame {
+            let connection = &message.connection;
+            let asked = understood.requests.drain(..);
+            self.batch
+                .requests
+                .extend(asked.map(|request| (Arc::clone(connection), request)));
         }
         self.understood = understood;
     }
@@ -52,7 +66,7 @@ impl Core {
                 self.understanding.mqtt(message, estate, out)?;
                 if let Some((identity, bytes)) = &out.identity {
                     let at = message.received.wall;
-                    let joins = out.device.map_or(0, |device| self.engine.joins(device));
+                    let joins = out.said.device.map_or(0, |device| self.engine.joins(device));
                     if self.once.lorawan_seen(identity, joins, bytes, at) {
                         return Ok(false);
                     }

@@ -11,6 +11,7 @@ mod commit;
 mod pay;
 mod batch;
 mod understand;
+mod understood;
 mod once;
 mod pace;
 mod project;

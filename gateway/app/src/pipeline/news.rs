@@ -2,7 +2,7 @@
 //! whose clock is wrong is not believed the time.
 
 use super::core::Core;
-use super::understand::{About, Seen, Understood};
+use super::understood::{Said, Seen, Understood};
 use crate::field::Frame;
 use linli_domain::engine::{DeviceNews, Input};
 use linli_domain::estate::DeviceIndex;
@@ -22,35 +22,38 @@ impl Core {
             let input = Input::Bridge { bridge, up, retained };
             let _taken = self.input(now, &input);
         }
-        let Some(device) = understood.device else {
+        self.take(&mut understood.said, &received, retained, now);
+        for mut said in understood.others.drain(..) {
+            self.take(&mut said, &received, retained, now);
+        }
+    }
+
+    /// Takes in what a message says about one device.
+    fn take(&mut self, said: &mut Said, received: &Now, retained: bool, now: &Now) {
+        let Some(device) = said.device else {
             return;
         };
-        let says_nothing = understood.seen.is_empty();
-        match understood.about.take() {
-            Some(About::Available(online)) => {
-                self.news(
-                    device,
-                    received.wall,
-                    DeviceNews::Available { online, retained },
-                    now,
-                );
-            }
-            Some(About::Joined) if !retained => self.news(device, received.wall, DeviceNews::Joined, now),
-            Some(About::Joined) => {}
-            None if says_nothing && !retained => self.news(device, received.wall, DeviceNews::Heard, now),
-            None => {}
+        if let Some(online) = said.available {
+            let news = DeviceNews::Available { online, retained };
+            self.news(device, received.wall, news, now);
         }
-        if let Some(bridge) = understood.through.take() {
-            self.through(device, bridge, understood, received.wall, now);
+        if said.joined && !retained {
+            self.news(device, received.wall, DeviceNews::Joined, now);
+        } else if said.seen.is_empty() && said.available.is_none() && !retained {
+            self.news(device, received.wall, DeviceNews::Heard, now);
         }
-        if let Some(said) = understood.clock
+        if let Some(bridge) = said.through.take().filter(|_| !said.is_about_reach()) {
+            self.through(device, bridge, said, received.wall, now);
+        }
+        if let Some(clock) = said.clock
             && received.trusted
-            && self.engine.wants_clock(device, said, received.wall)
+            && !retained
+            && self.engine.wants_clock(device, clock, received.wall)
         {
-            self.news(device, received.wall, DeviceNews::Clock(said), now);
+            self.news(device, received.wall, DeviceNews::Clock(clock), now);
         }
         let doubted = self.engine.clock_is_wrong(device);
-        for mut seen in understood.seen.drain(..) {
+        for mut seen in said.seen.drain(..) {
             if doubted {
                 doubt(&mut seen, received.wall);
             }
@@ -79,13 +82,13 @@ impl Core {
         &mut self,
         device: DeviceIndex,
         bridge: Arc<str>,
-        understood: &mut Understood,
+        said: &mut Said,
         received: Timestamp,
         now: &Now,
     ) {
         if self.engine.bridge_settles(&bridge, now) {
-            understood.clock = None;
-            for seen in understood.seen.iter_mut().filter(|seen| seen.quality.is_good()) {
+            said.clock = None;
+            for seen in said.seen.iter_mut().filter(|seen| seen.quality.is_good()) {
                 seen.quality = Quality::Uncertain(Reason::Retained);
             }
         }

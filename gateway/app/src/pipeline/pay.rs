@@ -1,8 +1,9 @@
 //! What a commit owes, paid once it is durable and nowhere else: acknowledgements in one burst per connection,
-//! answers, news, and word of the progress.
+//! questions to the field, answers, news, and word of the progress.
 
 use super::commit::Committed;
 use super::door::Inbox;
+use crate::field::mqtt::Ask;
 use crate::field::{AckTicket, Done, Frame};
 use linli_domain::estate::Estate;
 use linli_domain::id::CommitId;
@@ -56,6 +57,16 @@ pub(super) fn pay(committed: Committed, inbox: &Inbox, progress: &watch::Sender<
     for (queue, tickets) in inbox.acks.iter().zip(acks) {
         if !tickets.is_empty() {
             let _ = queue.send(tickets);
+        }
+    }
+    let received = batch.logged_now.map(|now| now.wall).unwrap_or_default();
+    for (connection, request) in batch.requests {
+        if let Some(asks) = inbox.asks.get(&connection) {
+            // A full queue means that nobody is connected; the next message that needs the answer asks again.
+            let _ = asks.try_send(Ask {
+                request,
+                at: received,
+            });
         }
     }
     for answer in batch.answers {

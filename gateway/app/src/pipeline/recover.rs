@@ -4,6 +4,7 @@
 use super::once::Once;
 use super::requests::{ESTATE, estate_row};
 use crate::clock::SharedClock;
+use linli_decode::Memory;
 use linli_domain::engine::{Arrival, Changes, Engine, Input, SnapshotError};
 use linli_domain::estate::{EstateDoc, Problem};
 use linli_domain::id::CommitId;
@@ -12,6 +13,9 @@ use linli_ledger::{self as store, CommitError, Entry, Ledger, OpenError, Snapsho
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What the names of decoding's memory in the ledger begin with.
+pub(super) const DECODE_MEMORY: &str = "decode/";
 
 /// Format of the engine's snapshot as stored beside its bytes.
 pub(super) const SNAPSHOT_FORMAT: u32 = 2;
@@ -63,6 +67,8 @@ pub struct Recovered {
     pub engine: Engine,
     /// What was seen.
     pub once: Once,
+    /// What decoding remembers.
+    pub memory: Memory,
     /// Version of the estate in the ledger.
     pub estate_version: u32,
     /// Whether the ledger was empty and the seed was used.
@@ -96,9 +102,26 @@ pub fn recover(
     Ok(Recovered {
         engine: replay(ledger)?,
         once,
+        memory: remember(ledger)?,
         estate_version,
         seeded,
     })
+}
+
+/// What decoding remembered. What cannot be read (another version wrote it) is learnt anew from the field.
+fn remember(ledger: &Ledger) -> Result<Memory, RecoverError> {
+    let stored = ledger.reader()?.named_values(DECODE_MEMORY)?;
+    let stored = stored
+        .into_iter()
+        .filter_map(|(name, bytes)| Some((name.strip_prefix(DECODE_MEMORY)?.to_owned(), bytes)));
+    let (memory, unreadable) = Memory::load(stored);
+    if unreadable > 0 {
+        tracing::warn!(
+            unreadable,
+            "some of what devices announced cannot be read; they will be asked again"
+        );
+    }
+    Ok(memory)
 }
 
 /// The first commit: the estate as version 1, and a snapshot of an engine that has heard nothing.

@@ -67,17 +67,19 @@ fn core(folder: &Path) -> Core {
     let mut ledger = Ledger::open(folder, &Options::default()).unwrap();
     let recovered = recover(&mut ledger, &seed(), &clock).unwrap();
     let (catalogue, _) = crate::profiles::load(None).unwrap();
-    let subscription = Subscription {
-        family: Family::Zigbee2mqtt,
-        pattern: "zigbee2mqtt/{device...}".parse().unwrap(),
-    };
+    let subscription = Subscription::new(Family::Zigbee2mqtt, "zigbee2mqtt/{device...}".parse().unwrap());
     let connections = [(Arc::from("main"), vec![subscription])];
     Core::new(
         recovered.engine,
         recovered.estate_version,
         ledger,
         recovered.once,
-        Understanding::new(connections, catalogue, ClockWindow::default()),
+        Understanding::new(
+            connections,
+            catalogue,
+            linli_decode::Memory::default(),
+            ClockWindow::default(),
+        ),
         Planner::new(Vec::new(), Vec::new(), Language::En),
         clock,
         metrics,

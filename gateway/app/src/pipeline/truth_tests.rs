@@ -4,7 +4,7 @@
 use super::Understanding;
 use super::core::Core;
 use super::recover::{recover, replay};
-use super::understand::Seen;
+use super::understood::Seen;
 use crate::clock::{Clock, SharedClock};
 use crate::config::Subscription;
 use crate::field::{Done, Frame, MqttFrame};
@@ -124,13 +124,12 @@ impl Story {
             ),
             (Family::Json, "site/{device}/up"),
         ];
-        let subscriptions = subscriptions.map(|(family, pattern)| Subscription {
-            family,
-            pattern: pattern.parse().unwrap(),
-        });
+        let subscriptions =
+            subscriptions.map(|(family, pattern)| Subscription::new(family, pattern.parse().unwrap()));
         let understanding = Understanding::new(
             [(Arc::from("main"), subscriptions.to_vec())],
             catalogue,
+            recovered.memory,
             ClockWindow::default(),
         );
         let mut core = Core::new(

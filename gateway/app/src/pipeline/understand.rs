@@ -3,17 +3,20 @@
 //! It finds devices and profiles, gives every observation its times, and tells what a message says beside its values:
 //! reachability, a join, the device's own time, the bridge. It neither makes points nor decides what is new.
 
+use super::recover::DECODE_MEMORY;
+use super::understood::{Refused, Said, Seen, Understood};
 use crate::config::Subscription;
 use crate::field::{Fact, ModbusFrame, MqttFrame, Unwanted};
+use crate::profiles::ANNOUNCED;
+use jiff::tz::TimeZone;
 use linli_decode::{
-    Catalogue, ClockWindow, DeviceContext, Event, Family, Frame as Message, LorawanIdentity, Observation,
-    Profile, RejectReason, Rejection, Role, open, plausible,
+    Body, Catalogue, ClockWindow, DeviceContext, Event, Family, Frame as Message, Memory, Observation,
+    Opened, Profile, Role, Wiring, Wrapping, plausible,
 };
 use linli_domain::estate::builtin::GATEWAY;
-use linli_domain::estate::{DeviceIndex, Estate, ProfileFacts, Profiles};
+use linli_domain::estate::{Device, DeviceIndex, Estate, ProfileFacts, Profiles};
 use linli_domain::id::DeviceId;
-use linli_domain::measure::Measure;
-use linli_domain::reading::{Quality, Value};
+use linli_domain::reading::Quality;
 use linli_domain::time::{Now, Timestamp};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -21,100 +24,13 @@ use std::sync::Arc;
 /// Largest payload decoded, in bytes; a larger one is recorded as rejected.
 pub(super) const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
 
-/// One value with its times, not yet bound to a point.
-#[derive(Debug)]
-pub struct Seen {
-    /// What was measured.
-    pub measure: Measure,
-    /// Which of several.
-    pub instance: Option<Arc<str>>,
-    /// What was seen.
-    pub value: Option<Value>,
-    /// How far to trust it.
-    pub quality: Quality,
-    /// When it was seen.
-    pub observed: Timestamp,
-    /// Whether `observed` is a time of its own that identifies the reading together with the point.
-    pub own_time: bool,
-    /// Stored by the device and sent late: kept, never evaluated.
-    pub historical: bool,
-}
-
-/// What a message says about its device beside values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum About {
-    /// It can be reached, or not.
-    Available(bool),
-    /// It joined its network.
-    Joined,
-}
-
-/// What a frame says.
-#[derive(Debug, Default)]
-pub struct Understood {
-    /// The device; `None` when the message says nothing about one.
-    pub device: Option<DeviceIndex>,
-    /// Identity of a LoRaWAN frame, with the bytes it covers.
-    pub identity: Option<(LorawanIdentity, Vec<u8>)>,
-    /// Its values. Reused between frames.
-    pub seen: Vec<Seen>,
-    /// What it says beside them.
-    pub about: Option<About>,
-    /// The time the device's own clock gave to live values; none in a replay.
-    pub clock: Option<Timestamp>,
-    /// The bridge the device speaks through.
-    pub through: Option<Arc<str>>,
-    /// A bridge that says whether it is up.
-    pub bridge: Option<(Arc<str>, bool)>,
-}
-
-impl Understood {
-    /// Forgets everything, keeping the room.
-    pub fn clear(&mut self) {
-        let mut seen = std::mem::take(&mut self.seen);
-        seen.clear();
-        *self = Self {
-            seen,
-            ..Self::default()
-        };
-    }
-}
-
-/// Why a frame was recorded as rejected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// A word out of a closed set, for metrics.
-    pub reason: &'static str,
-    /// What exactly is wrong.
-    pub detail: String,
-}
-
-impl Refused {
-    fn new(reason: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            reason,
-            detail: detail.into(),
-        }
-    }
-    fn decode(reason: RejectReason, detail: impl std::fmt::Display) -> Self {
-        Self {
-            reason: reason.label(),
-            detail: detail.to_string(),
-        }
-    }
-}
-
-impl From<Rejection> for Refused {
-    fn from(rejection: Rejection) -> Self {
-        Self::decode(rejection.reason(), &rejection)
-    }
-}
-
 /// What understanding needs to know about the installation.
 #[derive(Debug)]
 pub struct Understanding {
     subscriptions: FxHashMap<Arc<str>, Vec<Route>>,
     catalogue: Catalogue,
+    /// What decoding remembers between messages; it commits with the batch.
+    memory: Memory,
     devices: Vec<Option<Known>>,
     gateway: Option<DeviceIndex>,
     window: ClockWindow,
@@ -132,12 +48,8 @@ impl Route {
     fn new(connection: &str, subscription: Subscription) -> Self {
         // The fixed part of the topics tells the bridges of one broker apart: `main/zigbee2mqtt`.
         let bridge = matches!(subscription.family, Family::Zigbee2mqtt).then(|| {
-            let topics = subscription
-                .pattern
-                .as_str()
-                .split('{')
-                .next()
-                .unwrap_or_default();
+            let pattern = subscription.pattern.as_str();
+            let topics = pattern.split('{').next().unwrap_or_default();
             format!("{connection}/{}", topics.trim_end_matches('/')).into()
         });
         Self { subscription, bridge }
@@ -147,8 +59,22 @@ impl Route {
 /// A device with its profile and the facts its decoding needs.
 #[derive(Debug)]
 struct Known {
-    profile: Arc<Profile>,
+    /// None for a device that describes itself.
+    profile: Option<Arc<Profile>>,
     context: DeviceContext,
+    /// What its asset makes of it, when its own document does not say.
+    asset_role: Option<Role>,
+}
+
+impl Known {
+    /// The facts for decoding with `profile`: what the asset suggests counts where the profile knows that use.
+    fn context(&self, profile: &Profile) -> DeviceContext {
+        let suggested = || self.asset_role.filter(|role| profile.roles().contains(role));
+        DeviceContext {
+            role: self.context.role.or_else(suggested),
+            ..self.context.clone()
+        }
+    }
 }
 
 impl Understanding {
@@ -156,23 +82,17 @@ impl Understanding {
     pub fn new(
         subscriptions: impl IntoIterator<Item = (Arc<str>, Vec<Subscription>)>,
         catalogue: Catalogue,
+        memory: Memory,
         window: ClockWindow,
     ) -> Self {
-        let routes = |connection: &str, subscriptions: Vec<Subscription>| {
-            let routes = subscriptions.into_iter();
-            routes
-                .map(|subscription| Route::new(connection, subscription))
-                .collect()
+        let routes = |(connection, all): (Arc<str>, Vec<Subscription>)| {
+            let routes = all.into_iter().map(|one| Route::new(&connection, one)).collect();
+            (connection, routes)
         };
         Self {
-            subscriptions: subscriptions
-                .into_iter()
-                .map(|(connection, all)| {
-                    let routes = routes(&connection, all);
-                    (connection, routes)
-                })
-                .collect(),
+            subscriptions: subscriptions.into_iter().map(routes).collect(),
             catalogue,
+            memory,
             devices: Vec::new(),
             gateway: None,
             window,
@@ -185,30 +105,43 @@ impl Understanding {
         self.gateway = DeviceId::new(GATEWAY)
             .ok()
             .and_then(|id| estate.device_by_id(&id));
+        let zone = TimeZone::get(&estate.doc().timezone).ok();
         self.devices = estate
             .devices()
             .iter()
-            .map(|device| {
-                let profile = self.catalogue.get(&device.profile)?;
-                let bin = device
-                    .asset
-                    .and_then(|asset| estate.asset(asset))
-                    .and_then(|asset| asset.bin);
-                let bin = bin.map(|b| linli_decode::BinGeometry {
+            .map(|device| self.known(device, estate, zone.as_ref()))
+            .collect();
+    }
+
+    fn known(&self, device: &Device, estate: &Estate, zone: Option<&TimeZone>) -> Option<Known> {
+        let profile = self.catalogue.get(&device.profile);
+        if profile.is_none() && device.profile.as_str() != ANNOUNCED {
+            return None;
+        }
+        let asset = device.asset.and_then(|asset| estate.asset(asset));
+        let bin = asset.and_then(|asset| asset.bin);
+        let wiring = device.bindings.iter().filter(|b| b.invert || b.becomes.is_some());
+        Some(Known {
+            profile,
+            asset_role: asset.and_then(|asset| Role::on(asset.kind)),
+            context: DeviceContext {
+                role: device.role.as_deref().and_then(Role::from_name),
+                bin: bin.map(|b| linli_decode::BinGeometry {
                     empty_distance_mm: b.empty_distance_mm,
                     full_distance_mm: b.full_distance_mm,
-                });
-                let role = device.role.as_deref().and_then(Role::from_name);
-                Some(Known {
-                    profile,
-                    context: DeviceContext {
-                        role,
-                        bin,
-                        caution: None,
-                    },
-                })
-            })
-            .collect();
+                }),
+                zone: zone.cloned(),
+                wiring: wiring
+                    .map(|b| Wiring {
+                        measure: b.measure,
+                        instance: b.instance.clone(),
+                        becomes: b.becomes,
+                        invert: b.invert,
+                    })
+                    .collect(),
+                ..DeviceContext::default()
+            },
+        })
     }
 
     /// What the catalogue says about device types that the engine needs to know.
@@ -221,6 +154,22 @@ impl Understanding {
             (facts != ProfileFacts::default()).then(|| (profile.id().clone(), facts))
         };
         self.catalogue.iter().filter_map(facts).collect()
+    }
+
+    /// What decoding's memory must store with the batch: names and bytes, or none for what is forgotten.
+    pub(super) fn memory_changes(&self) -> Vec<(String, Option<Vec<u8>>)> {
+        let named = |(name, bytes)| (format!("{DECODE_MEMORY}{name}"), bytes);
+        self.memory.changes().into_iter().map(named).collect()
+    }
+
+    /// The batch is durable.
+    pub(super) fn commit(&mut self) {
+        self.memory.commit();
+    }
+
+    /// The batch failed: what its messages announced was never heard.
+    pub(super) fn rollback(&mut self) {
+        self.memory.rollback();
     }
 
     /// What an MQTT message says.
@@ -246,11 +195,9 @@ impl Understanding {
                 format!("{} bytes, at most {MAX_PAYLOAD_BYTES}", frame.payload.len()),
             ));
         }
-        let Route { subscription, bridge } = self
-            .subscriptions
-            .get(&frame.connection)
-            .and_then(|all| all.get(frame.subscription))
-            .ok_or_else(|| {
+        let route = self.subscriptions.get(&frame.connection);
+        let Route { subscription, bridge } =
+            route.and_then(|all| all.get(frame.subscription)).ok_or_else(|| {
                 Refused::new(
                     "no_subscription",
                     "the topic belongs to no configured subscription",
@@ -262,23 +209,66 @@ impl Understanding {
             retained: frame.retained,
             received: frame.received.wall,
         };
-        let opened = open(subscription.family, &subscription.pattern, &message)?;
-        let about = match opened.event {
-            Event::Uplink | Event::Status => None,
-            Event::Availability(online) => Some(About::Available(online)),
-            Event::Join => Some(About::Joined),
-            Event::BridgeAvailability(up) => {
-                out.bridge = bridge.clone().map(|bridge| (bridge, up));
+        let wrapping = Wrapping {
+            family: subscription.family,
+            pattern: &subscription.pattern,
+        };
+        // Only a device speaks here by its own clock; the time of a LoRaWAN envelope is its network server's.
+        let by_device = !subscription.family.is_lorawan();
+        let bridge = bridge.clone();
+        let mut opened = self.memory.open(&frame.connection, &wrapping, &message)?;
+        out.requests.append(&mut opened.requests);
+        out.faults.extend(opened.fault.take().map(Refused::from));
+        let others = std::mem::take(&mut opened.others);
+        if let (Some(identity), Body::Bytes { bytes, .. }) = (opened.identity, &opened.body) {
+            out.identity = Some((identity, bytes.to_vec()));
+        }
+        if let Event::BridgeAvailability(up) = opened.event {
+            out.bridge = bridge.map(|bridge| (bridge, up));
+            return Ok(());
+        }
+        out.said.through = bridge.filter(|_| !frame.retained);
+        self.said(frame, opened, by_device, estate, &mut out.said)?;
+        for other in others {
+            let mut said = Said::default();
+            match self.said(frame, other, by_device, estate, &mut said) {
+                Ok(()) => out.others.push(said),
+                Err(refused) => out.faults.push(refused),
+            }
+        }
+        Ok(())
+    }
+
+    /// What an opened message says about its device, if it is about one.
+    fn said(
+        &mut self,
+        frame: &MqttFrame,
+        opened: Opened<'_>,
+        by_device: bool,
+        estate: &Estate,
+        out: &mut Said,
+    ) -> Result<(), Refused> {
+        let found = estate.device_by_mqtt(&frame.connection, &opened.address);
+        match opened.event {
+            Event::Uplink | Event::Status => {}
+            // A bridge tells of all its devices; those that are not in the estate will speak for themselves.
+            Event::Availability(online) => {
+                out.available = Some(online);
+                out.device = found;
                 return Ok(());
             }
-            Event::Inventory | Event::Ignored => return Ok(()),
-        };
-        let found = estate.device_by_mqtt(&frame.connection, &opened.address);
-        if about.is_some() {
-            // A bridge tells of all its devices; those that are not in the estate will speak for themselves.
-            out.about = about.filter(|_| found.is_some());
-            out.device = found;
-            return Ok(());
+            Event::Join => {
+                out.joined = true;
+                out.device = found;
+                return Ok(());
+            }
+            Event::BridgeAvailability(_) | Event::Inventory | Event::Ignored => return Ok(()),
+        }
+        if opened.simulated {
+            return Err(Refused::new(
+                "simulated",
+                "made up by a console; it is no reading",
+            ));
         }
         let device = found.ok_or_else(|| {
             Refused::new(
@@ -289,46 +279,49 @@ impl Understanding {
                 ),
             )
         })?;
-        out.through = bridge.clone().filter(|_| !frame.retained);
-        let known = self
-            .devices
-            .get(device.as_usize())
-            .and_then(Option::as_ref)
-            .ok_or_else(|| {
-                Refused::new(
-                    "no_profile",
-                    "the device's profile is not in the catalogue; see `linli check`",
-                )
-            })?;
-        out.device = Some(device);
-        if let (Some(identity), linli_decode::Body::Bytes { bytes, .. }) = (opened.identity, &opened.body) {
-            out.identity = Some((identity, bytes.to_vec()));
-        }
+        let known = self.devices.get(device.as_usize()).and_then(Option::as_ref);
+        let known = known.ok_or_else(|| {
+            Refused::new(
+                "no_profile",
+                "the device's profile is not in the catalogue; see `linli check`",
+            )
+        })?;
+        out.available = opened.online;
         self.scratch.clear();
-        let context = DeviceContext {
-            caution: opened.caution,
-            ..known.context
-        };
-        let own_time = if matches!(opened.body, linli_decode::Body::None) {
+        let own_time = if opened.body == Body::None {
             None
         } else {
-            let decoded = known
-                .profile
+            let announced = self.memory.profile_of(&frame.connection, &opened.address);
+            let profile = known.profile.as_ref().or(announced).ok_or_else(|| {
+                Refused::new(
+                    "no_profile",
+                    format!(
+                        "{} has not announced what it measures, or nothing we know",
+                        opened.address
+                    ),
+                )
+            })?;
+            let context = DeviceContext {
+                caution: opened.caution,
+                received: frame.received.wall,
+                ..known.context(profile)
+            };
+            let decoded = profile
                 .decode(&opened.body, &context, &mut self.scratch)
                 .map_err(|e| Refused::decode(e.reason(), &e))?;
             for diagnostic in &decoded.diagnostics {
                 tracing::debug!(topic = %frame.topic, %diagnostic, "decoded with a remark");
             }
+            out.available = decoded.availability.or(out.available);
             decoded.own_time
         };
+        out.device = Some(device);
+        out.clock = opened.observed.filter(|_| by_device);
         self.scratch.extend(opened.envelope_readings);
         // A network server's time of a LoRaWAN frame identifies nothing more: the frame itself is already known once.
         let network = opened.observed.map(|time| (time, opened.identity.is_none()));
-        self.give_times(
-            own_time.map(|time| (time, true)).or(network),
-            &frame.received,
-            out,
-        );
+        let common = own_time.map(|time| (time, true)).or(network);
+        self.give_times(common, &frame.received, out);
         Ok(())
     }
 
@@ -345,26 +338,27 @@ impl Understanding {
                 format!("{} is not in the estate any more", frame.device),
             )
         })?;
-        let (map, context) = self
-            .devices
-            .get(device.as_usize())
-            .and_then(Option::as_ref)
-            .and_then(|known| known.profile.modbus().map(|map| (map, known.context)))
+        let known = self.devices.get(device.as_usize()).and_then(Option::as_ref);
+        let (map, context) = known
+            .and_then(|known| {
+                let profile = known.profile.as_deref()?;
+                Some((profile.modbus()?, known.context(profile)))
+            })
             .ok_or_else(|| Refused::new("no_profile", "the device's profile has no register map"))?;
-        out.device = Some(device);
+        out.said.device = Some(device);
         self.scratch.clear();
         match &frame.answer {
             Ok(answer) => map.decode(frame.request, &answer.data(), &context, &mut self.scratch),
             Err(reason) => map.missing(frame.request, *reason, &context, &mut self.scratch),
         }
-        self.give_times(None, &frame.received, out);
+        self.give_times(None, &frame.received, &mut out.said);
         Ok(())
     }
 
     /// A fact is a reading of the built-in `gateway` device.
     pub fn fact(&self, fact: &Fact, out: &mut Understood) {
-        out.device = self.gateway;
-        out.seen.push(Seen {
+        out.said.device = self.gateway;
+        out.said.seen.push(Seen {
             measure: fact.measure,
             instance: Some(Arc::clone(&fact.instance)),
             value: Some(fact.value.clone()),
@@ -376,7 +370,7 @@ impl Understanding {
     }
 
     /// `common` is the time of the whole message, and whether it identifies the readings.
-    fn give_times(&mut self, common: Option<(Timestamp, bool)>, received: &Now, out: &mut Understood) {
+    fn give_times(&mut self, common: Option<(Timestamp, bool)>, received: &Now, out: &mut Said) {
         for observation in self.scratch.drain(..) {
             if !observation.historical {
                 out.clock = out.clock.max(observation.observed);

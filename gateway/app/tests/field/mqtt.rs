@@ -31,10 +31,7 @@ pub(crate) fn connection(port: u16) -> MqttConnection {
 }
 
 pub(crate) fn subscriptions() -> Vec<Subscription> {
-    let one = |pattern: &str| Subscription {
-        family: Family::Json,
-        pattern: pattern.parse().unwrap(),
-    };
+    let one = |pattern: &str| Subscription::new(Family::Json, pattern.parse().unwrap());
     vec![one("site/bin/{device}/up"), one("other/{device}")]
 }
 
@@ -53,7 +50,8 @@ impl Running {
             pipeline.clock.clone(),
             pipeline.metrics.clone(),
         );
-        let run = linli::field::mqtt::run(connection, 0, door, tickets, clock, metrics, stop.clone());
+        let asks = tokio::sync::mpsc::channel(1).1;
+        let run = linli::field::mqtt::run(connection, 0, door, tickets, asks, clock, metrics, stop.clone());
         Self {
             stop,
             task: tokio::spawn(run),
@@ -309,10 +307,7 @@ async fn many_filters_are_all_subscribed_and_a_retained_message_is_marked() {
     .await;
     let many = MqttConnection {
         subscriptions: (0..120)
-            .map(|n| Subscription {
-                family: Family::Json,
-                pattern: format!("many/{n}/{{device}}").parse().unwrap(),
-            })
+            .map(|n| Subscription::new(Family::Json, format!("many/{n}/{{device}}").parse().unwrap()))
             .collect(),
         ..connection(broker.port)
     };

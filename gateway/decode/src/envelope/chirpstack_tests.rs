@@ -114,8 +114,26 @@ fn a_battery_that_cannot_be_measured_is_not_empty() {
 
 #[test]
 fn log_lines_and_acknowledgements_are_ignored_unread() {
-    for kind in ["log", "ack", "txack", "location", "integration", "whatever"] {
+    for kind in ["log", "ack", "txack", "integration", "whatever"] {
         let topic = format!("application/a/device/de20fdcb2f925c2c/event/{kind}");
         assert_eq!(event(&topic, "not even json").unwrap().event, Event::Ignored);
     }
+}
+
+#[test]
+fn a_location_is_read() {
+    let payload = r#"{"deviceInfo":{"devEui":"de20fdcb2f925c2c"},"location":{"latitude":31.23,"longitude":121.47,"altitude":4}}"#;
+    let opened = event("application/a/device/de20fdcb2f925c2c/event/location", payload).unwrap();
+    let said: Vec<_> = opened
+        .envelope_readings
+        .iter()
+        .map(|o| (o.measure.name(), o.value.clone()))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("location.lat", Some(Value::Number(31.23))),
+            ("location.lon", Some(Value::Number(121.47)))
+        ]
+    );
 }

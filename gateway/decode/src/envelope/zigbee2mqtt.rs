@@ -16,7 +16,7 @@ pub(super) fn open<'a>(name: &'a str, frame: &Frame<'a>) -> Result<Opened<'a>, R
         return Ok(match topic {
             "state" => opened("bridge", Event::BridgeAvailability(is_online(frame.payload)?)),
             "devices" => Opened {
-                body: Body::Json(frame.payload),
+                body: Body::message(frame.payload),
                 ..opened("bridge", Event::Inventory)
             },
             _ => opened("bridge", Event::Ignored),
@@ -29,7 +29,7 @@ pub(super) fn open<'a>(name: &'a str, frame: &Frame<'a>) -> Result<Opened<'a>, R
         return Ok(opened(device, Event::Availability(is_online(frame.payload)?)));
     }
     Ok(Opened {
-        body: Body::Json(frame.payload),
+        body: Body::message(frame.payload),
         ..opened(name, Event::Uplink)
     })
 }
@@ -97,7 +97,7 @@ mod tests {
             (&*opened.address, opened.event),
             ("floor2/flat45/kitchen", Event::Uplink)
         );
-        assert_eq!(opened.body, Body::Json(b"{}"));
+        assert_eq!(opened.body, Body::message(b"{}"));
     }
 
     #[test]

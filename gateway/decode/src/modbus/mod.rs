@@ -130,6 +130,11 @@ impl RegisterMap {
         collector.finish();
     }
 
+    /// Every value it may give.
+    pub(crate) fn emits(&self) -> impl Iterator<Item = &Emit> {
+        self.points.iter().map(|point| &point.emit)
+    }
+
     fn points_of(&self, request: usize) -> impl Iterator<Item = &Point> {
         let first = self.points.partition_point(|p| p.request < request);
         self.points[first..]

@@ -3,7 +3,8 @@
 use super::plan::{Register, plan};
 use super::words::{Form, Kind, Order};
 use super::{MAX_WORDS, Point, RegisterMap};
-use crate::profile::bytes_number::read_extract;
+use crate::profile::bytes::layout::Extract;
+use crate::profile::bytes::read_number::read_extract;
 use crate::profile::document::{Node, Problems, Table};
 use crate::profile::field::{Kind as FieldKind, read_emit};
 use crate::profile::roles::Roles;
@@ -101,7 +102,7 @@ fn read_register(
     let words = Form {
         kind,
         order,
-        extract: crate::profile::layout::Extract::ALL,
+        extract: Extract::ALL,
     }
     .words();
     let is_unsigned = matches!(kind, Kind::Unsigned(_)) && !is_bits;

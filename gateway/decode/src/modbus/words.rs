@@ -1,8 +1,8 @@
 //! From registers to raw numbers: widths, signs and the order in which words and bytes arrive.
 
 use crate::profile::bytes::float;
+use crate::profile::bytes::layout::Extract;
 use crate::profile::convert::Raw;
-use crate::profile::layout::Extract;
 use crate::walk::Scalar;
 
 /// Order of arrival of the bytes of a value whose bytes from most to least significant are A B C D.

@@ -2,6 +2,7 @@
 //!
 //! Total: every raw value has an outcome, and no outcome is a made-up number.
 
+use super::unit::{self, Conversion};
 use crate::context::{DeviceContext, Role};
 use crate::walk::Scalar;
 use linli_domain::measure::{Measure, Unit};
@@ -40,20 +41,36 @@ pub(crate) enum Code {
     Text(Box<str>),
 }
 
+/// Which one of several of the same kind.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Instance {
+    None,
+    Fixed(Arc<str>),
+    /// A level of the topic, by its place among the named ones.
+    Level(usize),
+}
+
 /// One value of a profile: where it goes and how it is converted.
 #[derive(Debug, Clone)]
 pub(crate) struct Emit {
     pub(crate) target: Target,
     pub(crate) unit: Unit,
-    pub(crate) instance: Option<Arc<str>>,
+    pub(crate) instance: Instance,
     /// Codes that mean "no value".
     pub(crate) missing: Vec<Code>,
     /// Meanings of codes; when there are any, other codes have none.
     pub(crate) meanings: Vec<(Code, Value)>,
+    /// Into the unit the device speaks: its number times the first plus the second.
+    pub(crate) own: (f64, f64),
+    /// The same and on into the unit of the measure.
     pub(crate) scale: Scale,
     pub(crate) offset: f64,
     /// Outside of it a number is uncertain.
     pub(crate) range: Option<(f64, f64)>,
+    /// A number from here on is the state `true`.
+    pub(crate) at_least: Option<f64>,
+    /// The state is the other way round.
+    pub(crate) invert: bool,
 }
 
 /// A factor, kept as a divisor where it is one, so that 257 × 0.1 gives 25.7 and not its neighbour.
@@ -75,7 +92,7 @@ impl Scale {
             Self::Times(factor)
         }
     }
-    fn apply(self, raw: f64) -> f64 {
+    pub(crate) fn apply(self, raw: f64) -> f64 {
         match self {
             Self::None => raw,
             Self::Times(factor) => raw * factor,
@@ -102,8 +119,24 @@ pub(super) enum Outcome {
 }
 
 impl Emit {
-    /// Missing codes first, then meanings, then what the unit expects.
+    /// The same value in a message that names its unit itself; `None` when no way leads from that unit.
+    pub(super) fn spoken_in(&self, unit: &str) -> Option<Self> {
+        let Conversion { factor, offset } = unit::conversion(unit, self.unit.symbol())?;
+        let mut emit = self.clone();
+        emit.scale = Scale::new(self.own.0 * factor);
+        emit.offset = self.own.1 * factor + offset;
+        Some(emit)
+    }
+
+    /// Missing codes first, then meanings, then what the unit expects; an inverted state last.
     pub(super) fn outcome(&self, raw: Raw<'_>) -> Outcome {
+        match self.upright(raw) {
+            Outcome::Value(Value::State(state)) => Outcome::Value(Value::State(state != self.invert)),
+            other => other,
+        }
+    }
+
+    fn upright(&self, raw: Raw<'_>) -> Outcome {
         if raw == Raw::Scalar(Scalar::Null) || self.missing.iter().any(|code| matches(code, raw)) {
             return Outcome::Missing;
         }
@@ -111,9 +144,13 @@ impl Emit {
             let meaning = self.meanings.iter().find(|(code, _)| matches(code, raw));
             return meaning.map_or(Outcome::Unmapped, |(_, value)| Outcome::Value(value.clone()));
         }
-        match self.unit {
-            Unit::BOOL => state(raw),
-            Unit::TEXT => match raw {
+        match (self.unit, self.at_least) {
+            (Unit::BOOL, Some(least)) => match self.number(raw) {
+                Outcome::Value(Value::Number(number)) => Outcome::Value(Value::State(number >= least)),
+                other => other,
+            },
+            (Unit::BOOL, None) => state(raw),
+            (Unit::TEXT, _) => match raw {
                 Raw::Scalar(Scalar::Text(text)) => Outcome::Value(text_value(text)),
                 _ => Outcome::WrongType,
             },
@@ -126,11 +163,21 @@ impl Emit {
             Raw::Int { value, .. } | Raw::Scalar(Scalar::Int(value)) => Some(value as f64),
             Raw::Scalar(Scalar::Float(value)) if !value.is_finite() => return Outcome::Missing,
             Raw::Scalar(Scalar::Float(value)) => Some(value),
-            Raw::Scalar(Scalar::Text(text)) => text.trim().parse().ok().filter(|n: &f64| n.is_finite()),
+            Raw::Scalar(Scalar::Text(text)) => match text.trim().parse::<f64>() {
+                // Rust reads "inf" and "infinity" too; no device means a number with them.
+                Ok(number) if number.is_nan() => return Outcome::Missing,
+                Ok(number) if number.is_finite() => Some(number),
+                _ => None,
+            },
             Raw::Scalar(_) => None,
         };
         let value = number.and_then(|n| Value::number(self.scale.apply(n) + self.offset));
         value.map_or(Outcome::WrongType, Outcome::Value)
+    }
+
+    /// Whether its values are numbers.
+    pub(super) fn is_number(&self) -> bool {
+        self.unit != Unit::BOOL && self.unit != Unit::TEXT
     }
 
     /// The measure in the device's role; the error names what has none in which role.
@@ -175,7 +222,8 @@ fn state(raw: Raw<'_>) -> Outcome {
     Outcome::Value(Value::State(state))
 }
 
-fn matches(code: &Code, raw: Raw<'_>) -> bool {
+/// Whether a raw value is this code.
+pub(super) fn matches(code: &Code, raw: Raw<'_>) -> bool {
     match (code, raw) {
         (Code::Int(code), Raw::Int { value, pattern }) => *code == value || *code == pattern,
         (Code::Int(code), Raw::Scalar(Scalar::Int(value))) => *code == value,

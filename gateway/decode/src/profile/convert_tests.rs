@@ -8,18 +8,22 @@ fn emit(measure: &str) -> Emit {
     Emit {
         target: Target::Measure(measure),
         unit: measure.unit(),
-        instance: None,
+        instance: Instance::None,
         missing: Vec::new(),
         meanings: Vec::new(),
         scale: Scale::None,
         offset: 0.0,
         range: None,
+        at_least: None,
+        invert: false,
+        own: (1.0, 0.0),
     }
 }
 
 fn convert(emit: &Emit, raw: Raw<'_>) -> (Option<Value>, Quality) {
     let mut out = Vec::new();
-    let mut collector = Collector::new(&DeviceContext::default(), &mut out);
+    let context = DeviceContext::default();
+    let mut collector = Collector::new(&context, &mut out);
     collector.emit(emit, raw, "test");
     collector.finish();
     (out[0].value.clone(), out[0].quality)

@@ -1,12 +1,14 @@
 //! The part of a value's description that bytes, JSON members and registers share: where it goes, how it converts.
 
-use super::convert::{Code, Emit, Scale, Target};
+use super::convert::{Code, Emit, Instance, Scale, Target};
 use super::document::{Node, Problems, Table};
 use super::roles::{Roles, read_measure, read_role_target};
 use super::unit;
-use linli_domain::measure::Unit;
+use linli_domain::measure::{Unit, nearest};
 use linli_domain::reading::Value;
-use std::sync::Arc;
+
+/// Longest instance in bytes.
+pub(crate) const MAX_INSTANCE: usize = 32;
 
 /// What a raw value can be, for the checks at load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub(crate) fn read_emit(
     };
     let instance = table
         .take("instance")
-        .and_then(|node| read_instance(node, problems));
+        .and_then(|node| read_instance(node, roles, problems));
     let missing = read_missing(table, kind, problems);
     let meanings = read_meanings(table, unit, kind, problems);
     let is_number = unit != Unit::BOOL && unit != Unit::TEXT;
@@ -48,42 +50,68 @@ pub(crate) fn read_emit(
         let hint = "add enum = { 1 = \"…\" } or read it with `version`";
         problems.refuse::<()>(node.span(), "a text cannot come from a number", hint);
     }
-    if unit == Unit::BOOL && kind == Kind::Float {
-        problems.refuse::<()>(
-            node.span(),
-            "a state cannot come from a float",
-            "use an integer type",
-        );
+    let at_least = table.take("at_least");
+    if let Some(node) = at_least.filter(|_| unit != Unit::BOOL || !meanings.is_empty()) {
+        let message = "`at_least` makes a state of a number";
+        problems.refuse::<()>(node.span(), message, "use it for a state, and not beside `enum`");
     }
+    let at_least = at_least.and_then(|node| problems.number(node));
+    if unit == Unit::BOOL && kind == Kind::Float && at_least.is_none() {
+        let hint = "use an integer type, or at_least = …";
+        problems.refuse::<()>(node.span(), "a state cannot come from a float", hint);
+    }
+    let invert = table.take("invert");
+    if let Some(node) = invert.filter(|_| unit != Unit::BOOL) {
+        problems.refuse::<()>(node.span(), "only a state can be the other way round", "");
+    }
+    let invert = invert.and_then(|node| problems.boolean(node));
     let spoken = table.take("unit").map(|node| unit::read(node, unit, problems));
     let spoken = spoken.flatten().unwrap_or(unit::SAME);
     let scale = table.take("scale").and_then(|node| read_scale(node, problems));
     let offset = table.take("offset").and_then(|node| problems.number(node));
     let range = table.take("range").and_then(|node| read_range(node, problems));
+    let own = (scale.unwrap_or(1.0), offset.unwrap_or(0.0));
     (problems.count() == before).then(|| Emit {
         target,
         unit,
-        instance,
+        instance: instance.unwrap_or(Instance::None),
         missing,
         meanings,
-        scale: Scale::new(scale.unwrap_or(1.0) * spoken.factor),
-        offset: offset.unwrap_or(0.0) * spoken.factor + spoken.offset,
+        own,
+        scale: Scale::new(own.0 * spoken.factor),
+        offset: own.1 * spoken.factor + spoken.offset,
         range,
+        at_least,
+        invert: invert.unwrap_or(false),
     })
 }
 
-/// An instance becomes part of a point's id and follows its rules.
-fn read_instance(node: Node<'_>, problems: &mut Problems<'_>) -> Option<Arc<str>> {
+/// An instance becomes part of a point's id and follows its rules; `{level}` takes a named level of the topic.
+fn read_instance(node: Node<'_>, roles: &Roles, problems: &mut Problems<'_>) -> Option<Instance> {
     let text = problems.text(node)?;
-    let fine = (1..=32).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    if fine {
-        return Some(text.into());
+    if let Some(level) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+        let found = roles.levels.iter().position(|known| **known == *level);
+        return found.map(Instance::Level).or_else(|| {
+            let hint = match nearest(level, roles.levels.iter().map(|known| &**known)) {
+                Some(near) => format!("did you mean \"{{{near}}}\"?"),
+                None => "name a level in `topic`, for example topic = \"input/{input}\"".to_owned(),
+            };
+            problems.refuse(node.span(), format!("the topic has no level {text}"), hint)
+        });
+    }
+    if is_instance(text) {
+        return Some(Instance::Fixed(text.into()));
     }
     let hint = "use 1 to 32 of a-z, A-Z, 0-9, '-', '_' and '.'";
     problems.refuse(node.span(), format!("{text:?} cannot name an instance"), hint)
+}
+
+/// Whether a text may name an instance.
+pub(crate) fn is_instance(text: &str) -> bool {
+    (1..=MAX_INSTANCE).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
 
 fn read_missing(table: &mut Table<'_>, kind: Kind, problems: &mut Problems<'_>) -> Vec<Code> {
@@ -140,14 +168,18 @@ fn read_meanings(
                 "write each once",
             );
         }
-        let value = match unit {
-            Unit::BOOL => problems.boolean(node).map(Value::State),
-            Unit::TEXT => problems.text(node).map(|text| Value::Text(text.into())),
-            _ => problems.number(node).map(Value::Number),
-        };
-        meanings.extend(code.zip(value));
+        meanings.extend(code.zip(read_value(node, unit, problems)));
     }
     meanings
+}
+
+/// A value as the unit wants it.
+pub(crate) fn read_value(node: Node<'_>, unit: Unit, problems: &mut Problems<'_>) -> Option<Value> {
+    match unit {
+        Unit::BOOL => problems.boolean(node).map(Value::State),
+        Unit::TEXT => problems.text(node).map(|text| Value::Text(text.into())),
+        _ => problems.number(node).map(Value::Number),
+    }
 }
 
 /// A code written as a key: decimal, or hexadecimal with `0x`.
@@ -158,7 +190,7 @@ pub(crate) fn read_code(key: &str) -> Option<i128> {
     }
 }
 
-fn read_scale(node: Node<'_>, problems: &mut Problems<'_>) -> Option<f64> {
+pub(crate) fn read_scale(node: Node<'_>, problems: &mut Problems<'_>) -> Option<f64> {
     match problems.number(node)? {
         0.0 => problems.refuse(
             node.span(),

@@ -1,74 +1,56 @@
 //! The JSON layout of a profile: which members become which observations. One walk over the text, no tree.
+//!
+//! A layout without conditions and sums hands members on as they pass. One that has some keeps the wanted members
+//! until the walk is over, because what decides may stand behind what it decides on.
 
 use super::collect::Collector;
+use super::condition::{Condition, Kept};
 use super::convert::{Emit, Raw};
 use super::document::{Node, Problems, Table};
 use super::field::{Kind, read_emit};
 use super::roles::Roles;
+use super::time::TimeForm;
+use super::trace::Place;
 use crate::envelope::MAX_FRAME_BYTES;
 use crate::observation::Diagnostic;
 use crate::refusal::DecodeError;
 use crate::walk::{Pointers, Scalar, Sink};
 use linli_domain::reading::Reason;
-use linli_domain::time::Timestamp;
 
 /// Most members a profile may read; each required one has a bit in a word.
 const MAX_MEMBERS: usize = 64;
+/// Most sums, and most terms of one.
+const MAX_SUMS: usize = 8;
 
 /// The slot of the device's own time.
 const TIME_SLOT: u16 = u16::MAX;
 
 /// The wanted members.
 #[derive(Debug, Clone)]
-pub(super) struct JsonLayout {
+pub(crate) struct JsonLayout {
     pointers: Pointers,
     members: Vec<Member>,
+    sums: Vec<Sum>,
+    /// Without it the message says nothing.
+    only: Option<Condition>,
     time: Option<(Box<str>, TimeForm)>,
     /// One bit for each required member.
     required: u64,
+    /// Members that are kept until the end of the walk; none when nothing has to wait.
+    kept: u16,
 }
 
 #[derive(Debug, Clone)]
 struct Member {
     pointer: Box<str>,
     emit: Emit,
+    when: Option<Condition>,
 }
 
-/// How a device writes its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TimeForm {
-    UnixS,
-    UnixMs,
-    Rfc3339,
-    Rfc3339OrUnixMs,
-}
-
-const TIME_FORMS: [(&str, TimeForm); 4] = [
-    ("unix_s", TimeForm::UnixS),
-    ("unix_ms", TimeForm::UnixMs),
-    ("rfc3339", TimeForm::Rfc3339),
-    ("rfc3339_or_unix_ms", TimeForm::Rfc3339OrUnixMs),
-];
-
-impl TimeForm {
-    fn read(self, value: Scalar<'_>) -> Option<Timestamp> {
-        let millis_per_unit = if self == Self::UnixS { 1000.0 } else { 1.0 };
-        let from_number = |number: f64| {
-            let millis = (number * millis_per_unit).floor();
-            // Years 0 to 9999; anything else is no time of a sensor.
-            (-6.3e13..=2.6e14)
-                .contains(&millis)
-                .then(|| Timestamp::from_millis(millis as i64))
-        };
-        match (self, value) {
-            (Self::Rfc3339 | Self::Rfc3339OrUnixMs, Scalar::Text(text)) => Timestamp::parse_rfc3339(text),
-            (Self::Rfc3339, _) => None,
-            (_, Scalar::Int(number)) => from_number(number as f64),
-            (_, Scalar::Float(number)) => from_number(number),
-            (_, Scalar::Text(text)) => from_number(text.parse().ok()?),
-            _ => None,
-        }
-    }
+#[derive(Debug, Clone)]
+struct Sum {
+    slots: Vec<u16>,
+    emit: Emit,
 }
 
 impl JsonLayout {
@@ -78,45 +60,61 @@ impl JsonLayout {
         let mut layout = Self {
             pointers: Pointers::default(),
             members: Vec::new(),
+            sums: Vec::new(),
+            only: None,
             time: None,
             required: 0,
+            kept: 0,
         };
         if let Some(node) = table.take("time") {
             layout.read_time(node, problems);
         }
+        let only = table.take("when");
+        let sums = table.take("sums");
         let hint = "for example values = [ { at = \"/temp\", measure = \"temperature\" } ]";
-        let values = table.need("values", hint, problems);
+        let values = match &sums {
+            Some(_) => table.take("values"),
+            None => table.need("values", hint, problems),
+        };
         table.finish(problems);
-        let values = problems.array(values?)?;
-        if values.is_empty() || values.len() > MAX_MEMBERS {
+        let values = match values {
+            Some(node) => problems.array(node)?,
+            None if sums.is_some() => &[],
+            None => return None,
+        };
+        if values.len() > MAX_MEMBERS || (values.is_empty() && sums.is_none()) {
             return problems.refuse(
                 node.span(),
                 format!("`values` holds 1 to {MAX_MEMBERS} members"),
                 hint,
             );
         }
+        // Members have the first slots, so that a member's slot is its place.
+        let mut next = u16::try_from(values.len()).ok()?;
         for (slot, node) in (0..).zip(values) {
-            layout.read_member(slot, node, roles, problems);
+            layout.read_member(slot, node, &mut next, roles, problems);
         }
+        if let Some(node) = only {
+            layout.only = Condition::read(node, problems, &mut |pointer| {
+                layout.pointers.insert_next(pointer, &mut next)
+            });
+        }
+        if let Some(node) = sums {
+            layout.read_sums(node, &mut next, roles, problems);
+        }
+        let waits = layout.only.is_some()
+            || !layout.sums.is_empty()
+            || layout.members.iter().any(|member| member.when.is_some());
+        layout.kept = if waits { next } else { 0 };
         Some(layout)
     }
 
     fn read_time(&mut self, node: Node<'_>, problems: &mut Problems<'_>) -> Option<()> {
         let mut table = problems.table(node)?;
         let pointer = self.read_pointer(TIME_SLOT, &mut table, problems);
-        let forms = TIME_FORMS.map(|(name, _)| name).join(", ");
-        let format = table.need("format", &format!("one of {forms}"), problems);
+        let format = table.need("format", "for example format = \"unix_s\"", problems);
         table.finish(problems);
-        let format = format?;
-        let name = problems.text(format)?;
-        match TIME_FORMS.iter().find(|(known, _)| *known == name) {
-            Some((_, form)) => self.time = Some((pointer?, *form)),
-            None => problems.refuse(
-                format.span(),
-                format!("unknown time format {name:?}"),
-                format!("use one of {forms}"),
-            )?,
-        }
+        self.time = Some((pointer?, TimeForm::read_name(format?, problems)?));
         Some(())
     }
 
@@ -142,11 +140,17 @@ impl JsonLayout {
         &mut self,
         slot: u16,
         node: Node<'_>,
+        next: &mut u16,
         roles: &Roles,
         problems: &mut Problems<'_>,
     ) -> Option<()> {
         let mut table = problems.table(node)?;
         let pointer = self.read_pointer(slot, &mut table, problems);
+        let when = table.take("when").and_then(|node| {
+            Condition::read(node, problems, &mut |pointer| {
+                self.pointers.insert_next(pointer, next)
+            })
+        });
         if table
             .take("required")
             .and_then(|node| problems.boolean(node))
@@ -164,12 +168,56 @@ impl JsonLayout {
         self.members.push(Member {
             pointer: pointer?,
             emit,
+            when,
         });
         Some(())
     }
 
+    /// `sums = [{ of = ["/whole", "/fraction"], measure = "…" }]`.
+    fn read_sums(
+        &mut self,
+        node: Node<'_>,
+        next: &mut u16,
+        roles: &Roles,
+        problems: &mut Problems<'_>,
+    ) -> Option<()> {
+        let nodes = problems.array(node)?;
+        if nodes.is_empty() || nodes.len() > MAX_SUMS {
+            return problems.refuse(node.span(), format!("`sums` holds 1 to {MAX_SUMS} sums"), "");
+        }
+        for node in nodes {
+            let mut table = problems.table(node)?;
+            let of = table.need("of", "for example of = [\"/whole\", \"/fraction\"]", problems)?;
+            let terms = problems.array(of)?;
+            if !(2..=MAX_SUMS).contains(&terms.len()) {
+                problems.refuse::<()>(of.span(), format!("a sum has 2 to {MAX_SUMS} terms"), "");
+            }
+            let mut slots = Vec::new();
+            for term in terms {
+                let pointer = problems.text(term)?;
+                match self.pointers.insert_next(pointer, next) {
+                    Ok(slot) => slots.push(slot),
+                    Err(hint) => {
+                        problems.refuse(term.span(), format!("{pointer:?} is not a JSON pointer"), hint)?;
+                    }
+                }
+            }
+            let measure = table.need("measure", "what the sum means", problems)?;
+            let emit = read_emit(measure, &mut table, Kind::Json, roles, problems)?;
+            table.finish(problems);
+            self.sums.push(Sum { slots, emit });
+        }
+        Some(())
+    }
+
+    /// Every value it may give.
+    pub(super) fn emits(&self) -> impl Iterator<Item = &Emit> {
+        let sums = self.sums.iter().map(|sum| &sum.emit);
+        self.members.iter().map(|member| &member.emit).chain(sums)
+    }
+
     /// Decodes `text` into `collector`. After an error the collector holds a part and must be discarded.
-    pub(super) fn run(&self, text: &[u8], collector: &mut Collector<'_>) -> Result<(), DecodeError> {
+    pub(crate) fn run(&self, text: &[u8], collector: &mut Collector<'_>) -> Result<(), DecodeError> {
         if text.len() > MAX_FRAME_BYTES {
             return Err(DecodeError::TooLarge {
                 bytes: text.len(),
@@ -179,13 +227,15 @@ impl JsonLayout {
         let mut read = Read {
             layout: self,
             collector,
+            kept: vec![None; usize::from(self.kept)],
             found: 0,
             wrong_time: false,
         };
         self.pointers.walk(text, &mut read)?;
+        let said = read.settle();
         let (found, wrong_time) = (read.found, read.wrong_time);
         let missing = self.required & !found;
-        if missing != 0 {
+        if said && missing != 0 {
             let member = usize::try_from(missing.trailing_zeros())
                 .ok()
                 .and_then(|n| self.members.get(n));
@@ -206,6 +256,8 @@ impl JsonLayout {
 struct Read<'l, 'c, 'o> {
     layout: &'l JsonLayout,
     collector: &'c mut Collector<'o>,
+    /// By slot; empty when nothing has to wait.
+    kept: Vec<Option<Kept>>,
     found: u64,
     wrong_time: bool,
 }
@@ -218,7 +270,7 @@ impl Read<'_, '_, '_> {
         if value == Scalar::Null {
             return;
         }
-        let time = form.read(value);
+        let time = form.of(value, self.collector.context);
         self.wrong_time = time.is_none();
         self.collector.decoded.own_time = time;
         if time.is_none() {
@@ -228,6 +280,51 @@ impl Read<'_, '_, '_> {
             });
         }
     }
+
+    fn emit(&mut self, member: &Member, value: Scalar<'_>) {
+        self.collector.traced(|| {
+            let raw = super::convert::show(Raw::Scalar(value));
+            (
+                Place::Pointer(member.pointer.to_string()),
+                raw,
+                "member".to_owned(),
+            )
+        });
+        self.collector
+            .emit(&member.emit, Raw::Scalar(value), &member.pointer);
+    }
+
+    /// What had to wait until everything was seen. `false`: the message is of another kind than the profile reads.
+    fn settle(&mut self) -> bool {
+        let layout = self.layout;
+        if self.kept.is_empty() {
+            return true;
+        }
+        let kept = std::mem::take(&mut self.kept);
+        if layout.only.as_ref().is_some_and(|only| !only.holds(&kept)) {
+            self.collector.decoded.own_time = None;
+            return false;
+        }
+        for (member, value) in layout.members.iter().zip(&kept) {
+            let holds = member.when.as_ref().is_none_or(|when| when.holds(&kept));
+            if let (Some(value), true) = (value, holds) {
+                self.emit(member, value.scalar());
+            }
+        }
+        for sum in &layout.sums {
+            let terms = sum
+                .slots
+                .iter()
+                .map(|slot| kept.get(usize::from(*slot))?.as_ref());
+            // A sum of which a part is not in the message says nothing; one with a part that is no number is none.
+            if let Some(terms) = terms.collect::<Option<Vec<_>>>() {
+                let numbers = terms.into_iter().map(Kept::number).collect::<Option<Vec<f64>>>();
+                let raw = numbers.map_or(Scalar::Null, |n| Scalar::Float(n.into_iter().sum()));
+                self.collector.emit(&sum.emit, Raw::Scalar(raw), "a sum");
+            }
+        }
+        true
+    }
 }
 
 impl Sink for Read<'_, '_, '_> {
@@ -235,10 +332,15 @@ impl Sink for Read<'_, '_, '_> {
         if slot == TIME_SLOT {
             return self.time(value);
         }
-        if let Some(member) = self.layout.members.get(usize::from(slot)) {
+        let layout = self.layout;
+        if let Some(member) = layout.members.get(usize::from(slot)) {
             self.found |= 1 << slot;
-            self.collector
-                .emit(&member.emit, Raw::Scalar(value), &member.pointer);
+            if self.kept.is_empty() {
+                return self.emit(member, value);
+            }
+        }
+        if let Some(kept) = self.kept.get_mut(usize::from(slot)) {
+            *kept = Some(Kept::of(value));
         }
     }
 }

@@ -1,38 +1,47 @@
 //! A profile: how one type of device speaks, as data with tests of its own.
 //!
 //! [`Profile::parse`] reads, checks and *runs the tests of* a profile; what it returns is known to decode what its
-//! author saw. `docs/profiles.md` describes the language. The language is closed: integers and floats, masks, enums,
-//! missing codes, scale and offset, switches, TLV, JSON pointers and Modbus registers; no expressions, no code.
+//! author saw. `docs/profiles.md` describes the language. The language is closed: numbers, bits and masks, meanings of
+//! codes, missing codes, scale and offset, conditions and switches, records, TLV, JSON pointers, named values, topics
+//! and Modbus registers; no expressions, no code.
 
 pub(crate) mod bytes;
-pub(crate) mod bytes_number;
-mod bytes_read;
 pub(crate) mod collect;
+mod condition;
 pub(crate) mod convert;
 pub(crate) mod document;
 pub(crate) mod field;
 mod json;
-pub(crate) mod layout;
+mod matching;
+mod messages;
+mod named;
 pub(crate) mod roles;
 mod selftest;
 mod selftest_read;
-mod unit;
+mod time;
+mod trace;
+pub(crate) mod unit;
 
 use crate::context::{DeviceContext, Role};
 use crate::frame::Body;
 use crate::modbus::{self, RegisterMap};
-use crate::observation::{Decoded, Observation};
+use crate::observation::{Decoded, Diagnostic, Observation};
 use crate::refusal::DecodeError;
+use bytes::BytesLayout;
 use collect::Collector;
 pub use document::ProfileError;
 use document::{Problems, Table};
 use json::JsonLayout;
-use layout::BytesLayout;
 use linli_domain::id::ProfileId;
+use linli_domain::measure::Measure;
 use linli_domain::time::duration_text;
+pub use matching::Match;
+use messages::Messages;
+use named::NamedLayout;
 use roles::Roles;
 use std::time::Duration;
 use toml::de::DeTable;
+pub use trace::{Place, Trace, TraceStep};
 
 /// Largest profile read, in bytes.
 pub const MAX_PROFILE_BYTES: usize = 256 * 1024;
@@ -44,12 +53,15 @@ pub struct Profile {
     title: String,
     version: u32,
     expected_interval: Option<Duration>,
-    sleeps: bool,
     roles: Vec<Role>,
     default_role: Option<Role>,
     sources: Vec<String>,
+    sleeps: bool,
+    matching: Match,
     bytes: Option<BytesLayout>,
     json: Option<JsonLayout>,
+    messages: Option<Messages>,
+    named: Option<NamedLayout>,
     modbus: Option<RegisterMap>,
     tests: usize,
 }
@@ -113,7 +125,6 @@ impl Profile {
                 .map_err(|message| problems.refuse::<()>(node.span(), message, ""))
                 .ok()
         });
-        let sleeps = top.take("sleeps").and_then(|node| problems.boolean(node));
         let sources = top
             .take("sources")
             .and_then(|node| problems.array(node))
@@ -123,28 +134,36 @@ impl Profile {
             .filter_map(|node| problems.text(node))
             .map(str::to_owned)
             .collect();
-        let roles = Roles::read(&mut top, problems);
-        let sections = ["bytes", "json", "modbus"].map(|section| top.take(section));
+        let sleeps = top.take("sleeps").and_then(|node| problems.boolean(node));
+        let matching = top.take("match").and_then(|node| Match::read(node, problems));
+        let mut roles = Roles::read(&mut top, problems);
+        let sections = ["bytes", "json", "messages", "named", "modbus"].map(|section| top.take(section));
         if sections.iter().all(Option::is_none) {
-            let hint = "add [bytes], [json] or [modbus]: it says how the device speaks";
+            let hint =
+                "add [bytes], [json], [[messages]], [named] or [modbus]: it says how the device speaks";
             problems.refuse::<()>(0..0, "the profile describes no messages", hint);
         }
         top.finish(problems);
-        let [bytes, json, modbus] = sections;
-        let bytes = bytes.and_then(|node| bytes_read::read(node, &roles, problems));
+        let [bytes, json, messages, named, modbus] = sections;
+        let bytes = bytes.and_then(|node| bytes::read(node, &roles, problems));
         let json = json.and_then(|node| JsonLayout::read(node, &roles, problems));
+        let messages = messages.and_then(|node| Messages::read(node, &mut roles, problems));
+        let named = named.and_then(|node| NamedLayout::read(node, &roles, problems));
         let modbus = modbus.and_then(|node| modbus::read(node, &roles, problems));
         Some(Self {
             id: id?,
             title: title?.to_owned(),
             version: u32::try_from(version?).ok()?,
             expected_interval,
-            sleeps: sleeps.unwrap_or(false),
             roles: roles.roles,
             default_role: roles.default,
             sources,
+            sleeps: sleeps.unwrap_or(false),
+            matching: matching.unwrap_or_default(),
             bytes,
             json,
+            messages,
+            named,
             modbus,
             tests: 0,
         })
@@ -161,23 +180,86 @@ impl Profile {
         context: &DeviceContext,
         out: &mut Vec<Observation>,
     ) -> Result<Decoded, DecodeError> {
-        let mut collector = Collector::new(context, out);
-        let result = match (body, &self.bytes, &self.json) {
-            (Body::None, ..) => Ok(()),
-            (Body::Bytes { f_port, bytes }, Some(layout), _) => layout.run(*f_port, bytes, &mut collector),
-            (Body::Json(text), _, Some(layout)) => layout.run(text, &mut collector),
-            (Body::Bytes { .. }, None, _) => Err(DecodeError::NoLayout { section: "bytes" }),
-            (Body::Json(_), _, None) => Err(DecodeError::NoLayout { section: "json" }),
-        };
-        match result {
-            Ok(()) => Ok(collector.finish()),
-            Err(error) => {
-                collector.discard();
-                Err(error)
-            }
-        }
+        self.run(body, Collector::new(context, out))
     }
 
+    /// The same with every step written down, also of a body that is refused.
+    ///
+    /// # Errors
+    /// As [`Profile::decode`].
+    pub fn explain(
+        &self,
+        body: &Body<'_>,
+        context: &DeviceContext,
+        out: &mut Vec<Observation>,
+    ) -> (Trace, Result<Decoded, DecodeError>) {
+        let mut trace = Trace::default();
+        let mut collector = Collector::new(context, out);
+        collector.trace = Some(&mut trace);
+        let result = self.run(body, collector);
+        (trace, result)
+    }
+
+    fn run(&self, body: &Body<'_>, mut collector: Collector<'_>) -> Result<Decoded, DecodeError> {
+        let result = match body {
+            Body::None => Ok(()),
+            Body::Bytes { f_port, bytes } => match &self.bytes {
+                Some(layout) => layout.run(*f_port, bytes, &mut collector),
+                None => Err(DecodeError::NoLayout { section: "bytes" }),
+            },
+            Body::Named(values) => match &self.named {
+                Some(layout) => layout.run(values, &mut collector),
+                None => Err(DecodeError::NoLayout { section: "named" }),
+            },
+            Body::Message { path, payload } => {
+                let mut levels = Vec::new();
+                return self.message(path, payload, &mut levels, collector);
+            }
+        };
+        finish(result, collector)
+    }
+
+    /// A topic of its own first; a device with a `[json]` section says the same on every other.
+    fn message<'o>(
+        &self,
+        path: &'o str,
+        payload: &[u8],
+        levels: &'o mut Vec<&'o str>,
+        mut collector: Collector<'o>,
+    ) -> Result<Decoded, DecodeError> {
+        let read = match &self.messages {
+            Some(messages) => messages.run(path, payload, levels, &mut collector),
+            None => Ok(false),
+        };
+        let result = match (read, &self.json) {
+            (Ok(false), Some(layout)) => layout.run(payload, &mut collector),
+            (Ok(false), None) if self.messages.is_some() => {
+                let path = path.chars().take(120).collect();
+                collector.decoded.note(|| Diagnostic::TopicNotRead { path });
+                Ok(())
+            }
+            (Ok(false), None) => Err(DecodeError::NoLayout { section: "json" }),
+            (read, _) => read.map(drop),
+        };
+        finish(result, collector)
+    }
+
+    /// What a device of this type may measure in its default role, each measure once.
+    pub fn measures(&self) -> Vec<Measure> {
+        let mut emits = self.bytes.as_ref().map(BytesLayout::emits).unwrap_or_default();
+        emits.extend(self.json.iter().flat_map(JsonLayout::emits));
+        emits.extend(self.messages.iter().flat_map(Messages::emits));
+        emits.extend(self.named.iter().flat_map(NamedLayout::emits));
+        emits.extend(self.modbus.iter().flat_map(RegisterMap::emits));
+        let context = DeviceContext::default();
+        let mut measures: Vec<Measure> = emits
+            .iter()
+            .filter_map(|emit| emit.measure(&context).ok())
+            .collect();
+        measures.sort_unstable();
+        measures.dedup();
+        measures
+    }
     /// The registers of a device that is asked over Modbus.
     pub fn modbus(&self) -> Option<&RegisterMap> {
         self.modbus.as_ref()
@@ -194,13 +276,17 @@ impl Profile {
     pub fn version(&self) -> u32 {
         self.version
     }
+    /// Whether the device sleeps between messages, so that a bridge may call it unreachable while all is well.
+    pub fn sleeps(&self) -> bool {
+        self.sleeps
+    }
+    /// How a device of the type is recognised.
+    pub fn matching(&self) -> &Match {
+        &self.matching
+    }
     /// The longest silence of a healthy device; the base of staleness.
     pub fn expected_interval(&self) -> Option<Duration> {
         self.expected_interval
-    }
-    /// Whether devices of this type sleep between messages, so that going offline is no fault.
-    pub fn sleeps(&self) -> bool {
-        self.sleeps
     }
     /// The roles it gives measures for, in the order of their names; empty when its measures depend on no role.
     pub fn roles(&self) -> &[Role] {
@@ -217,6 +303,16 @@ impl Profile {
     /// How many tests of its own it passed.
     pub fn tests(&self) -> usize {
         self.tests
+    }
+}
+
+fn finish(result: Result<(), DecodeError>, collector: Collector<'_>) -> Result<Decoded, DecodeError> {
+    match result {
+        Ok(()) => Ok(collector.finish()),
+        Err(error) => {
+            collector.discard();
+            Err(error)
+        }
     }
 }
 

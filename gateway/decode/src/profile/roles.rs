@@ -13,6 +13,8 @@ pub(crate) struct Roles {
     pub(crate) roles: Vec<Role>,
     pub(crate) default: Option<Role>,
     targets: Vec<Arc<RoleTarget>>,
+    /// The named levels of the topic whose message is being read.
+    pub(crate) levels: Vec<Box<str>>,
 }
 
 impl Roles {
@@ -62,6 +64,7 @@ impl Roles {
             roles,
             default,
             targets,
+            levels: Vec::new(),
         }
     }
 }

@@ -49,6 +49,10 @@ fn compare(profile: &Profile, test: &Test<'_>) -> String {
             if let Some(expected) = test.notes.filter(|expected| !notes.contains(expected)) {
                 let _ = writeln!(differences, "  expected the note {expected}, got {notes:?}");
             }
+            if test.available.is_some() && test.available != decoded.availability {
+                let (want, got) = (test.available, decoded.availability);
+                let _ = writeln!(differences, "  expected available: {want:?}, got {got:?}");
+            }
         }
         (Ok(_), Some(reason)) => {
             let _ = writeln!(differences, "  expected it to fail as {reason}, but it decoded");
@@ -66,10 +70,11 @@ fn compare(profile: &Profile, test: &Test<'_>) -> String {
         }
     }
     for expected in &test.expect {
-        let found = out
+        let mut found = out
             .iter()
-            .find(|o| is(o, expected.measure, expected.instance.as_deref()));
-        if !found.is_some_and(|found| expected.is_met_by(found)) {
+            .filter(|o| is(o, expected.measure, expected.instance.as_deref()));
+        if !found.clone().any(|found| expected.is_met_by(found)) {
+            let found = found.next();
             let name = name(expected.measure, expected.instance.as_deref());
             let got = found.map_or("nothing".to_owned(), show);
             let _ = writeln!(differences, "  {name}: expected {}, got {got}", expected.show());
@@ -141,7 +146,8 @@ impl Expected {
             (want, got) => want == got,
         };
         let quality = self.quality.is_none_or(|want| want == severity(found.quality));
-        value && quality && (self.time.is_none() || self.time == found.observed)
+        let historical = self.historical.is_none_or(|want| want == found.historical);
+        value && quality && historical && (self.time.is_none() || self.time == found.observed)
     }
 
     fn show(&self) -> String {

@@ -1,15 +1,19 @@
 //! Reading the tests of a profile. What a test means when it runs is the business of `selftest`.
 
 use super::document::{Node, Problems, Table};
+use super::field::read_value;
 use super::roles::{read_measure, read_role};
 use crate::context::{BinGeometry, DeviceContext};
-use crate::frame::Body;
+use crate::frame::{Body, Given, NamedValue};
 use crate::modbus::RegisterRequest;
 use crate::refusal::RejectReason;
-use linli_domain::measure::{Measure, Unit};
+use jiff::tz::TimeZone;
+use linli_domain::measure::Measure;
 use linli_domain::reading::Value;
 use linli_domain::time::Timestamp;
+use std::borrow::Cow;
 use std::ops::Range;
+use toml::de::DeValue;
 
 /// One observation a test asks for.
 pub(super) struct Expected {
@@ -19,6 +23,8 @@ pub(super) struct Expected {
     pub(super) value: Option<Value>,
     pub(super) quality: Option<&'static str>,
     pub(super) time: Option<Timestamp>,
+    /// Whether it must be one the device had stored.
+    pub(super) historical: Option<bool>,
     pub(super) tolerance: f64,
 }
 
@@ -32,6 +38,7 @@ pub(super) struct Test<'d> {
     pub(super) absent: Vec<(Measure, Option<String>)>,
     pub(super) fails: Option<RejectReason>,
     pub(super) notes: Option<&'d str>,
+    pub(super) available: Option<bool>,
 }
 
 /// The message of a test.
@@ -52,7 +59,12 @@ pub(super) fn read<'d>(mut table: Table<'d>, problems: &mut Problems<'_>) -> Opt
             .take("role")
             .and_then(|node| read_role(problems.text(node)?, node.span(), problems)),
         bin: table.take("bin").and_then(|node| read_bin(node, problems)),
-        caution: None,
+        zone: table.take("zone").and_then(|node| read_zone(node, problems)),
+        received: table
+            .take("received")
+            .and_then(|node| read_time(node, problems))
+            .unwrap_or_default(),
+        ..DeviceContext::default()
     };
     let expect = table
         .take("expect")
@@ -72,14 +84,16 @@ pub(super) fn read<'d>(mut table: Table<'d>, problems: &mut Problems<'_>) -> Opt
         .collect::<Vec<_>>();
     let fails = table.take("fails").and_then(|node| read_reason(node, problems));
     let notes = table.take("notes").and_then(|node| problems.text(node));
+    let available = table.take("available").and_then(|node| problems.boolean(node));
     table.finish(problems);
     if problems.count() == before
         && expect.is_empty()
         && absent.is_empty()
         && fails.is_none()
         && notes.is_none()
+        && available.is_none()
     {
-        let hint = "add `expect`, `absent`, `notes` or `fails`";
+        let hint = "add `expect`, `absent`, `available`, `notes` or `fails`";
         return problems.refuse(span, format!("test {name:?} asks for nothing"), hint);
     }
     let input = input?;
@@ -92,6 +106,7 @@ pub(super) fn read<'d>(mut table: Table<'d>, problems: &mut Problems<'_>) -> Opt
         absent,
         fails,
         notes,
+        available,
     })
 }
 
@@ -100,7 +115,11 @@ fn read_input<'d>(table: &mut Table<'d>, problems: &mut Problems<'_>) -> Option<
         .take("f_port")
         .and_then(|node| problems.integer(node, 1..=255));
     let f_port = f_port.and_then(|port| u8::try_from(port).ok());
-    let given: Vec<_> = ["bytes", "json", "registers"]
+    let topic = table
+        .take("topic")
+        .and_then(|node| problems.text(node))
+        .unwrap_or_default();
+    let given: Vec<_> = ["bytes", "json", "text", "named", "registers"]
         .into_iter()
         .filter_map(|k| Some((k, table.take(k)?)))
         .collect();
@@ -119,7 +138,17 @@ fn read_input<'d>(table: &mut Table<'d>, problems: &mut Problems<'_>) -> Option<
                 ),
             }
         }
-        [("json", node)] => Some(Input::Body(Body::Json(problems.text(node)?.as_bytes()))),
+        [("json" | "text", node)] => {
+            let text = problems.text(node)?;
+            Some(Input::Body(Body::message_on(topic, text.as_bytes())))
+        }
+        [("named", node)] => {
+            let values = problems
+                .array(node)?
+                .iter()
+                .map(|node| read_named(node, problems));
+            Some(Input::Body(Body::Named(values.collect::<Option<_>>()?)))
+        }
         [(_, node)] => {
             let blocks = problems.array(node)?;
             let blocks = blocks
@@ -129,13 +158,60 @@ fn read_input<'d>(table: &mut Table<'d>, problems: &mut Problems<'_>) -> Option<
             Some(Input::Registers(blocks.into_iter().collect::<Option<_>>()?))
         }
         _ => {
-            let hint = "give the message as `bytes` (hexadecimal), `json` or `registers`";
+            let hint = "give the message as `bytes` (hexadecimal), `json`, `text`, `named` or `registers`";
             problems.refuse(table.span.clone(), "a test needs exactly one message", hint)
         }
     }
 }
 
-fn read_hex(text: &str) -> Option<Vec<u8>> {
+/// `{ name = "temp", value = 21.5, unit = "Cel", time = "…" }`; without a value it is null.
+fn read_named<'d>(node: Node<'d>, problems: &mut Problems<'_>) -> Option<NamedValue<'d>> {
+    let mut table = problems.table(node)?;
+    let name = table.need("name", "what the device calls the value", problems);
+    let value = table.take("value");
+    let unit = table.take("unit").and_then(|node| problems.text(node));
+    let time = table.take("time").and_then(|node| read_time(node, problems));
+    table.finish(problems);
+    let value = match value {
+        None => Given::Null,
+        Some(node) => match node.get_ref() {
+            DeValue::Boolean(state) => Given::Bool(*state),
+            DeValue::String(text) => Given::Text(Cow::Borrowed(text)),
+            DeValue::Integer(_) => Given::Int(problems.integer(node, i64::MIN.into()..=u64::MAX.into())?),
+            _ => Given::Float(problems.number(node)?),
+        },
+    };
+    Some(NamedValue {
+        name: Cow::Borrowed(problems.text(name?)?),
+        value,
+        unit: unit.map(Cow::Borrowed),
+        time,
+        historical: false,
+        doubt: None,
+    })
+}
+
+fn read_zone(node: Node<'_>, problems: &mut Problems<'_>) -> Option<TimeZone> {
+    let name = problems.text(node)?;
+    TimeZone::get(name).ok().or_else(|| {
+        let hint = "use a name of the IANA database, for example \"Asia/Shanghai\"";
+        problems.refuse(node.span(), format!("unknown time zone {name:?}"), hint)
+    })
+}
+
+fn read_time(node: Node<'_>, problems: &mut Problems<'_>) -> Option<Timestamp> {
+    let time = Timestamp::parse_rfc3339(problems.text(node)?);
+    time.or_else(|| {
+        problems.refuse(
+            node.span(),
+            "not a time",
+            "write it like \"2026-01-31T19:02:11Z\"",
+        )
+    })
+}
+
+/// Bytes in hexadecimal; spaces are free.
+pub(super) fn read_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text.bytes().filter(|b| *b != b' ').collect();
     let pairs = digits.chunks(2).map(|pair| {
         let pair = std::str::from_utf8(pair)
@@ -207,25 +283,15 @@ fn read_expected(node: Node<'_>, problems: &mut Problems<'_>) -> Option<Expected
             )
         })
     });
-    let value = table.take("value").and_then(|node| match measure.unit() {
-        Unit::BOOL => problems.boolean(node).map(Value::State),
-        Unit::TEXT => problems.text(node).map(|text| Value::Text(text.into())),
-        _ => problems.number(node).map(Value::Number),
-    });
+    let value = table
+        .take("value")
+        .and_then(|node| read_value(node, measure.unit(), problems));
     if value.is_none() != (quality == Some("bad")) {
         let hint = "give a value, or quality = \"bad\" for a measure without one";
         problems.refuse::<()>(table.span.clone(), "a value and a quality that do not fit", hint);
     }
-    let time = table.take("time").and_then(|node| {
-        let time = Timestamp::parse_rfc3339(problems.text(node)?);
-        time.or_else(|| {
-            problems.refuse(
-                node.span(),
-                "not a time",
-                "write it like \"2026-01-31T19:02:11Z\"",
-            )
-        })
-    });
+    let time = table.take("time").and_then(|node| read_time(node, problems));
+    let historical = table.take("historical").and_then(|node| problems.boolean(node));
     let tolerance = table
         .take("tolerance")
         .and_then(|node| problems.number(node))
@@ -237,6 +303,7 @@ fn read_expected(node: Node<'_>, problems: &mut Problems<'_>) -> Option<Expected
         value,
         quality,
         time,
+        historical,
         tolerance,
     })
 }

@@ -1,57 +1,32 @@
 //! Whatever arrives, the decoder answers: no input may stop it.
 
+use crate::harness::{self, Message};
 use crate::{catalogue, fixtures};
-use linli_decode::{Body, DeviceContext, Family, Frame, Profile, RegisterData, TopicPattern, open};
+use linli_decode::{Body, Catalogue, DeviceContext, Family, Frame, RegisterData, TopicPattern, open};
 use linli_domain::time::Timestamp;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-static PROFILES: LazyLock<Vec<Arc<Profile>>> = LazyLock::new(|| catalogue::load().iter().cloned().collect());
+static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(catalogue::load);
 static FILES: LazyLock<Vec<(String, String)>> = LazyLock::new(catalogue::files);
 
 /// Topic and payload of every fixture, whatever its family.
 static MESSAGES: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(fixtures::messages);
 
+/// The same messages in their families and in the order they are told.
+static SEQUENCE: LazyLock<Vec<Message>> = LazyLock::new(|| fixtures::sequences().concat());
+
+/// One message, heard as every family in turn.
 fn try_all(topic: &str, payload: &[u8]) {
     for family in Family::ALL {
-        let pattern: TopicPattern = family
-            .default_pattern()
-            .unwrap_or("application/{device...}")
-            .parse()
-            .unwrap();
-        let frame = Frame {
-            topic,
-            payload,
+        let message = Message {
+            family,
             retained: false,
-            received: Timestamp::from_millis(0),
+            topic: topic.to_owned(),
+            payload: payload.to_vec(),
         };
-        match open(family, &pattern, &frame) {
-            Ok(opened) => try_profiles(&opened.body),
-            Err(refusal) => assert!(!refusal.to_string().is_empty() && !refusal.reason().label().is_empty()),
-        }
-    }
-}
-
-fn try_profiles(body: &Body<'_>) {
-    for profile in PROFILES.iter() {
-        let mut out = Vec::new();
-        match profile.decode(body, &DeviceContext::default(), &mut out) {
-            Ok(_) => {
-                for observation in &out {
-                    assert_eq!(
-                        observation.value.is_none(),
-                        matches!(observation.quality, linli_domain::reading::Quality::Bad(_))
-                    );
-                    let number = observation
-                        .value
-                        .as_ref()
-                        .and_then(linli_domain::reading::Value::as_number);
-                    assert!(number.is_none_or(f64::is_finite), "{observation:?}");
-                }
-            }
-            Err(refusal) => assert!(out.is_empty() && !refusal.to_string().is_empty()),
-        }
+        harness::messages(&[message], &CATALOGUE);
     }
 }
 
@@ -87,6 +62,23 @@ fn any_json() -> impl Strategy<Value = String> {
                 format!("{{{}}}", members.join(","))
             }),
         ]
+    })
+}
+
+/// A message of the fixtures in its own family, now and then with bytes that are not its own.
+fn mutated_message() -> impl Strategy<Value = Message> {
+    let edit = (any::<prop::sample::Index>(), any::<u8>());
+    let which = any::<prop::sample::Index>();
+    (which, any::<bool>(), vec(edit, 0..3)).prop_map(|(which, retained, edits)| {
+        let mut message = which.get(&SEQUENCE).clone();
+        message.retained = retained;
+        for (at, byte) in edits {
+            let at = at.index(message.payload.len().max(1));
+            if let Some(place) = message.payload.get_mut(at) {
+                *place = byte;
+            }
+        }
+        message
     })
 }
 
@@ -130,12 +122,14 @@ proptest! {
 
     #[test]
     fn any_application_payload(f_port in any::<Option<u8>>(), bytes in vec(any::<u8>(), 0..64)) {
-        try_profiles(&Body::bytes(f_port, &bytes));
+        for profile in CATALOGUE.iter() {
+            harness::read(&Body::bytes(f_port, &bytes), profile);
+        }
     }
 
     #[test]
     fn any_answer_to_any_request(index in 0usize..8, words in vec(any::<u16>(), 0..130), bits in vec(any::<bool>(), 0..40)) {
-        for map in PROFILES.iter().filter_map(|profile| profile.modbus()) {
+        for map in CATALOGUE.iter().filter_map(|profile| profile.modbus()) {
             let mut out = Vec::new();
             map.decode(index, &RegisterData::Words(words.clone()), &DeviceContext::default(), &mut out);
             map.decode(index, &RegisterData::Bits(bits.clone()), &DeviceContext::default(), &mut out);
@@ -144,8 +138,24 @@ proptest! {
 
     #[test]
     fn any_text_as_a_profile(text in "[ -~\n]{0,200}", keys in "((id|title|version|bytes|json|modbus|tests|roles)( = |\\.)?[\\[\\]{}\"a-z0-9 ,=.]{0,20}\n){0,8}") {
-        let _ = Profile::parse(&text, "any.toml");
-        let _ = Profile::parse(&keys, "any.toml");
+        harness::profile(&text);
+        harness::profile(&keys);
+    }
+
+    #[test]
+    fn any_sequence_of_messages_on_one_connection(sequence in vec(mutated_message(), 0..24)) {
+        let mut bytes = Vec::new();
+        for message in &sequence {
+            message.encode(&mut bytes);
+        }
+        harness::messages(&harness::sequence(&bytes), &CATALOGUE);
+    }
+
+    #[test]
+    fn any_bytes_as_a_sequence_and_as_a_case(bytes in vec(any::<u8>(), 0..600), json in any_json()) {
+        harness::messages(&harness::sequence(&bytes), &CATALOGUE);
+        harness::case(&bytes, &CATALOGUE);
+        harness::case(json.as_bytes(), &CATALOGUE);
     }
 }
 
@@ -160,10 +170,7 @@ proptest! {
         let mut end = (start + cut).min(text.len());
         while !text.is_char_boundary(end) { end += 1; }
         let changed = format!("{}{put}{}", &text[..start], &text[end..]);
-        if let Err(errors) = Profile::parse(&changed, "changed.toml") {
-            prop_assert!(!errors.is_empty());
-            prop_assert!(errors.iter().all(|e| e.line >= 1 && e.column >= 1));
-        }
+        harness::profile(&changed);
     }
 }
 
@@ -194,7 +201,7 @@ fn a_tower_of_brackets_is_refused_by_every_family_and_profile() {
 
 #[test]
 fn numbers_beyond_measure_are_refused_and_nothing_is_kept() {
-    let profile = PROFILES
+    let profile = CATALOGUE
         .iter()
         .find(|p| p.id().as_str() == "generic.json-bin")
         .unwrap();
@@ -207,8 +214,38 @@ fn numbers_beyond_measure_are_refused_and_nothing_is_kept() {
         let json = format!(r#"{{"temp":21.5,"fill":{value}}}"#);
         let mut out = Vec::new();
         let refusal = profile
-            .decode(&Body::Json(json.as_bytes()), &DeviceContext::default(), &mut out)
+            .decode(
+                &Body::message(json.as_bytes()),
+                &DeviceContext::default(),
+                &mut out,
+            )
             .unwrap_err();
         assert_eq!((refusal.reason().label(), out.len()), (reason, 0), "{value}");
+    }
+}
+
+/// Starting points for the fuzz targets: `cargo test -p linli-decode --test decode -- --ignored seeds` fills
+/// `tests/fuzz/corpus`.
+#[test]
+#[ignore = "writes the seeds of the fuzz targets"]
+fn seeds() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus");
+    let write = |target: &str, n: usize, bytes: &[u8]| {
+        let folder = corpus.join(target);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("seed-{n}")), bytes).unwrap();
+    };
+    for (n, sequence) in fixtures::sequences().iter().enumerate() {
+        let mut bytes = Vec::new();
+        for message in sequence {
+            message.encode(&mut bytes);
+        }
+        write("messages", n, &bytes);
+    }
+    for (n, (_, text)) in FILES.iter().enumerate() {
+        write("profile", n, text.as_bytes());
+    }
+    for (n, text) in fixtures::texts().iter().enumerate() {
+        write("case", n, text);
     }
 }

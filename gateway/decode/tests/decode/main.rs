@@ -10,4 +10,5 @@
 mod catalogue;
 mod fixtures;
 mod guide;
+mod harness;
 mod hostile;

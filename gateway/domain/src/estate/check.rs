@@ -121,7 +121,8 @@ impl Problems {
         };
         match (&doc.mqtt, &doc.key, &doc.bus, doc.unit) {
             (Some(connection), Some(key), None, None) => {
-                for (part, text) in [("mqtt", connection), ("key", key)] {
+                let also = doc.also.iter().map(|other| ("also", other));
+                for (part, text) in [("mqtt", connection), ("key", key)].into_iter().chain(also) {
                     if text.trim().is_empty() {
                         self.add(format!("{path}.{part}"), "is empty");
                     }
@@ -129,9 +130,10 @@ impl Problems {
                 Some(Address::Mqtt {
                     connection: connection.as_str().into(),
                     key: key.as_str().into(),
+                    also: doc.also.iter().map(|other| other.as_str().into()).collect(),
                 })
             }
-            (None, None, Some(bus), Some(unit)) => {
+            (None, None, Some(bus), Some(unit)) if doc.also.is_empty() => {
                 if !(1..=247).contains(&unit) {
                     self.add(
                         format!("{path}.unit"),

@@ -28,7 +28,10 @@
 //! asset = "b3-pipe"
 //! expected_interval = "10m"                                # how often it reports; otherwise its profile says so
 //! # health = { battery_voltage = 3.2, stuck_after = "7d" }  # limits of its own, see `crate::health::limits`
-//! # points = [{ measure = "leak.wet", instance = "DI3", asset = "b5-pipe" }]
+//! # points = [
+//! #     { measure = "leak.wet", instance = "DI3", asset = "b5-pipe" },
+//! #     { measure = "input.state", instance = "DI5", becomes = "door.open", invert = true, asset = "b5-hatch" },
+//! # ]
 //!
 //! [[rules]]
 //! id = "leak"
@@ -209,7 +212,8 @@ pub struct DeviceDoc {
     pub health: Option<HealthDoc>,
 }
 
-/// Where a device is heard: `{ mqtt, key }` or `{ bus, unit }`.
+/// Where a device is heard: `{ mqtt, key }` or `{ bus, unit }`. A LoRaWAN device that several network servers hear
+/// names the connections of the others as `also`; its key is its DevEUI on all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AddressDoc {
@@ -219,6 +223,9 @@ pub struct AddressDoc {
     /// What identifies the device there: `dev_eui`, friendly name, captured topic part.
     #[serde(default)]
     pub key: Option<String>,
+    /// Further MQTT connections on which it is heard under the same key.
+    #[serde(default)]
+    pub also: Vec<String>,
     /// Name of the Modbus bus.
     #[serde(default)]
     pub bus: Option<BusId>,
@@ -237,6 +244,13 @@ pub struct PointDoc {
     /// Which of several.
     #[serde(default)]
     pub instance: Option<String>,
-    /// The asset it watches.
-    pub asset: AssetId,
+    /// The asset it watches; that of the device when not given.
+    #[serde(default)]
+    pub asset: Option<AssetId>,
+    /// What it measures here, where the profile cannot know: `input.state` of a dry contact becomes `door.open`.
+    #[serde(default)]
+    pub becomes: Option<Measure>,
+    /// Whether the state is the other way round: a normally closed contact.
+    #[serde(default)]
+    pub invert: bool,
 }

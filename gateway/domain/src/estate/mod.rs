@@ -106,6 +106,8 @@ pub enum Address {
         connection: Arc<str>,
         /// What identifies the device on it.
         key: Arc<str>,
+        /// Further connections on which it is heard under the same key.
+        also: Arc<[Arc<str>]>,
     },
     /// On a Modbus bus.
     Bus {
@@ -123,8 +125,12 @@ pub struct Binding {
     pub measure: Measure,
     /// Which of several; none speaks for all.
     pub instance: Option<Arc<str>>,
-    /// The asset it watches.
-    pub asset: AssetIndex,
+    /// The asset it watches; that of the device when none is given.
+    pub asset: Option<AssetIndex>,
+    /// What it measures here: an input that watches a door. Of the same unit as `measure`.
+    pub becomes: Option<Measure>,
+    /// Whether the state is the other way round: a normally closed contact.
+    pub invert: bool,
 }
 
 /// A device.
@@ -159,11 +165,15 @@ pub struct Device {
 impl Device {
     /// The asset a point of this device watches.
     pub fn asset_of(&self, measure: Measure, instance: Option<&str>) -> Option<AssetIndex> {
-        let of_measure = || self.bindings.iter().filter(|b| b.measure == measure);
+        let of_measure = || {
+            self.bindings
+                .iter()
+                .filter(|b| b.becomes.unwrap_or(b.measure) == measure)
+        };
         of_measure()
             .find(|b| b.instance.as_deref() == instance)
             .or_else(|| of_measure().find(|b| b.instance.is_none()))
-            .map(|b| b.asset)
+            .and_then(|b| b.asset)
             .or(self.asset)
     }
 }

@@ -29,6 +29,37 @@ fn a_good_document_finds_its_devices_by_address() {
 }
 
 #[test]
+fn a_device_that_two_network_servers_hear_is_one_device() {
+    let heard_twice = ESTATE.replace(
+        r#"{ mqtt = "main", key = "rope-1" }"#,
+        r#"{ mqtt = "main", key = "rope-1", also = ["cloud"] }"#,
+    );
+    assert_ne!(heard_twice, ESTATE);
+    let estate = Estate::resolve(doc(&heard_twice)).unwrap();
+    let rope = estate.device_by_mqtt("main", "rope-1");
+    assert_eq!(estate.device_by_mqtt("cloud", "rope-1"), rope);
+    assert!(rope.is_some());
+
+    let another = r#"
+[[devices]]
+id = "another"
+profile = "aqara.sjcgq11lm"
+name = { zh = "另一个", en = "Another" }
+address = { mqtt = "cloud", key = "rope-1" }
+"#;
+    let refused = problems(&format!("{heard_twice}{another}"));
+    assert!(
+        refused
+            .iter()
+            .any(|p| p.contains("already the address of device \"rope\"")),
+        "{refused:#?}"
+    );
+    let of_a_bus = ESTATE.replace(", unit = 7", ", unit = 7, also = [\"cloud\"]");
+    assert_ne!(of_a_bus, ESTATE);
+    assert!(problems(&of_a_bus)[0].contains("neither an MQTT nor a bus address"));
+}
+
+#[test]
 fn a_document_survives_text_and_binary() {
     let health = "expected_interval = \"10m\"\nhealth = { battery_voltage = 3.2, stuck_after = \"0s\" }";
     let first = doc(&ESTATE.replace("expected_interval = \"10m\"", health));

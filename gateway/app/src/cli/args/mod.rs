@@ -156,12 +156,19 @@ pub enum Device {
     Health(Health),
     /// Decode one message and show every value and what was noticed
     Decode(Box<Decode>),
-    /// Run the tests inside profile files
-    Test {
-        /// Profile files
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
+    /// Run case files against the catalogue, and the tests inside profile files
+    Test(DeviceTest),
+}
+
+/// `linli device test`.
+#[derive(Debug, Args)]
+pub struct DeviceTest {
+    /// Case files (.json), profile files (.toml), or folders of them
+    #[arg(required = true, value_name = "CASE")]
+    pub files: Vec<PathBuf>,
+    /// Run the cases with the profiles of this folder alone; otherwise with the built-in catalogue and the configured folder
+    #[arg(long, value_name = "FOLDER")]
+    pub profiles: Option<PathBuf>,
 }
 
 /// `linli device health`.
@@ -204,8 +211,8 @@ pub struct Decode {
     /// How the message is wrapped; without it the message is what the device itself said
     #[arg(long, value_name = "FAMILY")]
     pub family: Option<String>,
-    /// Topic the wrapped message was published on
-    #[arg(long, value_name = "TOPIC", requires = "family")]
+    /// Topic the message was published on; without --family only the part below the device
+    #[arg(long, value_name = "TOPIC")]
     pub topic: Option<String>,
     /// Topic pattern of the subscription; otherwise the family's usual one
     #[arg(long, value_name = "PATTERN", requires = "family")]
@@ -213,6 +220,9 @@ pub struct Decode {
     /// LoRaWAN port
     #[arg(long, value_name = "NUMBER")]
     pub f_port: Option<u8>,
+    /// Show what stood where in the message and what was made of it
+    #[arg(long)]
+    pub trace: bool,
     /// What the device is used as, such as bin or tank
     #[arg(long, value_name = "ROLE")]
     pub role: Option<String>,

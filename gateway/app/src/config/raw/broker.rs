@@ -46,6 +46,10 @@ pub struct Subscription {
     pub family: Option<At<String>>,
     /// Topic pattern.
     pub topic: Option<At<String>>,
+    /// Filters of states of announced entities.
+    pub states: Vec<At<String>>,
+    /// Whether Sparkplug nodes may be asked for their births.
+    pub rebirth: Option<At<bool>>,
 }
 
 impl Broker {
@@ -98,6 +102,8 @@ impl Subscription {
         let subscription = Self {
             family: table.need("family", "\"chirpstack-v4\"", family),
             topic,
+            states: table.texts("states", "[\"estate/#\"]"),
+            rebirth: table.boolean("rebirth"),
         };
         table.finish();
         subscription

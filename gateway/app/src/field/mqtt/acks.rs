@@ -59,6 +59,11 @@ impl CurrentLife {
         }
     }
 
+    /// The asking side of the life there is.
+    pub(super) fn requests(&self) -> Option<Requests> {
+        self.get().map(|(_, requests)| requests)
+    }
+
     fn get(&self) -> Option<(u64, Requests)> {
         self.lock().now.clone()
     }

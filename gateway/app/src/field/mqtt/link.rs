@@ -83,7 +83,7 @@ fn options_v5(to: &MqttConnection, transport: Transport) -> v5::MqttOptions {
         .set_session_expiry_interval(Some(
             u32::try_from(to.session_expiry.as_secs()).unwrap_or(u32::MAX),
         ))
-        // The window. `set_inflight` would limit only what we publish, and we publish nothing.
+        // The window. `set_inflight` would limit only what we publish, which is next to nothing.
         .set_receive_maximum(Some(to.receive_maximum.max(1)))
         // The default of 10 kB would end the connection at each larger packet, and again after its redelivery.
         .set_max_packet_size(Some(READ_BYTES.max(to.max_packet_bytes)))
@@ -141,6 +141,21 @@ impl Requests {
                 let mut publish = rumqttc::Publish::new("", rumqttc::QoS::AtLeastOnce, Vec::new());
                 publish.pkid = packet;
                 client.ack(&publish).await.map_err(|_| Gone)
+            }
+        }
+    }
+
+    /// Publishes at QoS 0, not retained. Waits for room in the request channel: only a task that does not poll may
+    /// call it.
+    pub(super) async fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<(), Gone> {
+        match self {
+            Self::V5(client) => {
+                let qos = v5::mqttbytes::QoS::AtMostOnce;
+                client.publish(topic, qos, false, payload).await.map_err(|_| Gone)
+            }
+            Self::V311(client) => {
+                let qos = rumqttc::QoS::AtMostOnce;
+                client.publish(topic, qos, false, payload).await.map_err(|_| Gone)
             }
         }
     }

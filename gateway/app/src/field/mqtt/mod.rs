@@ -1,11 +1,12 @@
 //! The MQTT client: one connection to one broker, from CONNECT to frames, and from commits to PUBACKs.
 //!
 //! Responsible for: a persistent session, MQTT 5 with a receive maximum and 3.1.1 after it, reconnecting, every
-//! subscription granted or told, and the broker's own complaints (`$SYS`). It never decodes and never publishes.
+//! subscription granted or told, and the broker's own complaints (`$SYS`). It never decodes, and publishes nothing but
+//! the questions of [`asks`].
 //!
-//! Two tasks per connection. The first polls; its frames go through the [`Door`], and while the inbox is full it
+//! Three tasks per connection. The first polls; its frames go through the [`Door`], and while the inbox is full it
 //! stops polling, which stops the socket: the broker keeps the rest. The second ([`acks`]) returns acknowledgements
-//! after the commit. What is unacknowledged when a connection ends comes again with DUP set.
+//! after the commit, the third asks. What is unacknowledged when a connection ends comes again with DUP set.
 //!
 //! ```text
 //!          CONNACK                        error
@@ -15,6 +16,7 @@
 mod intake;
 
 mod acks;
+mod asks;
 mod link;
 mod protocol;
 mod subscriptions;
@@ -31,6 +33,7 @@ use crate::config::MqttConnection;
 use crate::metrics::Metrics;
 use crate::pipeline::Door;
 use acks::CurrentLife;
+pub use asks::{Ask, WAITING_ASKS};
 use intake::Burst;
 use link::{Link, Requests};
 use protocol::{Negotiation, Outcome};
@@ -55,21 +58,34 @@ const BURST_BYTES: usize = 64 << 10;
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Runs a connection. `index` is its place among the acknowledgement queues of the door, `acks` the other half of
-/// that queue. Ends after `shutdown`, once every message handed over is acknowledged (or after a grace), so the
+/// that queue, `asks` what it is to ask of the field. Ends after `shutdown`, once every message handed over is acknowledged (or after a grace), so the
 /// pipeline must still be running then.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "a connection's surroundings, named once in the composition root"
+)]
 pub async fn run(
     connection: MqttConnection,
     index: usize,
     door: Door,
     acks: mpsc::UnboundedReceiver<Vec<AckTicket>>,
+    asks: mpsc::Receiver<Ask>,
     clock: SharedClock,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
 ) {
     let life = CurrentLife::default();
-    // The acknowledging side has a task of its own and ends with the polling side.
+    // The acknowledging and the asking side have tasks of their own and end with the polling side.
     let returns = tokio::spawn(acks::run(acks, life.clone()));
     let _returns = AbortOnDropHandle::new(returns);
+    let asking = tokio::spawn(asks::run(
+        Arc::clone(&connection.name),
+        connection.subscriptions.clone(),
+        asks,
+        life.clone(),
+        Arc::clone(&metrics),
+    ));
+    let _asking = AbortOnDropHandle::new(asking);
     let connection = Connection {
         routes: Routes::new(&connection.subscriptions),
         session: session_of(&connection.client_id, &connection.name),

@@ -161,12 +161,14 @@ impl Story {
         let estate = Arc::clone(recovered.engine.estate());
         let (catalogue, _) = crate::profiles::load(None).unwrap();
         let pattern: TopicPattern = "zigbee2mqtt/{device...}".parse().unwrap();
-        let subscription = Subscription {
-            family: Family::Zigbee2mqtt,
-            pattern,
-        };
+        let subscription = Subscription::new(Family::Zigbee2mqtt, pattern);
         let window = config.clock_window;
-        let understanding = Understanding::new([(Arc::from("main"), vec![subscription])], catalogue, window);
+        let understanding = Understanding::new(
+            [(Arc::from("main"), vec![subscription])],
+            catalogue,
+            recovered.memory,
+            window,
+        );
         let planner = Planner::new(config.routes.clone(), config.channels.clone(), config.language);
         let readers = Readers::open(folder.path()).unwrap();
         let (door, inbox) = pipeline::open(Vec::new());

@@ -96,7 +96,7 @@ impl Estate {
             profile: device.profile.to_string(),
             name: Text::from(&device.name),
             address: device.address.as_ref().map(|address| match address {
-                Address::Mqtt { connection, key } => format!("mqtt/{connection}/{key}"),
+                Address::Mqtt { connection, key, .. } => format!("mqtt/{connection}/{key}"),
                 Address::Bus { bus, unit } => format!("bus/{bus}/{unit}"),
             }),
             asset: device.asset.and_then(asset_id),

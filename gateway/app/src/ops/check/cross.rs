@@ -4,6 +4,7 @@ use super::spans;
 use crate::config::Outline;
 use crate::config::problem::Sink;
 use crate::config::said::{self, both};
+use crate::profiles::ANNOUNCED;
 use linli_decode::{Catalogue, Profile, Role};
 use linli_domain::estate::EstateDoc;
 use linli_domain::estate::doc::DeviceDoc;
@@ -23,7 +24,7 @@ pub(super) fn check(
         let at = |field: &str| spans::find(table, &format!("devices[{n}].{field}"));
         let ids: Vec<&str> = catalogue.iter().map(|profile| profile.id().as_str()).collect();
         let profile = catalogue.get(&device.profile);
-        if profile.is_none() {
+        if profile.is_none() && device.profile.as_str() != ANNOUNCED {
             let name = device.profile.as_str();
             let near = nearest(name, ids.iter().copied());
             let said = said::unknown_name(&both!("设备型号", "profile"), name, near, &ids.join(", "));
@@ -44,17 +45,21 @@ fn address(
     at: impl Fn(&str) -> Option<Range<usize>>,
 ) {
     let Some(address) = &device.address else { return };
-    if let Some(name) = address
+    let further = address.also.iter().map(|name| ("address.also", name));
+    for (part, name) in address
         .mqtt
-        .as_deref()
-        .filter(|name| !outline.connections.iter().any(|c| c == name))
+        .iter()
+        .map(|name| ("address.mqtt", name))
+        .chain(further)
     {
-        let near = nearest(name, outline.connections.iter().map(String::as_str));
-        let what = both!("MQTT 连接", "MQTT connection");
-        sink.error(
-            at("address.mqtt"),
-            said::unknown_name(&what, name, near, &outline.connections.join(", ")),
-        );
+        if !outline.connections.contains(name) {
+            let near = nearest(name, outline.connections.iter().map(String::as_str));
+            let what = both!("MQTT 连接", "MQTT connection");
+            sink.error(
+                at(part),
+                said::unknown_name(&what, name, near, &outline.connections.join(", ")),
+            );
+        }
     }
     if let Some(key) = address.key.as_deref().filter(|key| is_upper_dev_eui(key)) {
         let lower = key.to_ascii_lowercase();

@@ -1,6 +1,7 @@
 //! What a message says, or why it says nothing.
 
-use linli_decode::Observation;
+use linli_decode::{Body, Observation, Trace, TraceStep};
+use linli_domain::measure::Measure;
 use linli_domain::reading::{Quality, Value};
 use linli_domain::time::Timestamp;
 use serde::Serialize;
@@ -18,6 +19,25 @@ pub struct Answer {
     pub values: Vec<Seen>,
     /// What was noticed on the way.
     pub noticed: Vec<Noticed>,
+    /// Why the profile refused the message; nothing of it is a value then.
+    pub refused: Option<Noticed>,
+    /// What the profile was given: bytes in hexadecimal, or the text.
+    pub raw: Option<String>,
+    /// What stood where and what was made of it, in the order of reading.
+    pub trace: Vec<Step>,
+}
+
+/// One thing the decoder read.
+#[derive(Debug, Clone, Serialize)]
+pub struct Step {
+    /// Where it stood.
+    pub at: String,
+    /// As it stood there.
+    pub raw: String,
+    /// What the profile reads there.
+    pub read_as: String,
+    /// The values it gave.
+    pub meaning: String,
 }
 
 /// One value.
@@ -118,6 +138,48 @@ pub(super) fn seen(observation: &Observation, time: Option<Timestamp>) -> Seen {
         time: observation.observed.or(time).map(|time| time.to_string()),
         historical: observation.historical,
     }
+}
+
+/// The trace for a person.
+pub(super) fn steps(trace: &Trace) -> Vec<Step> {
+    let meaning = |(measure, value): &(Measure, Option<Value>)| match value {
+        None => format!("{measure} -"),
+        Some(Value::State(state)) => format!("{measure} {state}"),
+        Some(Value::Number(number)) => format!("{measure} {number} {}", measure.unit()),
+        Some(Value::Text(text)) => format!("{measure} {text:?}"),
+    };
+    let step = |step: &TraceStep| Step {
+        at: step.place.to_string(),
+        raw: step.raw.clone(),
+        read_as: step.what.clone(),
+        meaning: step.meant.iter().map(meaning).collect::<Vec<_>>().join(", "),
+    };
+    trace.steps.iter().map(step).collect()
+}
+
+/// What the profile was given, for a person; a long one is cut.
+pub(super) fn raw(body: &Body<'_>) -> Option<String> {
+    const SHOWN: usize = 1024;
+    match body {
+        Body::Bytes { bytes, .. } => Some(hex(bytes.get(..SHOWN).unwrap_or(bytes))),
+        Body::Message { payload, .. } => {
+            let shown = payload.get(..SHOWN).unwrap_or(payload);
+            Some(match std::str::from_utf8(payload) {
+                Ok(text) => text.chars().take(SHOWN).collect(),
+                Err(_) => hex(shown),
+            })
+        }
+        Body::Named(values) => {
+            let named = values.iter().take(64).map(|value| value.name.as_ref());
+            Some(named.collect::<Vec<_>>().join(", "))
+        }
+        Body::None => None,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    pairs.join(" ")
 }
 
 /// The word of a reason as documents write it.

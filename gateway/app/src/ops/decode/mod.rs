@@ -4,9 +4,9 @@
 
 mod answer;
 
-pub use answer::{Answer, Failed, Noticed, Seen};
+pub use answer::{Answer, Failed, Noticed, Seen, Step};
 
-use answer::seen;
+use answer::{raw, seen, steps};
 use linli_decode::{Body, Catalogue, DeviceContext, Family, Frame, Role, TopicPattern, open};
 use linli_domain::measure::nearest;
 use linli_domain::time::Timestamp;
@@ -60,10 +60,13 @@ pub fn decode(catalogue: &Catalogue, question: &Question<'_>) -> Result<Answer, 
         nothing_for_the_profile: false,
         values: Vec::new(),
         noticed: Vec::new(),
+        refused: None,
+        raw: None,
+        trace: Vec::new(),
     };
     let mut envelope_time = None;
     let body = match question.family {
-        None if question.is_text => Body::Json(question.payload),
+        None if question.is_text => Body::message_on(question.topic.unwrap_or_default(), question.payload),
         None => Body::bytes(question.f_port, question.payload),
         Some(name) => {
             let family = family(name)?;
@@ -89,17 +92,22 @@ pub fn decode(catalogue: &Catalogue, question: &Question<'_>) -> Result<Answer, 
             opened.body
         }
     };
-    let decoded = profile
-        .decode(&body, &context, &mut observations)
-        .map_err(|error| match error {
-            linli_decode::DecodeError::NoLayout { .. } if profile.modbus().is_some() => {
-                Failed::ModbusOnly(question.profile.to_owned())
-            }
-            error => Failed::Undecodable {
-                error: error.to_string(),
+    answer.raw = raw(&body);
+    let (trace, result) = profile.explain(&body, &context, &mut observations);
+    answer.trace = steps(&trace);
+    let decoded = match result {
+        Ok(decoded) => decoded,
+        Err(linli_decode::DecodeError::NoLayout { .. }) if profile.modbus().is_some() => {
+            return Err(Failed::ModbusOnly(question.profile.to_owned()));
+        }
+        Err(error) => {
+            answer.refused = Some(Noticed {
                 code: error.reason().label(),
-            },
-        })?;
+                text: error.to_string(),
+            });
+            return Ok(answer);
+        }
+    };
     let time = decoded.own_time.or(envelope_time);
     answer.values = observations
         .iter()
@@ -213,8 +221,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_decoded_says_why() {
-        let failed = decode(&catalogue(), &question(&[1])).unwrap_err();
-        assert!(matches!(failed, Failed::Undecodable { .. }), "{failed:?}");
+        let answer = decode(&catalogue(), &question(&[1])).unwrap();
+        assert_eq!(answer.refused.map(|refused| refused.code), Some("truncated"));
+        assert!(answer.values.is_empty());
         let misspelt = Question {
             profile: "dragino.lwl2",
             ..question(&[])

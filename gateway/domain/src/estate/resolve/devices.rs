@@ -85,11 +85,36 @@ fn resolve_device(
         if point.instance.as_ref().is_some_and(|i| i.trim().is_empty()) {
             problems.add(format!("{}.instance", path()), "is empty");
         }
-        if let Some(asset) = problems.find(|| format!("{}.asset", path()), "asset", &point.asset, assets) {
+        if let Some(becomes) = point.becomes.filter(|b| b.unit() != point.measure.unit()) {
+            let (from, to) = (point.measure.unit(), becomes.unit());
+            problems.add(
+                format!("{}.becomes", path()),
+                format!(
+                    "{} is in {from} and {becomes} in {to}: a value cannot change its unit",
+                    point.measure
+                ),
+            );
+        }
+        if point.invert && !point.measure.is_state() {
+            problems.add(
+                format!("{}.invert", path()),
+                format!("{} is no state, so it has no other way round", point.measure),
+            );
+        }
+        if point.asset.is_none() && point.becomes.is_none() && !point.invert {
+            problems.add(path(), "says nothing: give `asset`, `becomes` or `invert`");
+        }
+        let asset = point
+            .asset
+            .as_ref()
+            .map(|asset| problems.find(|| format!("{}.asset", path()), "asset", asset, assets));
+        if asset != Some(None) {
             bindings.push(Binding {
                 measure: point.measure,
                 instance: point.instance.as_deref().map(Arc::from),
-                asset,
+                asset: asset.flatten(),
+                becomes: point.becomes,
+                invert: point.invert,
             });
         }
     }
@@ -166,10 +191,16 @@ pub(super) fn index_addresses(devices: &[Device], problems: &mut Problems) -> (B
         let here = DeviceIndex(index(n));
         let before = match &device.address {
             None => None,
-            Some(Address::Mqtt { connection, key }) => by_mqtt
-                .entry(connection.clone())
-                .or_default()
-                .insert(key.clone(), here),
+            Some(Address::Mqtt {
+                connection,
+                key,
+                also,
+            }) => std::iter::once(connection)
+                .chain(also.iter())
+                .fold(None, |before, heard| {
+                    let on = by_mqtt.entry(heard.clone()).or_default();
+                    on.insert(key.clone(), here).or(before)
+                }),
             Some(Address::Bus { bus, unit }) => by_bus.entry(bus.clone()).or_default().insert(*unit, here),
         };
         if let Some(before) = before {

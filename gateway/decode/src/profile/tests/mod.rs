@@ -1,5 +1,8 @@
 //! What a profile's author is told, and what the language does at its edges.
 
+mod operators;
+mod texts;
+
 use crate::{Body, DeviceContext, Event, Observation, Profile, Role};
 use linli_domain::reading::{Quality, Reason, Value};
 
@@ -302,7 +305,11 @@ fn an_unreadable_time_makes_values_uncertain_and_a_required_member_must_be_there
     );
     let read = |text: &str| {
         let mut out = Vec::new();
-        let decoded = json.decode(&Body::Json(text.as_bytes()), &DeviceContext::default(), &mut out);
+        let decoded = json.decode(
+            &Body::message(text.as_bytes()),
+            &DeviceContext::default(),
+            &mut out,
+        );
         decoded
             .map(|d| (d.own_time.map(|t| t.as_millis()), out.pop()))
             .map_err(|e| e.reason().label())
@@ -336,7 +343,7 @@ fn a_body_without_a_section_is_refused_and_no_body_says_nothing() {
             && out.is_empty()
     );
     let decoded = json
-        .decode(&Body::Json(b"{\"x\":1}"), &DeviceContext::default(), &mut out)
+        .decode(&Body::message(b"{\"x\":1}"), &DeviceContext::default(), &mut out)
         .unwrap();
     assert_eq!(decoded.diagnostics[0].label(), "nothing_found");
     assert_ne!(Event::Uplink, Event::Ignored);
@@ -354,7 +361,11 @@ fn json_codes_have_meanings_as_texts_and_as_numbers() {
     let read = |text: &str| {
         let mut out = Vec::new();
         contact
-            .decode(&Body::Json(text.as_bytes()), &DeviceContext::default(), &mut out)
+            .decode(
+                &Body::message(text.as_bytes()),
+                &DeviceContext::default(),
+                &mut out,
+            )
             .unwrap();
         out.pop().map(|o| (o.value, o.quality))
     };
