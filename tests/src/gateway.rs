@@ -264,6 +264,22 @@ impl Gateway {
         .await
     }
 
+    /// Waits until a device has exactly these flags, in their order.
+    pub async fn flags_are(&self, device: &str, flags: &[&str]) -> Value {
+        until(&format!("{device} to be {flags:?}"), || async {
+            let shown = self.get(&format!("/api/v1/devices/{device}")).await?;
+            let raised = shown["flags"].as_array().cloned().unwrap_or_default();
+            let mut names: Vec<&str> = raised.iter().filter_map(|flag| flag["flag"].as_str()).collect();
+            names.dedup();
+            if names == flags {
+                Ok(shown)
+            } else {
+                Err(format!("{shown:#}\n{}", self.log()))
+            }
+        })
+        .await
+    }
+
     /// Waits until the latest value of a point is `value`.
     pub async fn point_is(&self, point: &str, value: Value) {
         until(&format!("{point} to be {value}"), || async {

@@ -13,5 +13,6 @@ mod demo;
 mod embedded;
 mod estate;
 mod field;
+mod health;
 mod kill;
 mod modbus;

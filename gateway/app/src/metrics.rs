@@ -48,6 +48,7 @@ metrics! {
     counters {
         readings_stored: "linli_readings_stored_total", "Readings committed to the ledger.";
         readings_late: "linli_readings_late_total", "Readings older than the last evaluated one: stored, not evaluated.";
+        readings_historical: "linli_readings_historical_total", "Records devices had stored and sent later: kept as history.";
         duplicates: "linli_messages_duplicate_total", "Messages or readings dropped as repetitions.";
         conflicts: "linli_readings_conflict_total", "Second values for the same point and time that differ from the first.";
         commits: "linli_store_commits_total", "Transactions committed.";
@@ -90,6 +91,7 @@ metrics! {
         connector_up: "linli_connector_up" ["connection", "kind"], "1 while connected.";
         broker_dropped: "linli_broker_dropped_messages" ["connection"], "The broker's own count of dropped messages.";
         broker_clients: "linli_broker_clients" ["listener"], "Clients connected to the embedded broker.";
+        devices_flagged: "linli_devices_flagged" ["flag"], "Devices with something wrong, by what.";
         alarms_live: "linli_alarms_live" ["priority"], "Alarms that have not ended.";
         orders_open: "linli_orders_open" ["state"], "Orders that are not closed or cancelled.";
     }

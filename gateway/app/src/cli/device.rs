@@ -1,5 +1,6 @@
 //! `linli device`: devices, and how a message of one is understood. Decoding needs no gateway.
 
+use super::health;
 use crate::cli::args::{Decode, Device, DeviceTest, Payload};
 use crate::cli::client::Client;
 use crate::cli::context::Context;
@@ -21,6 +22,7 @@ const MAX_PAYLOAD_BYTES: u64 = 1 << 20;
 pub(super) fn dispatch(context: &Context, command: Device) -> Outcome {
     match command {
         Device::List => list(context),
+        Device::Health(arguments) => health::health(context, &arguments),
         Device::Decode(arguments) => decode_one(context, &arguments),
         Device::Test(arguments) => test(context, &arguments),
     }

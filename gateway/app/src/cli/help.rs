@@ -35,6 +35,14 @@ const ZH: &[(&str, &str)] = &[
     ("linli estate diff --file", "小区文件"),
     ("linli device", "设备及其解码"),
     ("linli device list", "列出小区的设备"),
+    ("linli device health", "显示设备健康：最近通信、可达、时钟和问题"),
+    (
+        "linli device health --id",
+        "设备编号；不指定则列出所有有问题的设备",
+    ),
+    ("linli device health --all", "包括没有问题的设备"),
+    ("linli device health --flag", "只列出有这一问题的设备"),
+    ("linli device health --limit", "最多条数，1 到 500"),
     ("linli device decode", "解码一条消息，显示每个值和注意事项"),
     ("linli device decode --profile", "型号"),
     (

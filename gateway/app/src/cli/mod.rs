@@ -10,6 +10,7 @@ mod client;
 mod context;
 mod device;
 mod estate;
+mod health;
 pub mod help;
 mod outbox;
 mod output;

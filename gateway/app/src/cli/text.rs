@@ -107,6 +107,11 @@ texts! {
     HeadUnit = "单位", "UNIT";
     HeadQuality = "质量", "QUALITY";
     HeadTime = "时间", "TIME";
+    HeadLastSeen = "最近通信", "LAST SEEN";
+    HeadInterval = "周期 实际/应有", "INTERVAL IS/SHOULD";
+    HeadSkew = "时钟偏差", "CLOCK";
+    HeadAvailability = "可达", "REACHABLE";
+    HeadFlags = "问题", "WRONG";
     HeadWhere = "位置", "WHERE";
     HeadRaw = "原始", "RAW";
     HeadAs = "读作", "READ AS";

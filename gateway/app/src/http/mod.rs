@@ -22,6 +22,7 @@ pub mod wire;
 pub mod alarms;
 pub mod command;
 pub mod deliveries;
+pub mod devices;
 pub mod engine;
 pub mod estate;
 mod estate_diff;

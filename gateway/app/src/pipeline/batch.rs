@@ -3,9 +3,9 @@
 //! Frames stay whole until the commit, so that a failed batch can be done again, in halves if need be.
 
 use super::door::{Failed, Live};
-use super::understand::Refused;
+use super::understood::Refused;
 use crate::field::{Done, Frame};
-use linli_domain::id::CommitId;
+use linli_domain::id::{CommitId, DeviceId};
 use linli_domain::reading::Reading;
 use linli_domain::time::{Now, Timestamp};
 use linli_ledger as store;
@@ -17,7 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 pub enum Logged {
     /// The time of what follows.
     Now(Now),
-    /// A reading, and whether the engine was given it.
+    /// A reading, and whether the engine evaluated it.
     Reading(Reading, bool),
     /// Another input of the engine, encoded.
     Input(Vec<u8>),
@@ -47,6 +47,8 @@ pub struct OpenBatch {
     pub answers: Vec<Answer>,
     /// What the live feed is told.
     pub live: Vec<Live>,
+    /// Devices whose health changed.
+    pub devices: BTreeSet<DeviceId>,
     /// New points.
     pub points: Vec<store::PointRow>,
     /// Alarms as they are now.

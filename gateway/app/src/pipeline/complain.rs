@@ -1,6 +1,6 @@
 //! Refused frames in the log: every reason is heard, a flood of one is not.
 
-use super::understand::Refused;
+use super::understood::Refused;
 use crate::quiet::Quiet;
 use linli_domain::time::Now;
 

@@ -56,6 +56,7 @@ impl Core {
                 let _ = reply.send(Err(Failed::Stopping));
             }
             Request::Dump(reply) => drop(reply),
+            Request::Look(look) => drop(look),
         }
     }
 

@@ -201,8 +201,8 @@ fn what_a_message_leaves_retained_is_stored_with_it_in_one_commit() {
     assert_eq!(topics, ["zigbee2mqtt/leak", "zigbee2mqtt/nobody"]);
     assert_eq!(
         set_aside(folder.path()).len(),
-        3,
-        "what could not be used is retained all the same"
+        2,
+        "what could not be used is retained all the same; what clears a topic says nothing"
     );
 }
 
@@ -249,6 +249,31 @@ async fn what_comes_while_the_disk_fails_does_not_overtake_what_failed() {
     let alarms = Reader::open(folder.path()).unwrap();
     let alarms = alarms.alarms(&AlarmFilter::default(), page).unwrap();
     assert_eq!(alarms.len(), 1, "the leak that came first was evaluated first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_about_devices_are_answered_while_the_disk_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let door = running(folder.path());
+    let heard = |engine: &linli_domain::Engine, now: &linli_domain::Now| {
+        let device = engine.estate().device_by_id(&"leak-b3".parse().unwrap()).unwrap();
+        engine.device_health(device, now).unwrap().heard.is_some()
+    };
+    assert!(!door.look(heard).await.unwrap());
+    sabotage(
+        folder.path(),
+        "CREATE TRIGGER fail BEFORE INSERT ON stage BEGIN SELECT abs(-9223372036854775807 - 1); END",
+    );
+    door.push(vec![frame("leak", true)]).await.unwrap();
+    for _ in 0..3 {
+        let answer = tokio::time::timeout(Duration::from_secs(10), door.look(heard)).await;
+        assert!(!answer.unwrap().unwrap(), "nobody is shown what is not stored");
+    }
+    sabotage(folder.path(), "DROP TRIGGER fail");
+    while !door.look(heard).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+    door.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -190,6 +190,8 @@ pub enum BrokerUser {
 pub enum Device {
     /// List the devices of the estate
     List,
+    /// Show how devices are: last heard, reachable, clock, and what is wrong
+    Health(Health),
     /// Decode one message and show every value and what was noticed
     Decode(Box<Decode>),
     /// Run case files against the catalogue, and the tests inside profile files
@@ -206,6 +208,34 @@ pub struct DeviceTest {
     #[arg(long, value_name = "FOLDER")]
     pub profiles: Option<PathBuf>,
 }
+
+/// `linli device health`.
+#[derive(Debug, Args)]
+pub struct Health {
+    /// Device id; every device with something wrong when not given
+    pub id: Option<String>,
+    /// Those without anything wrong as well
+    #[arg(long, conflicts_with = "id")]
+    pub all: bool,
+    /// Only those with this flag
+    #[arg(long, value_name = "FLAG", conflicts_with_all = ["id", "all"], value_parser = FLAGS)]
+    pub flag: Option<String>,
+    /// Most entries, 1 to 500
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub limit: u32,
+}
+
+/// Names of the flags of a device.
+const FLAGS: [&str; 8] = [
+    "silent",
+    "stale",
+    "stuck",
+    "jump",
+    "low_battery",
+    "poor_signal",
+    "clock",
+    "conflict",
+];
 
 /// `linli device decode`.
 #[derive(Debug, Args)]
