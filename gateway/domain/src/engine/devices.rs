@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | a reading, live or late | yes | online, if it was away | |
 //! | heard: a message without a reading for the engine | yes | online, if it was away | |
+//! | repeats: what is stored of a moment, again | yes | online, if it was away | its newest value holds on |
 //! | joined its network | yes | online, if it was away | its frame counter starts over |
 //! | its own time | no: the message brings the rest | | skew, drift, `clock` |
 //! | available | no: that is its bridge's or its last word | online | |
@@ -60,6 +61,11 @@ pub enum DeviceNews {
         /// What it says now.
         value: Option<Value>,
     },
+    /// It said its newest value again, with the time it has: the value still holds.
+    Repeats {
+        /// The point.
+        point: PointKey,
+    },
 }
 
 impl Engine {
@@ -104,6 +110,13 @@ impl Engine {
                 }
                 let (kind, point) = (FlagKind::Conflict, Some(*point));
                 self.raise_flag(id, kind, point, value.clone(), now, changes);
+            }
+            DeviceNews::Repeats { point } => {
+                if self.point(*point).is_none_or(|def| def.device != *id) {
+                    return Err(Refusal::UnknownPoint { point: *point });
+                }
+                self.heard(n, received, now, changes);
+                self.holds(*point, now, changes);
             }
         }
         Ok(Reply::Done)

@@ -97,9 +97,17 @@ fn a_sparkplug_node_that_dies_takes_its_devices_along_until_they_are_born_again(
         ["silent"],
         "its node is back, and it is not yet"
     );
-    let wet = Metric::Bool(true, now);
-    story.sparkplug("DBIRTH/plc/riser", &sparkplug(now, 1, "leak", wet));
+    // Nothing changed meanwhile: the value has the time it had, and holds again.
+    let dry = Metric::Bool(false, dry_since);
+    story.sparkplug("DBIRTH/plc/riser", &sparkplug(now, 1, "leak", dry));
     assert_eq!(story.flags("riser"), Vec::<&str>::new());
+    let leak = story.point("riser", "leak.wet");
+    assert!(!story.core().engine.is_silent(leak));
+    assert_eq!(story.stored("riser", "leak.wet").len(), 1);
+    story.crashes();
+    assert!(!story.core().engine.is_silent(leak));
+    let wet = Metric::Bool(true, now);
+    story.sparkplug("DDATA/plc/riser", &sparkplug(now, 2, "leak", wet));
     let newest = story.newest("riser", "leak.wet");
     assert_eq!(
         (newest.value, newest.quality),

@@ -28,6 +28,29 @@ fn everything_that_is_known_of_devices_survives_a_crash_at_every_step() {
 }
 
 #[test]
+fn a_device_that_repeats_its_last_record_is_heard_and_a_replay_of_it_is_not() {
+    let mut story = Story::new();
+    let payload = format!(r#"{{"ts":{},"temp":21.0}}"#, story.now());
+    let says = |story: &mut Story, retained: bool| {
+        story.message(2, "site/d1/up", &payload, |frame| frame.retained = retained);
+    };
+    says(&mut story, false);
+    for _ in 0..5 {
+        story.after(1_800_000);
+        says(&mut story, false);
+    }
+    assert_eq!(story.flags("bin"), Vec::<&str>::new());
+    assert_eq!(story.stored("bin", "temperature").len(), 1);
+    story.crashes().after(3 * 3_600_000);
+    says(&mut story, true);
+    let now = story.clock.now();
+    story.core().tick(&now);
+    assert_eq!(story.flags("bin"), ["silent"], "nobody heard it say so");
+    says(&mut story, false);
+    assert_eq!(story.flags("bin"), Vec::<&str>::new());
+}
+
+#[test]
 fn a_bridge_that_is_back_repeats_what_it_remembers_and_that_is_a_replay() {
     let mut story = Story::new();
     story.zigbee(false, false);
