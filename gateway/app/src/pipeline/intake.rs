@@ -91,8 +91,8 @@ impl Core {
         self.batch.reject(now.wall, &origin, refused, payload);
     }
 
-    /// Binds a value to its point, drops it when it came before, and lets the engine see it.
-    pub(super) fn seen(&mut self, device: DeviceIndex, seen: Seen, received: Timestamp, now: &Now) {
+    /// Binds a value to its point, drops it when it came before, and lets the engine see it; whether it did.
+    pub(super) fn seen(&mut self, device: DeviceIndex, seen: Seen, received: Timestamp, now: &Now) -> bool {
         let point = match self
             .engine
             .point_of(device, seen.measure, seen.instance.as_deref())
@@ -100,11 +100,11 @@ impl Core {
             Some(point) => point,
             None => match self.new_point(device, &seen, now) {
                 Some(point) => point,
-                None => return,
+                None => return false,
             },
         };
         if seen.own_time && self.came_before(device, point, &seen, received, now) {
-            return;
+            return false;
         }
         let mut reading = Reading {
             point,
@@ -144,6 +144,7 @@ impl Core {
         }
         self.batch.readings += 1;
         self.batch.log.push(Logged::Reading(reading, evaluated));
+        true
     }
 
     /// Whether the point already has a reading of this own time. The first committed one stays.
@@ -178,6 +179,11 @@ impl Core {
         let Some((value, _)) = first else { return false };
         if value == seen.value {
             self.metrics.duplicates.inc();
+            let newest = self.engine.latest(point);
+            let is_newest = newest.is_some_and(|newest| newest.observed == seen.observed);
+            if is_newest && seen.quality.is_good() && !seen.historical {
+                self.news(device, received, DeviceNews::Repeats { point }, now);
+            }
         } else {
             self.metrics.conflicts.inc();
             let value = seen.value.clone();

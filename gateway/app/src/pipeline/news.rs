@@ -43,25 +43,30 @@ impl Core {
         }
         if said.joined && !retained {
             self.news(device, received.wall, DeviceNews::Joined, now);
-        } else if said.seen.is_empty() && said.available.is_none() && !retained {
-            self.news(device, received.wall, DeviceNews::Heard, now);
         }
-        if let Some(bridge) = said.through.take().filter(|_| !said.is_about_reach()) {
-            self.through(device, bridge, said, received.wall, now);
+        let is_about_reach = said.seen.is_empty() && said.available.is_some();
+        let mut is_replay = retained;
+        if let Some(bridge) = said.through.take().filter(|_| !is_about_reach) {
+            is_replay |= self.through(device, bridge, said, received.wall, now);
         }
         if let Some(clock) = said.clock
             && received.trusted
-            && !retained
+            && !is_replay
             && self.engine.wants_clock(device, clock, received.wall)
         {
             self.news(device, received.wall, DeviceNews::Clock(clock), now);
         }
         let doubted = self.engine.clock_is_wrong(device);
+        let mut has_news = said.joined || is_about_reach;
         for mut seen in said.seen.drain(..) {
             if doubted {
                 doubt(&mut seen, received.wall);
             }
-            self.seen(device, seen, received.wall, now);
+            has_news |= self.seen(device, seen, received.wall, now);
+        }
+        // A message without a value, or one whose values all came before: the device lives.
+        if !has_news && !is_replay {
+            self.news(device, received.wall, DeviceNews::Heard, now);
         }
     }
 
@@ -80,8 +85,8 @@ impl Core {
         }
     }
 
-    /// The message came through a bridge. One that has just come back repeats what it remembers as if it had just
-    /// heard it, so that is taken for a replay.
+    /// The message came through a bridge; whether it is a replay: a bridge that has just come back repeats what it
+    /// remembers as if it had just heard it.
     fn through(
         &mut self,
         device: DeviceIndex,
@@ -89,9 +94,9 @@ impl Core {
         said: &mut Said,
         received: Timestamp,
         now: &Now,
-    ) {
-        if self.engine.bridge_settles(&bridge, now) {
-            said.clock = None;
+    ) -> bool {
+        let settles = self.engine.bridge_settles(&bridge, now);
+        if settles {
             for seen in said.seen.iter_mut().filter(|seen| seen.quality.is_good()) {
                 seen.quality = Quality::Uncertain(Reason::Retained);
             }
@@ -99,6 +104,7 @@ impl Core {
         if self.engine.bridge_of(device) != Some(&bridge) {
             self.news(device, received, DeviceNews::Through(bridge), now);
         }
+        settles
     }
 
     /// The catalogue's facts become part of the engine's state, so that a replay does not depend on the catalogue.

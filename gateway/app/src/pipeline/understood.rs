@@ -45,13 +45,6 @@ pub struct Said {
     pub through: Option<Arc<str>>,
 }
 
-impl Said {
-    /// Whether the message holds nothing but what it says about reaching the device.
-    pub fn is_about_reach(&self) -> bool {
-        self.seen.is_empty() && self.available.is_some()
-    }
-}
-
 /// What a frame says.
 #[derive(Debug, Default)]
 pub struct Understood {

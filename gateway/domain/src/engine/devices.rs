@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | a reading, live or late | yes | online, if it was away | |
 //! | heard: a message without a reading for the engine | yes | online, if it was away | |
+//! | repeats: what is stored of a moment, again | yes | online, if it was away | its newest value holds on |
 //! | joined its network | yes | online, if it was away | its frame counter starts over |
 //! | its own time | no: the message brings the rest | | skew, drift, `clock` |
 //! | available | no: that is its bridge's or its last word | online | |
@@ -62,6 +63,11 @@ pub enum DeviceNews {
         /// What it says now.
         value: Option<Value>,
     },
+    /// It said its newest value again, with the time it has: the value still holds.
+    Repeats {
+        /// The point.
+        point: PointKey,
+    },
 }
 
 impl Engine {
@@ -106,6 +112,13 @@ impl Engine {
                 }
                 let (kind, point) = (FlagKind::Conflict, Some(*point));
                 self.raise_flag(id, kind, point, value.clone(), now, changes);
+            }
+            DeviceNews::Repeats { point } => {
+                if self.point(*point).is_none_or(|def| def.device != *id) {
+                    return Err(Refusal::UnknownPoint { point: *point });
+                }
+                self.heard(n, received, now, changes);
+                self.holds(*point, now, changes);
             }
         }
         Ok(Reply::Done)
@@ -240,41 +253,9 @@ impl Engine {
         device.is_some_and(|device| device.availability == Availability::Unreachable)
     }
 
-    fn has_flag(&self, n: usize, kind: FlagKind) -> bool {
+    pub(super) fn has_flag(&self, n: usize, kind: FlagKind) -> bool {
         let device = self.store.state().devices.get(n);
         device.is_some_and(|device| device.flags.has(kind))
-    }
-
-    /// Whether the device's own time of a live message would tell something new about its clock.
-    pub fn wants_clock(&self, device: DeviceIndex, said: Timestamp, received: Timestamp) -> bool {
-        let Some(device) = self.estate().device(device) else {
-            return false;
-        };
-        let clock = self.store.state().clocks.get(&device.id);
-        clock.is_none_or(|clock| clock.wants(said, received))
-    }
-
-    /// Whether the device's clock is known to be wrong, so that its times are not to be believed.
-    pub fn clock_is_wrong(&self, device: DeviceIndex) -> bool {
-        self.has_flag(device.as_usize(), FlagKind::Clock)
-    }
-
-    /// The bridge a device was last heard through.
-    pub fn bridge_of(&self, device: DeviceIndex) -> Option<&Arc<str>> {
-        let device = self.estate().device(device)?;
-        self.store.state().through.get(&device.id)
-    }
-
-    /// Whether a bridge has come back so recently that its messages may be what it remembers.
-    pub fn bridge_settles(&self, bridge: &str, now: &Now) -> bool {
-        let known = self.store.state().bridges.get(bridge);
-        known.is_some_and(|bridge| bridge.up && bridge.settles > self.age_at(now))
-    }
-
-    /// How often a device joined its network; its frames are counted anew each time.
-    pub fn joins(&self, device: DeviceIndex) -> u32 {
-        let known = self.store.state().devices.get(device.as_usize());
-        known.map_or(0, |device| device.joins)
     }
 }
 

@@ -17,6 +17,9 @@
 //! empty and warns. With one it is something the device said while the gateway did not listen: news when it is newer
 //! than what is known, and shown as such; but nobody has heard the device say it, so it takes no warning back.
 //!
+//! A reading with the own time and value of the newest is not a reading at all: the caller reports it as
+//! `DeviceNews::Repeats`, and the newest holds on.
+//!
 //! Storing is the caller's; once-only delivery too. This is the hot path: a reading that changes nothing writes
 //! one point and its device and allocates nothing.
 
@@ -152,6 +155,24 @@ impl Engine {
         }
         if self.store.is_verifying(reading.point) {
             self.review_evidence(reading.point, now, changes);
+        }
+    }
+
+    /// The newest value of a point was said again: it is as good as when it came, and it is no new evidence.
+    pub(super) fn holds(&mut self, point: PointKey, now: &Now, changes: &mut Changes) {
+        let n = point.0 as usize;
+        let latest = self.latest(point).filter(|latest| latest.value.is_some());
+        let (Some(latest), Some(links)) = (latest.cloned(), self.store.index().points.get(n).copied()) else {
+            return;
+        };
+        self.expect_again(n, now);
+        let takes_back = latest.quality != Quality::Uncertain(Reason::ImpossibleJump);
+        for watch in links.watches() {
+            let def = self.store.index().watches.get(watch);
+            let event = def.map(|d| judge(&d.rule, &latest));
+            if let Some(event) = event.filter(|e| takes_back || *e == WatchEvent::Value(Verdict::Wrong)) {
+                self.watch_event(watch, event, now, changes);
+            }
         }
     }
 

@@ -35,6 +35,38 @@ pub struct DeviceHealth {
 }
 
 impl Engine {
+    /// Whether the device's own time of a live message would tell something new about its clock.
+    pub fn wants_clock(&self, device: DeviceIndex, said: Timestamp, received: Timestamp) -> bool {
+        let Some(device) = self.estate().device(device) else {
+            return false;
+        };
+        let clock = self.store.state().clocks.get(&device.id);
+        clock.is_none_or(|clock| clock.wants(said, received))
+    }
+
+    /// Whether the device's clock is known to be wrong, so that its times are not to be believed.
+    pub fn clock_is_wrong(&self, device: DeviceIndex) -> bool {
+        self.has_flag(device.as_usize(), FlagKind::Clock)
+    }
+
+    /// The bridge a device was last heard through.
+    pub fn bridge_of(&self, device: DeviceIndex) -> Option<&Arc<str>> {
+        let device = self.estate().device(device)?;
+        self.store.state().through.get(&device.id)
+    }
+
+    /// Whether a bridge has come back so recently that its messages may be what it remembers.
+    pub fn bridge_settles(&self, bridge: &str, now: &Now) -> bool {
+        let known = self.store.state().bridges.get(bridge);
+        known.is_some_and(|bridge| bridge.up && bridge.settles > self.age_at(now))
+    }
+
+    /// How often a device joined its network; its frames are counted anew each time.
+    pub fn joins(&self, device: DeviceIndex) -> u32 {
+        let known = self.store.state().devices.get(device.as_usize());
+        known.map_or(0, |device| device.joins)
+    }
+
     /// The health of a device of the estate.
     pub fn device_health(&self, device: DeviceIndex, now: &Now) -> Option<DeviceHealth> {
         let n = device.as_usize();

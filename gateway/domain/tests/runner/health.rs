@@ -2,6 +2,7 @@
 
 use crate::estate_test::{ESTATE, EstateTest, doc};
 use linli_domain::Engine;
+use linli_domain::alarm::Condition;
 use linli_domain::engine::{Arrival, Changes, DeviceEvent, DeviceNews, Input, NoticeKind};
 use linli_domain::estate::{ProfileFacts, Profiles};
 use linli_domain::health::availability::Availability;
@@ -505,6 +506,55 @@ fn the_gateways_own_clock_blames_no_device() {
         .tells_time("probe", 40 * 365 * 24 * HOUR)
         .tells_time("probe", 40 * 365 * 24 * HOUR);
     assert_eq!(e.flags("probe"), "");
+}
+
+#[test]
+fn a_device_that_repeats_its_last_value_with_its_time_lives_and_the_value_holds() {
+    let mut e = estate();
+    e.shows(TEMPERATURE, 70.0);
+    let point = e.point(TEMPERATURE);
+    let repeats = || DeviceNews::Repeats { point };
+    for _ in 0..12 {
+        e.wait("10m").news("probe", repeats());
+    }
+    assert_eq!(
+        (e.freshness(TEMPERATURE), e.flags("probe").as_str()),
+        (Freshness::Fresh, "")
+    );
+    e.wait("2h");
+    let hot = |e: &EstateTest| {
+        let alarm = e.engine.alarms().find(|a| a.class.as_str() == "hot");
+        alarm.map(|a| a.state.condition)
+    };
+    assert_eq!(
+        (hot(&e), e.flags("probe").as_str()),
+        (Some(Condition::Unknown), "silent")
+    );
+    e.news("probe", repeats());
+    survives(&mut e);
+    assert_eq!(
+        (hot(&e), e.flags("probe").as_str()),
+        (Some(Condition::Active), "")
+    );
+    assert_eq!(e.freshness(TEMPERATURE), Freshness::Fresh);
+    let foreign = e.point("rope/leak.wet");
+    let input = Input::Device {
+        device: "probe".parse().unwrap(),
+        received: e.now.wall,
+        news: DeviceNews::Repeats { point: foreign },
+    };
+    assert!(e.input(input).reply.is_err(), "a point of another device");
+}
+
+#[test]
+fn what_cannot_be_true_is_not_taken_back_by_saying_it_again() {
+    let mut e = estate();
+    e.shows(TEMPERATURE, 70.0).wait("10s").shows(TEMPERATURE, 2.0);
+    let point = e.point(TEMPERATURE);
+    assert_eq!(e.flags("probe"), "jump");
+    e.wait("10m").news("probe", DeviceNews::Repeats { point });
+    let hot = e.engine.alarms().find(|a| a.class.as_str() == "hot");
+    assert_eq!(hot.map(|a| a.state.condition), Some(Condition::Active));
 }
 
 #[test]

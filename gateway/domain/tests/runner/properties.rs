@@ -96,7 +96,7 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(who, action, order, stale)| Happening::Person { who, action, order, stale }),
         8 => (0u8..3).prop_map(|order| Happening::Work { order }),
         1 => (0u8..4).prop_map(Happening::Edit),
-        3 => (0u8..4, 0u8..7, prop_oneof![Just(0i32), Just(i32::MIN), -20_000i32..20_000])
+        3 => (0u8..4, 0u8..8, prop_oneof![Just(0i32), Just(i32::MIN), -20_000i32..20_000])
             .prop_map(|(device, what, ahead)| Happening::News { device, what, ahead }),
         1 => (any::<bool>(), any::<bool>()).prop_map(|(up, retained)| Happening::Bridge { up, retained }),
         1 => (0u8..3).prop_map(Happening::Profiles),
@@ -221,6 +221,7 @@ impl World {
                     sleeps: ahead % 2 == 0,
                 },
                 5 => DeviceNews::Through("z".into()),
+                6 => DeviceNews::Repeats { point },
                 _ => DeviceNews::Conflict { point, value: None },
             },
         }
