@@ -4,7 +4,8 @@
 //! line. A wrong password costs the same time whoever it is for.
 
 use super::password::{Digest, Fingerprint};
-use super::policy::{Policy, Secret, User};
+use super::policy::Policy;
+use super::user::{Secret, User};
 use super::users_file::{self, Entry};
 use crate::config::{self, EmbeddedBroker};
 use arc_swap::ArcSwap;
