@@ -201,7 +201,7 @@ impl<'a> Carried<'a> {
         if self.said.is_none_or(|said| now.since(said) >= SAID) {
             self.said = Some(now);
             tracing::warn!(
-                user = %user.name, client = %self.guest.client_id, from = %self.guest.peer, ?pause,
+                user = &*user.name, client = &*self.guest.client_id, from = %self.guest.peer, ?pause,
                 messages_per_s = user.messages.per_s, bytes_per_s = user.bytes.per_s,
                 "a client is too fast for the embedded broker; its socket is not read meanwhile"
             );
@@ -230,10 +230,7 @@ impl<'a> Carried<'a> {
 
     fn refuse(&self, code: DisconnectReasonCode, what: &'static str, why: &str) -> End {
         let guest = &self.guest;
-        let who = format!(
-            "{:?} as {:?} from {}",
-            guest.client_id, guest.user.name, guest.peer
-        );
+        let who = format!("{} as {} from {}", guest.client_id, guest.user.name, guest.peer);
         self.gate.shared.refused(what, &who, &why);
         End::Farewell(Farewell::new(code, why))
     }

@@ -108,7 +108,7 @@ impl Gate {
             Ok(admitted) => admitted,
             Err(Refused(what, why)) => {
                 let who = format!(
-                    "{:?} as {:?} from {peer}",
+                    "{} as {} from {peer}",
                     hello.client_id(),
                     hello.username().unwrap_or_default()
                 );
