@@ -11,6 +11,7 @@
 
 mod decode;
 mod durable;
+mod embedded;
 mod idle;
 mod load;
 mod null;
@@ -22,7 +23,7 @@ use report::Report;
 /// A scenario by its name.
 type Scenario = (&'static str, &'static str);
 
-const SCENARIOS: [Scenario; 4] = [
+const SCENARIOS: [Scenario; 5] = [
     (
         "decode",
         "one frame in the pure core, beside code written by hand for that device",
@@ -34,6 +35,10 @@ const SCENARIOS: [Scenario; 4] = [
     (
         "own_limit",
         "QoS 1 from a broker without cost, beside the same null subscriber",
+    ),
+    (
+        "embedded_broker",
+        "QoS 1 at the embedded broker, durable, beside mosquitto alone; and beside a flood",
     ),
     ("idle", "binary size and memory of an idle gateway"),
 ];
@@ -57,6 +62,7 @@ async fn main() -> std::process::ExitCode {
             "decode" => decode::run(&mut report),
             "durable_ingest" => durable::run(&mut report).await,
             "own_limit" => own::run(&mut report).await,
+            "embedded_broker" => embedded::run(&mut report).await,
             _ => idle::run(&mut report).await,
         }
     }

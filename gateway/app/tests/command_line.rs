@@ -140,6 +140,8 @@ fn the_check_looks_into_certificates_and_the_users_file() {
     }
     expired(folder.path(), key);
     std::fs::write(at("empty.pem"), "nothing here\n").unwrap();
+    std::fs::write(at("gate"), "canary\n").unwrap();
+    std::fs::set_permissions(at("gate"), std::fs::Permissions::from_mode(0o600)).unwrap();
     let digest = "$argon2id$v=19$m=7168,t=5,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
     let config = |certificate: &str, key: &str, users: &str| {
         let users_file = at("users");
@@ -151,7 +153,8 @@ fn the_check_looks_into_certificates_and_the_users_file() {
             "config_version = 1\nestate_seed = \"{}/config/estates/example.toml\"\nlanguage = \"en\"\n\
              store = {{ data = \"data\" }}\n[broker]\nusers_file = \"users\"\n\
              subscriptions = [{{ family = \"chirpstack-v4\" }}]\n[broker.tls]\nlisten = \"127.0.0.1:8883\"\n\
-             certificate = \"{certificate}\"\nkey = \"{key}\"\n[[broker.users]]\nusername = \"bin\"\n",
+             certificate = \"{certificate}\"\nkey = \"{key}\"\n[[broker.users]]\nusername = \"bin\"\n\
+             [[broker.users]]\nusername = \"gate\"\npassword = {{ file = \"gate\" }}\n",
             repository().display()
         );
         std::fs::write(at("linli.toml"), text).unwrap();
@@ -214,6 +217,12 @@ fn the_check_looks_into_certificates_and_the_users_file() {
             "good.key",
             format!("bay:{digest}\n"),
             "error:13 the user \"bin\" has no password",
+        ),
+        (
+            "good.pem",
+            "good.key",
+            format!("bin:{digest}\ngate:{digest}\n"),
+            "warning:15 the user \"gate\" has a second password",
         ),
         (
             "good.pem",

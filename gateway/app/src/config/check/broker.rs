@@ -55,11 +55,13 @@ pub(super) fn broker(raw: &Broker, http: &Http, vault: &Vault<'_>) -> Option<Emb
         );
         sink.warn(at.span.clone(), said::caution(message, hint));
     }
+    let max_packet_bytes = packet_limit(raw.max_packet_bytes.as_ref());
+    unreachable_limits(raw, &limits, max_packet_bytes, sink);
     Some(EmbeddedBroker {
         name: raw.name.as_ref().map_or(EMBEDDED, |at| at.value.as_str()).into(),
         plain,
         tls,
-        max_packet_bytes: packet_limit(raw.max_packet_bytes.as_ref()),
+        max_packet_bytes,
         limits,
         users,
         users_file: raw.users_file.as_ref().map(|at| vault.folder.join(&at.value)),
@@ -157,6 +159,35 @@ fn listeners(raw: &Broker, plain: Option<SocketAddr>, http: &Http, sink: &Sink) 
             "let devices in through [broker.tls] and keep listen on 127.0.0.1; on a network of sensors alone, allow_plaintext = true"
         );
         sink.error(place, said::conflict(message, hint));
+    }
+}
+
+/// Notes limits that leave no room for what the rest of the section asks for.
+fn unreachable_limits(raw: &Broker, limits: &BrokerLimits, max_packet_bytes: u32, sink: &Sink) {
+    let given = raw.limits.as_ref();
+    for topic in raw.subscriptions.iter().filter_map(|one| one.topic.as_ref()) {
+        let (levels, most) = (topic.value.split('/').count(), limits.max_topic_levels);
+        if levels > most as usize {
+            let message = both!(
+                "主题有 {levels} 层，max_topic_levels 只允许 {most} 层",
+                "the topic has {levels} levels, and max_topic_levels allows {most}"
+            );
+            let hint = both!("提高 max_topic_levels", "raise max_topic_levels");
+            sink.warn(topic.span.clone(), said::caution(message, hint));
+        }
+    }
+    if let Some(at) = given.and_then(|limits| limits.max_backlog_bytes.as_ref())
+        && limits.max_backlog_bytes < 4 * max_packet_bytes
+    {
+        let message = both!(
+            "max_backlog_bytes 容不下四个最大报文",
+            "max_backlog_bytes does not hold four packets of the largest size"
+        );
+        let hint = both!(
+            "提高 max_backlog_bytes，或降低 max_packet_bytes",
+            "raise max_backlog_bytes, or lower max_packet_bytes"
+        );
+        sink.warn(at.span.clone(), said::caution(message, hint));
     }
 }
 

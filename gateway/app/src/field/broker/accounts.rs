@@ -4,7 +4,8 @@
 //! line. A wrong password costs the same time whoever it is for.
 
 use super::password::{Digest, Fingerprint};
-use super::policy::{Policy, Secret, User};
+use super::policy::Policy;
+use super::user::{Secret, User};
 use super::users_file::{self, Entry};
 use crate::config::{self, EmbeddedBroker};
 use arc_swap::ArcSwap;
@@ -147,4 +148,71 @@ fn read_file(path: &Path) -> Result<Vec<Entry>, UsersError> {
             what,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{BrokerLimits, BrokerUser, UserLimits};
+
+    fn accounts(file: &Path) -> Accounts {
+        let user = |name: &str, password: Option<&str>| BrokerUser {
+            username: name.to_owned(),
+            password: password.map(|password| password.to_owned().into()),
+            certificate: false,
+            publish: Vec::new(),
+            subscribe: Vec::new(),
+            limits: UserLimits::default(),
+        };
+        let digest = Digest::of(b"kept as a digest", [5; 16]).unwrap();
+        std::fs::write(file, format!("bin:{digest}\n")).unwrap();
+        Accounts::new(&EmbeddedBroker {
+            name: "embedded".into(),
+            plain: None,
+            tls: None,
+            max_packet_bytes: 1_024,
+            limits: BrokerLimits::default(),
+            users: vec![user("gate", Some("in a secret file")), user("lost", None)],
+            users_file: Some(file.to_owned()),
+            subscriptions: Vec::new(),
+        })
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_password_opens_its_own_user_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let accounts = accounts(&folder.path().join("users"));
+        let policy = accounts.policy();
+        for (name, password, expected) in [
+            ("gate", "in a secret file", Checked::Right),
+            ("gate", "kept as a digest", Checked::Wrong),
+            ("bin", "kept as a digest", Checked::Right),
+            ("bin", "in a secret file", Checked::Wrong),
+            ("bin", "kept as a digest", Checked::Right),
+            ("lost", "", Checked::Wrong),
+            ("nobody", "kept as a digest", Checked::Wrong),
+        ] {
+            let checked = accounts.check(policy.user(name), password.into()).await;
+            assert_eq!(checked, expected, "{name} with {password:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_was_right_before_does_not_wait_and_a_crowd_of_others_is_told_to_come_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let accounts = accounts(&folder.path().join("users"));
+        let policy = accounts.policy();
+        let right = || Bytes::from_static(b"kept as a digest");
+        assert_eq!(accounts.check(policy.user("bin"), right()).await, Checked::Right);
+        let _crowd = accounts.waiting.acquire_many(WAITING as u32).await.unwrap();
+        assert_eq!(accounts.check(policy.user("bin"), right()).await, Checked::Right);
+        let guess = Bytes::from_static(b"guess");
+        assert_eq!(
+            accounts.check(policy.user("bin"), guess.clone()).await,
+            Checked::Busy
+        );
+        // A user that does not exist is answered alike.
+        assert_eq!(accounts.check(None, guess).await, Checked::Busy);
+    }
 }

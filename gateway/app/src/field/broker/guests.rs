@@ -4,7 +4,7 @@
 //! connects to the library past the gate is in no list and is refused.
 
 use super::gate::Farewell;
-use super::policy::User;
+use super::user::User;
 use linli_domain::time::Monotonic;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

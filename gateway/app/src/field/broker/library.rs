@@ -131,7 +131,7 @@ impl Shared {
                 }
             };
             if !matches!(timeout(KICK, kick).await, Ok(Ok(()))) {
-                tracing::debug!(%client, "the session did not end in time");
+                tracing::debug!(?client, "the session did not end in time");
                 all_ended = false;
             }
         }

@@ -31,6 +31,7 @@ pub mod password;
 mod policy;
 mod retained;
 mod shared;
+mod user;
 pub mod users_file;
 mod watch;
 

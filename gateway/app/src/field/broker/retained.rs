@@ -6,7 +6,7 @@
 
 use crate::clock::SharedClock;
 use async_trait::async_trait;
-use linli_domain::time::Timestamp;
+use linli_domain::time::{Monotonic, Timestamp};
 use linli_ledger::RetainedRow;
 use rmqtt::codec::types::Publish as CodecPublish;
 use rmqtt::codec::v5::PublishProperties;
@@ -21,6 +21,8 @@ use std::time::Duration;
 const MAX_TOPICS: usize = 10_000;
 /// Bytes of all of them, likewise.
 const MAX_BYTES: usize = 32 << 20;
+/// While there is no room, expired messages are looked for once per this long: it means going through all of them.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The retained messages of one broker.
 pub(super) struct Retained {
@@ -34,6 +36,8 @@ pub(super) struct Retained {
 struct Sizes {
     by_topic: HashMap<Box<str>, usize>,
     bytes: usize,
+    /// When expired ones were last looked for.
+    looked: Option<Monotonic>,
 }
 
 impl Sizes {
@@ -103,14 +107,25 @@ impl Retained {
 
     /// Whether a message of `bytes` may stay on this topic.
     pub(super) async fn has_room_for(&self, topic: &str, bytes: usize) -> bool {
-        if self.sizes().has_room_for(topic, bytes) {
-            return true;
+        let now = self.clock.now().monotonic;
+        {
+            let mut sizes = self.sizes();
+            if sizes.has_room_for(topic, bytes) {
+                return true;
+            }
+            if sizes.looked.is_some_and(|last| now.since(last) < LOOK) {
+                return false;
+            }
+            sizes.looked = Some(now);
         }
         self.tree.remove_expired_messages().await;
         let Ok(left) = self.tree.get_message(&TopicFilter::from_static("#")).await else {
             return false;
         };
-        let mut sizes = Sizes::default();
+        let mut sizes = Sizes {
+            looked: Some(now),
+            ..Sizes::default()
+        };
         for (topic, retain) in left {
             sizes.set(&topic, retain.publish.payload.len());
         }
@@ -186,7 +201,7 @@ impl RetainStorage for Storage {
 mod tests {
     use super::*;
     use crate::clock::Clock;
-    use linli_domain::time::{BootId, Monotonic, Now};
+    use linli_domain::time::{BootId, Now};
 
     fn row(topic: &str, at_s: i64, expires_s: Option<i64>) -> RetainedRow {
         RetainedRow {

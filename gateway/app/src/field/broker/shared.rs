@@ -80,7 +80,9 @@ impl Shared {
     pub(super) fn refused(&self, what: &'static str, who: &dyn Display, detail: &dyn Display) {
         self.metrics.broker_refused.with_label_values(&[what]).inc();
         if let Some(swallowed) = self.may_speak(what) {
-            tracing::warn!(what, %who, %detail, swallowed, "refused by the embedded broker");
+            // As texts, so that a line break a client chose stays inside its quotes.
+            let (who, detail) = (who.to_string(), detail.to_string());
+            tracing::warn!(what, who, detail, swallowed, "refused by the embedded broker");
         }
     }
 
@@ -88,7 +90,8 @@ impl Shared {
     pub(super) fn lost(&self, what: &'static str, who: &dyn Display, detail: &dyn Display) {
         self.metrics.broker_lost.with_label_values(&[what]).inc();
         if let Some(swallowed) = self.may_speak(what) {
-            tracing::warn!(what, %who, %detail, swallowed, "lost by the embedded broker");
+            let (who, detail) = (who.to_string(), detail.to_string());
+            tracing::warn!(what, who, detail, swallowed, "lost by the embedded broker");
         }
     }
 

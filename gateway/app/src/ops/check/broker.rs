@@ -205,8 +205,15 @@ fn users(broker: &EmbeddedBroker, place: &Place<'_>) -> Vec<Problem> {
         Ok(entries) => {
             for (n, user) in broker.users.iter().enumerate() {
                 let known = entries.iter().any(|entry| entry.name == user.username);
-                if user.password.is_none() && !user.certificate && !known {
-                    let name = &user.username;
+                let (name, at) = (&user.username, place.at(&format!("broker.users[{n}].username")));
+                if user.password.is_some() && known {
+                    let message = both!(
+                        "用户 \"{name}\" 在用户文件中还有一个密码，不会使用",
+                        "the user \"{name}\" has a second password in the users file, which is not used"
+                    );
+                    let hint = both!("删去其中一个", "remove one of them");
+                    place.sink.warn(at, said::caution(message, hint));
+                } else if user.password.is_none() && !user.certificate && !known {
                     let message = both!(
                         "用户 \"{name}\" 没有密码，用户文件中也没有",
                         "the user \"{name}\" has no password, in the users file neither"
@@ -215,7 +222,6 @@ fn users(broker: &EmbeddedBroker, place: &Place<'_>) -> Vec<Problem> {
                         "运行 linli broker user add {name}",
                         "run linli broker user add {name}"
                     );
-                    let at = place.at(&format!("broker.users[{n}].username"));
                     place.sink.error(at, said::conflict(message, hint));
                 }
             }

@@ -10,13 +10,16 @@
 //!    └─ closed      └─ closed     └─ closed                │ too large, malformed, silent: closed
 //! ```
 
-mod connection;
+mod answers;
+mod carry;
+mod greet;
 mod hello;
 mod packets;
 mod stream;
 mod tls;
 
-pub(super) use hello::{Farewell, Hello, Refusal, keep_alive_s};
+pub(super) use answers::{Farewell, Refusal};
+pub(super) use hello::{Hello, keep_alive_s};
 pub(super) use tls::{Server, TlsFileError};
 
 use super::attempts::Source;

@@ -1,28 +1,24 @@
-//! One client from its first byte to its last: greeted, let in, carried, and seen off.
+//! A client that was let in, carried both ways between it and the library, held back when it is too fast, and seen off.
 //!
-//! A connection is carried piece by piece, so it holds two small buffers and never a whole packet. While a client is
+//! It is carried piece by piece, so a connection holds two small buffers and never a whole packet. While a client is
 //! too fast its socket is not read, which stops it by TCP and nobody else.
 
-use super::hello::{Answer, Farewell, Hello, Refusal, Speaks, Unreadable};
+use super::answers::Farewell;
+use super::hello::Speaks;
 use super::packets::{Packets, Wrong, kind};
-use super::{Gate, Listener, Unheard, hello, stream};
-use crate::field::broker::admit::{Admitted, Refused};
+use super::{Gate, stream};
 use crate::field::broker::bucket::Bucket;
 use crate::field::broker::guests::{Guest, Stay};
 use bytes::{Bytes, BytesMut};
 use linli_domain::time::Monotonic;
-use prometheus::IntGauge;
 use rmqtt::codec::v5::DisconnectReasonCode;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-/// Longest CONNECT with its will. A longer one is closed without an answer.
-const MAX_HELLO: usize = 64 << 10;
 /// A client that takes nothing of one piece for this long is closed.
 const WRITE: Duration = Duration::from_secs(20);
 /// How long what a client sent before it went may take in the library, its commits included.
@@ -31,218 +27,37 @@ const DRAIN: Duration = Duration::from_secs(30);
 const WHY: Duration = Duration::from_millis(300);
 /// How long a farewell may take, and how long the client has to read it before the socket is gone.
 const LINGER: Duration = Duration::from_secs(1);
-/// Tries with the library while an older connection of the same client is on its way out, and the pause between them.
-const TRIES: u32 = 20;
-const TRY_AGAIN: Duration = Duration::from_millis(25);
 /// One line per this long about a client that is too fast.
 const SAID: Duration = Duration::from_secs(60);
 
-impl Gate {
-    /// Receives a client on either listener.
-    pub(super) async fn receive(
-        &self,
-        client: TcpStream,
-        peer: SocketAddr,
-        listener: Listener,
-        unheard: Unheard,
-    ) {
-        let deadline = Instant::now() + self.shared.limits.greeting_timeout;
-        match &listener {
-            Listener::Plain => self.greet(client, peer, None, &listener, deadline, unheard).await,
-            Listener::Tls(server) => {
-                let secured = match timeout_at(deadline, server.acceptor().accept(client)).await {
-                    Ok(Ok(secured)) => secured,
-                    Ok(Err(error)) => return self.shared.refused(tls_word(&error), &peer, &error),
-                    Err(_) => {
-                        return self
-                            .shared
-                            .refused("greeting", &peer, &"no TLS handshake in time");
-                    }
-                };
-                let shown = secured
-                    .get_ref()
-                    .1
-                    .peer_certificates()
-                    .and_then(|chain| chain.first());
-                let user = match shown.map(|certificate| server.user(certificate)) {
-                    Some(None) => {
-                        let why = "the certificate does not name exactly one user";
-                        return self.shared.refused("certificate", &peer, &why);
-                    }
-                    user => user.flatten(),
-                };
-                self.greet(secured, peer, user, &listener, deadline, unheard)
-                    .await;
-            }
-        }
-    }
-
-    /// Hears the CONNECT, decides, and carries whoever is let in.
-    async fn greet(
-        &self,
-        mut client: impl AsyncRead + AsyncWrite + Unpin,
-        peer: SocketAddr,
-        certificate: Option<String>,
-        listener: &Listener,
-        deadline: Instant,
-        unheard: Unheard,
-    ) {
-        let mut ahead = BytesMut::new();
-        let most = MAX_HELLO.min(self.max_packet_bytes as usize);
-        let first = kind::CONNECT << 4;
-        let packet = match timeout_at(deadline, stream::packet(&mut client, &mut ahead, first, most)).await {
-            Ok(Ok(packet)) => packet,
-            Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                return self
-                    .shared
-                    .refused("malformed", &peer, &"no CONNECT, or a too long one");
-            }
-            // Whoever goes before he is known is of no interest.
-            Ok(Err(_)) => return,
-            Err(_) => return self.shared.refused("greeting", &peer, &"no CONNECT in time"),
-        };
-        drop(unheard);
-        let hello = match Hello::read(&packet) {
-            Ok(hello) => hello,
-            Err(Unreadable::Broken) => {
-                return self
-                    .shared
-                    .refused("malformed", &peer, &"a CONNECT that cannot be read");
-            }
-            Err(Unreadable::Refused(why, speaks)) => {
-                self.shared.refused("malformed", &peer, &format!("{why:?}"));
-                return refuse(&mut client, speaks, why).await;
-            }
-        };
-        drop(packet);
-        let speaks = hello.speaks();
-        let admitted = match self.shared.admit(&hello, peer, certificate.as_deref()).await {
-            Ok(admitted) => admitted,
-            Err(Refused(what, why)) => {
-                let who = format!(
-                    "{:?} as {:?} from {peer}",
-                    hello.client_id(),
-                    hello.username().unwrap_or_default()
-                );
-                self.shared.refused(what, &who, &format!("{why:?}"));
-                return refuse(&mut client, speaks, why).await;
-            }
-        };
-        let terms = Terms {
-            speaks,
-            patience: hello.patience(self.shared.limits.max_keep_alive),
-            takes_bytes: hello.takes_bytes(),
-        };
-        let Some(through) = self.introduce(hello, &admitted, peer).await else {
-            self.shared.refused(
-                "busy",
-                &admitted.client_id,
-                &"the broker did not take the client in time",
-            );
-            return refuse(&mut client, speaks, Refusal::Busy).await;
-        };
-        let _present = Present::new(
-            self.shared
-                .metrics
-                .broker_clients
-                .with_label_values(&[listener.label()]),
-        );
-        Carried {
-            gate: self,
-            guest: Arc::clone(&through.guest),
-            terms,
-            messages: Bucket::new(admitted.user.messages),
-            bytes: Bucket::new(admitted.user.bytes),
-            said: None,
-        }
-        .run(client, ahead, through)
-        .await;
-    }
-
-    /// Opens the way to the library for a client that may come in. A client that comes back at once meets its own
-    /// older connection there; the library refuses it for some milliseconds, which the client need not know.
-    async fn introduce(&self, hello: Hello, admitted: &Admitted, peer: SocketAddr) -> Option<Through> {
-        let speaks = hello.speaks();
-        let connect = hello.passed_on(&admitted.user.name, &admitted.client_id)?;
-        for _ in 0..TRIES {
-            let mut library = TcpStream::connect(self.inner).await.ok()?;
-            library.set_nodelay(true).ok()?;
-            let guest = Guest::new(peer, Arc::clone(&admitted.user), Arc::clone(&admitted.client_id));
-            let guest = Arc::new(guest);
-            let stay = self
-                .shared
-                .guests
-                .enter(library.local_addr().ok()?, Arc::clone(&guest));
-            library.write_all(&connect).await.ok()?;
-            let mut ahead = BytesMut::new();
-            let first = kind::CONNACK << 4;
-            let packet = stream::packet(&mut library, &mut ahead, first, MAX_HELLO)
-                .await
-                .ok()?;
-            match hello::answer(speaks, &packet) {
-                Answer::Accepted => {
-                    let greeting = if admitted.assigned {
-                        hello::with_client_id(speaks, packet, &admitted.client_id)?
-                    } else {
-                        packet
-                    };
-                    return Some(Through {
-                        library,
-                        ahead,
-                        greeting,
-                        guest,
-                        _stay: stay,
-                    });
-                }
-                Answer::NotYet => sleep(TRY_AGAIN).await,
-                Answer::Refused => return None,
-            }
-        }
-        None
-    }
-}
-
-/// A client counts as connected as long as this lives.
-struct Present(IntGauge);
-
-impl Present {
-    fn new(clients: IntGauge) -> Self {
-        clients.inc();
-        Self(clients)
-    }
-}
-
-impl Drop for Present {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
 /// The library has taken a client.
-struct Through {
-    library: TcpStream,
+pub(super) struct Through {
+    pub(super) library: TcpStream,
     /// What it sent behind its CONNACK.
-    ahead: BytesMut,
-    greeting: Bytes,
-    guest: Arc<Guest>,
-    _stay: Stay,
+    pub(super) ahead: BytesMut,
+    pub(super) greeting: Bytes,
+    pub(super) guest: Arc<Guest>,
+    /// In the list of guests as long as this lives.
+    pub(super) stay: Stay,
 }
 
 /// What client and broker agreed on.
-struct Terms {
-    speaks: Speaks,
+pub(super) struct Terms {
+    pub(super) speaks: Speaks,
     /// Longest silence.
-    patience: Duration,
+    pub(super) patience: Duration,
     /// Longest packet for the client.
-    takes_bytes: u32,
+    pub(super) takes_bytes: u32,
 }
 
 /// How carrying a connection ends.
 enum End {
     /// The client closed, or its connection broke.
     ClientGone,
-    /// The library closed; whether the client was told why.
+    /// The library closed.
     LibraryGone,
+    /// The client has to go; why is noted at its guest.
+    SentAway,
     /// The client takes nothing any more.
     Deaf,
     /// We end it, for this reason.
@@ -250,7 +65,7 @@ enum End {
 }
 
 /// A connection that is carried.
-struct Carried<'a> {
+pub(super) struct Carried<'a> {
     gate: &'a Gate,
     guest: Arc<Guest>,
     terms: Terms,
@@ -259,8 +74,27 @@ struct Carried<'a> {
     said: Option<Monotonic>,
 }
 
-impl Carried<'_> {
-    async fn run(mut self, client: impl AsyncRead + AsyncWrite + Unpin, ahead: BytesMut, through: Through) {
+impl<'a> Carried<'a> {
+    pub(super) fn new(gate: &'a Gate, through: &Through, terms: Terms) -> Self {
+        let user = &through.guest.user;
+        Self {
+            gate,
+            guest: Arc::clone(&through.guest),
+            terms,
+            messages: Bucket::new(user.messages),
+            bytes: Bucket::new(user.bytes),
+            said: None,
+        }
+    }
+
+    /// Carries `client` until it goes or has to. `ahead` is what it sent behind its CONNECT.
+    pub(super) async fn run(
+        mut self,
+        client: impl AsyncRead + AsyncWrite + Unpin,
+        ahead: BytesMut,
+        through: Through,
+    ) {
+        let _stay = through.stay;
         let (mut from_client, mut to_client) = tokio::io::split(client);
         let (mut from_library, mut to_library) = tokio::io::split(through.library);
         let mut out = Outward {
@@ -275,13 +109,12 @@ impl Carried<'_> {
             tokio::select! {
                 end = self.inward(ahead, &mut from_client, &mut to_library) => end,
                 end = out.carry(through.ahead, &mut from_library, &mut to_client, &guest, gate) => end,
-                () = gone.cancelled() => End::LibraryGone,
+                () = gone.cancelled() => End::SentAway,
             }
         };
         if let End::Farewell(farewell) = &end {
             guest.parts(farewell.clone());
         }
-        let library_open = !matches!(end, End::LibraryGone) || gone.is_cancelled();
         let told = out.packets.last() == kind::DISCONNECT;
         let seen_off = async {
             let may_speak = self.terms.speaks == Speaks::V5 && out.may_speak() && !told;
@@ -299,7 +132,7 @@ impl Carried<'_> {
         // What the client sent before is still worked on: the library is told that nothing more comes, and heard out.
         let heard_out = async {
             let _ = to_library.shutdown().await;
-            if library_open {
+            if !matches!(end, End::LibraryGone) {
                 let mut nowhere = tokio::io::sink();
                 let _ = timeout(DRAIN, tokio::io::copy(&mut from_library, &mut nowhere)).await;
             }
@@ -368,7 +201,7 @@ impl Carried<'_> {
         if self.said.is_none_or(|said| now.since(said) >= SAID) {
             self.said = Some(now);
             tracing::warn!(
-                user = %user.name, client = %self.guest.client_id, from = %self.guest.peer, ?pause,
+                user = &*user.name, client = &*self.guest.client_id, from = %self.guest.peer, ?pause,
                 messages_per_s = user.messages.per_s, bytes_per_s = user.bytes.per_s,
                 "a client is too fast for the embedded broker; its socket is not read meanwhile"
             );
@@ -397,10 +230,7 @@ impl Carried<'_> {
 
     fn refuse(&self, code: DisconnectReasonCode, what: &'static str, why: &str) -> End {
         let guest = &self.guest;
-        let who = format!(
-            "{:?} as {:?} from {}",
-            guest.client_id, guest.user.name, guest.peer
-        );
+        let who = format!("{} as {} from {}", guest.client_id, guest.user.name, guest.peer);
         self.gate.shared.refused(what, &who, &why);
         End::Farewell(Farewell::new(code, why))
     }
@@ -469,25 +299,4 @@ async fn linger(
         let _ = tokio::io::copy(from_client, &mut tokio::io::sink()).await;
     };
     let _ = timeout(LINGER, gone).await;
-}
-
-/// Refuses with a CONNACK and closes.
-async fn refuse(client: &mut (impl AsyncRead + AsyncWrite + Unpin), speaks: Speaks, why: Refusal) {
-    let Some(packet) = hello::refusal(speaks, why) else {
-        return;
-    };
-    let said = async {
-        client.write_all(&packet).await?;
-        client.shutdown().await
-    };
-    let _ = timeout(LINGER, said).await;
-}
-
-/// The word for a TLS handshake that failed: whether the client's certificate was the reason.
-fn tls_word(error: &io::Error) -> &'static str {
-    use rustls::Error;
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(Error::InvalidCertificate(_) | Error::NoCertificatesPresented) => "certificate",
-        _ => "tls",
-    }
 }
