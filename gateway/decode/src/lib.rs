@@ -53,7 +53,7 @@ mod catalogue;
 mod context;
 mod envelope;
 mod frame;
-mod modbus;
+pub mod modbus;
 mod observation;
 mod plausible;
 mod profile;

@@ -5,6 +5,7 @@
 
 mod plan;
 mod read;
+pub mod wire;
 mod words;
 
 use crate::context::DeviceContext;

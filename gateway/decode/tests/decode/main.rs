@@ -11,3 +11,5 @@ mod catalogue;
 mod fixtures;
 mod guide;
 mod hostile;
+mod line;
+mod replies;
