@@ -253,17 +253,24 @@ impl Understanding {
                 format!("{} is not in the estate any more", frame.device),
             )
         })?;
-        let (map, context) = self
+        let known = self
             .devices
             .get(device.as_usize())
             .and_then(Option::as_ref)
-            .and_then(|known| known.profile.modbus().map(|map| (map, known.context)))
+            .ok_or_else(|| Refused::new("no_profile", "the device's profile is not in the catalogue"))?;
+        let map = frame
+            .profile
+            .modbus()
             .ok_or_else(|| Refused::new("no_profile", "the device's profile has no register map"))?;
+        // Asked under a profile the device no longer has: what came says nothing about its points now.
+        if !Arc::ptr_eq(&known.profile, &frame.profile) {
+            return Ok(());
+        }
         out.device = Some(device);
         self.scratch.clear();
         match &frame.answer {
-            Ok(answer) => map.decode(frame.request, &answer.data(), &context, &mut self.scratch),
-            Err(reason) => map.missing(frame.request, *reason, &context, &mut self.scratch),
+            Ok(data) => map.decode(&frame.read, data, &known.context, &mut self.scratch),
+            Err(reason) => map.missing(&frame.read, *reason, &known.context, &mut self.scratch),
         }
         self.give_times(None, frame.received.wall, out);
         Ok(())

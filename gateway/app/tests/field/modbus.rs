@@ -3,12 +3,13 @@
 use super::converter::{Converter, Slave as Manner};
 use super::pipeline::{Pipeline, within};
 use linli::config::{ModbusBus, ModbusTransport};
+use linli::field::ModbusFrame;
 use linli::field::modbus::{self, Devices, Slave};
-use linli::field::{ModbusFrame, Registers};
-use linli_decode::RegisterRequest;
+use linli_decode::{Profile, RegisterData};
 use linli_domain::reading::Reason;
 use linli_node_sim::{Fault, Kind, NodeConfig, SharedStreet, Street, Transport, serve};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -17,18 +18,18 @@ use tokio_util::sync::CancellationToken;
 const TIMEOUT: Duration = Duration::from_millis(200);
 const PERIOD: Duration = Duration::from_millis(250);
 
+/// A device of which `count` input registers are asked at each of `starts`.
 fn slave(unit: u8, starts: &[u16], count: u16) -> Slave {
+    let registers = starts.iter().flat_map(|start| *start..*start + count).map(|address| {
+        format!("{{ function = 4, address = {address}, type = \"u16\", measure = \"pulse.count\", instance = \"R{address}\" }}")
+    });
+    let registers = registers.collect::<Vec<_>>().join(", ");
+    let text =
+        format!("id = \"test.device\"\ntitle = \"T\"\nversion = 1\n[modbus]\nregisters = [{registers}]");
     Slave {
         device: format!("unit-{unit}").parse().unwrap(),
         unit,
-        requests: starts
-            .iter()
-            .map(|start| RegisterRequest {
-                function: 4,
-                start: *start,
-                count,
-            })
-            .collect(),
+        profile: Arc::new(Profile::parse(&text, "test").unwrap()),
     }
 }
 
@@ -71,7 +72,7 @@ impl Bus {
 
 fn words(frame: &ModbusFrame) -> Option<&[u16]> {
     match &frame.answer {
-        Ok(Registers::Words(words)) => Some(words),
+        Ok(RegisterData::Words(words)) => Some(words),
         _ => None,
     }
 }
@@ -201,7 +202,7 @@ async fn a_late_answer_is_never_taken_for_another_register() {
         while began.elapsed() < Duration::from_secs(8) {
             let frame = pipeline.answer().await;
             let start = if frame.device == "unit-1".parse().unwrap() {
-                starts[frame.request]
+                frame.read.request.start
             } else {
                 400
             };

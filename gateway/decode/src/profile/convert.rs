@@ -75,7 +75,7 @@ impl Scale {
             Self::Times(factor)
         }
     }
-    fn apply(self, raw: f64) -> f64 {
+    pub(crate) fn apply(self, raw: f64) -> f64 {
         match self {
             Self::None => raw,
             Self::Times(factor) => raw * factor,

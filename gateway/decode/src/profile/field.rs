@@ -158,7 +158,7 @@ pub(crate) fn read_code(key: &str) -> Option<i128> {
     }
 }
 
-fn read_scale(node: Node<'_>, problems: &mut Problems<'_>) -> Option<f64> {
+pub(crate) fn read_scale(node: Node<'_>, problems: &mut Problems<'_>) -> Option<f64> {
     match problems.number(node)? {
         0.0 => problems.refuse(
             node.span(),

@@ -4,21 +4,29 @@
 
 use crate::config::ModbusBus;
 use crate::pipeline::Progress;
-use linli_decode::{Catalogue, RegisterRequest};
+use linli_decode::modbus::Read;
+use linli_decode::{Catalogue, Profile};
 use linli_domain::estate::{Address, Estate};
 use linli_domain::id::{BusId, DeviceId};
 use std::sync::Arc;
 use tokio::sync::watch;
 
 /// One slave of a bus.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Slave {
     /// The device its answers belong to.
     pub device: DeviceId,
     /// Its address on the bus.
     pub unit: u8,
-    /// What to ask, from its profile's register map, in that order.
-    pub requests: Arc<[RegisterRequest]>,
+    /// What to ask and what the answers mean; it has a register map.
+    pub profile: Arc<Profile>,
+}
+
+impl Slave {
+    /// What is asked of it.
+    pub(super) fn reads(&self) -> &[Read] {
+        self.profile.modbus().map_or(&[], |map| &map.plan().reads)
+    }
 }
 
 /// The slaves of one bus, as the estate names them at this moment.
@@ -82,11 +90,11 @@ fn slaves_of(bus: &BusId, estate: &Estate, catalogue: &Catalogue) -> Arc<[Slave]
         if its != bus {
             continue;
         }
-        match catalogue.get(&device.profile).as_deref().and_then(|p| p.modbus()) {
-            Some(map) => slaves.push(Slave {
+        match catalogue.get(&device.profile).filter(|p| p.modbus().is_some()) {
+            Some(profile) => slaves.push(Slave {
                 device: device.id.clone(),
                 unit: *unit,
-                requests: map.requests().into(),
+                profile,
             }),
             None => tracing::warn!(
                 %bus, device = %device.id, profile = %device.profile,

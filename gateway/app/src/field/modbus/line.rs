@@ -8,8 +8,7 @@
 
 use super::outcome::Failure;
 use crate::config::{ModbusBus, ModbusTransport, Parity};
-use crate::field::Registers;
-use linli_decode::RegisterRequest;
+use linli_decode::{RegisterData, RegisterRequest};
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
@@ -95,7 +94,7 @@ impl Line {
     }
 
     /// Asks `unit` once. After every failure but an exception the transport is gone.
-    pub(super) async fn ask(&mut self, unit: u8, asked: &RegisterRequest) -> Result<Registers, Failure> {
+    pub(super) async fn ask(&mut self, unit: u8, asked: &RegisterRequest) -> Result<RegisterData, Failure> {
         let question = Question::of(asked).ok_or(Failure::Unanswerable)?;
         self.ready().await.map_err(Failure::Closed)?;
         let result = match self.open.as_mut() {
@@ -190,19 +189,19 @@ impl Line {
 }
 
 /// An answer of another length than asked for belongs to another question.
-fn registers(response: Response, asked: &RegisterRequest) -> Result<Registers, Failure> {
+fn registers(response: Response, asked: &RegisterRequest) -> Result<RegisterData, Failure> {
     let count = usize::from(asked.count);
     match response {
         Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words)
             if words.len() == count =>
         {
-            Ok(Registers::Words(words.into()))
+            Ok(RegisterData::Words(words))
         }
         Response::ReadCoils(mut bits) | Response::ReadDiscreteInputs(mut bits)
             if bits.len().div_ceil(8) == count.div_ceil(8) && bits.len() >= count =>
         {
             bits.truncate(count);
-            Ok(Registers::Bits(bits.into()))
+            Ok(RegisterData::Bits(bits))
         }
         _ => Err(Failure::Foreign),
     }

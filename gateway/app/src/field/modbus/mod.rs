@@ -143,7 +143,7 @@ impl Bus {
             let key = (slave.device.clone(), slave.unit);
             let memory = self.memories.entry(key).or_insert_with(Memory::new);
             let turn = memory.turn(self.clock.now().monotonic, &mut probes);
-            let mut frames = Vec::with_capacity(slave.requests.len());
+            let mut frames = Vec::with_capacity(slave.reads().len());
             let usable = self.visit(slave, turn, &mut tally, &mut frames).await;
             self.push(frames).await;
             if !usable {
@@ -165,8 +165,8 @@ impl Bus {
         // Said once per fall, not once per try: the points stay missing until somebody answers.
         if self.told_ok != Some(false) {
             for slave in slaves {
-                for request in 0..slave.requests.len() {
-                    self.frame(slave, request, Err(Reason::CommTimeout), &mut frames);
+                for read in slave.reads() {
+                    self.frame(slave, read, Err(Reason::CommTimeout), &mut frames);
                 }
             }
         }

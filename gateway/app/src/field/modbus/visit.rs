@@ -5,9 +5,11 @@
 use super::outcome::{Failure, Next};
 use super::slave::Turn;
 use super::{Bus, Slave, Tally};
-use crate::field::{Frame, ModbusFrame, Registers};
-use linli_decode::RegisterRequest;
+use crate::field::{Frame, ModbusFrame};
+use linli_decode::modbus::Read;
+use linli_decode::{RegisterData, RegisterRequest};
 use linli_domain::reading::Reason;
+use std::sync::Arc;
 use tokio::time::sleep;
 
 impl Bus {
@@ -22,24 +24,24 @@ impl Bus {
         let (first, count) = match turn {
             Turn::Skip => return true,
             // A changed profile may have fewer questions than the one that timed out.
-            Turn::Only(question) => (question.min(slave.requests.len().saturating_sub(1)), 1),
+            Turn::Only(question) => (question.min(slave.reads().len().saturating_sub(1)), 1),
             Turn::All | Turn::AllAfresh => (0, usize::MAX),
         };
         if self.line.is_rtu() && matches!(turn, Turn::Only(_) | Turn::AllAfresh) {
             self.line.distrust();
         }
-        for (index, request) in slave.requests.iter().enumerate().skip(first).take(count) {
+        for (index, read) in slave.reads().iter().enumerate().skip(first).take(count) {
             tally.asked += 1;
-            let (answer, next) = self.ask(slave, index, request).await;
+            let (answer, next) = self.ask(slave, index, &read.request).await;
             tally.heard += u32::from(!matches!(next, Next::LeaveSlave | Next::LeaveBus));
             let reason = answer.as_ref().err().copied();
-            self.frame(slave, index, answer, frames);
+            self.frame(slave, read, answer, frames);
             match (next, reason) {
                 (Next::LeaveBus, _) => return false,
                 (Next::LeaveSlave, Some(reason)) => {
                     // What was not asked for is missing for the same reason; silence is never normal.
-                    for (rest, _) in slave
-                        .requests
+                    for (_, rest) in slave
+                        .reads()
                         .iter()
                         .enumerate()
                         .filter(|(n, _)| unasked(turn, index, *n))
@@ -63,7 +65,7 @@ impl Bus {
         slave: &Slave,
         index: usize,
         request: &RegisterRequest,
-    ) -> (Result<Registers, Reason>, Next) {
+    ) -> (Result<RegisterData, Reason>, Next) {
         let mut first = true;
         loop {
             let result = self.line.ask(slave.unit, request).await;
@@ -120,13 +122,14 @@ impl Bus {
     pub(super) fn frame(
         &self,
         slave: &Slave,
-        request: usize,
-        answer: Result<Registers, Reason>,
+        read: &Read,
+        answer: Result<RegisterData, Reason>,
         frames: &mut Vec<Frame>,
     ) {
         frames.push(Frame::Modbus(ModbusFrame {
             device: slave.device.clone(),
-            request,
+            profile: Arc::clone(&slave.profile),
+            read: read.clone(),
             answer,
             received: self.clock.now(),
         }));
