@@ -201,18 +201,29 @@ pub async fn start(config: Config) -> Result<Gateway> {
             intake.child_token(),
         ));
     }
+    let ports = field::modbus::dtu::Ports::bind(&config.modbus)
+        .await
+        .map_err(|(address, error)| {
+            anyhow::anyhow!(error).context(format!(
+                "listen on {address} for DTUs: is another program using the port?"
+            ))
+        })?;
     for bus in &config.modbus {
         let devices = field::modbus::devices(bus, progressed.clone(), catalogue.clone());
-        let (door, clock, metrics) = (door.clone(), Arc::clone(&clock), Arc::clone(&metrics));
+        let surroundings = field::modbus::Surroundings {
+            door: door.clone(),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+            shutdown: intake.child_token(),
+        };
         field_tasks.spawn(field::modbus::run(
             bus.clone(),
             devices,
-            door,
-            clock,
-            metrics,
-            intake.child_token(),
+            ports.of(bus),
+            surroundings,
         ));
     }
+    field_tasks.spawn(ports.serve(Arc::clone(&metrics), intake.child_token()));
     Ok(Gateway {
         http: address,
         broker: running_broker.as_ref().map(|b| b.addr),

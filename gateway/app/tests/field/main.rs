@@ -12,7 +12,9 @@
 
 mod broker;
 mod converter;
+mod dtu;
 mod modbus;
+mod modbus_tcp;
 mod mosquitto;
 mod mqtt;
 mod pipeline;

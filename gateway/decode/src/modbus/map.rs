@@ -112,7 +112,12 @@ impl RegisterMap {
 
     /// The period of a read; `None` is the bus's own.
     pub fn period(&self, read: &Read) -> Option<Duration> {
-        self.classes.get(read.class).copied().flatten()
+        self.class_period(read.class)
+    }
+
+    /// The period of a class; `None` is the bus's own.
+    pub fn class_period(&self, class: usize) -> Option<Duration> {
+        self.classes.get(class).copied().flatten()
     }
 
     /// How many periods there are; [`Read::class`] is below it.

@@ -1,10 +1,9 @@
-//! Who hangs on a bus: the estate's devices with an address there, and the requests of their profiles.
+//! Who hangs on a bus: the estate's devices with an address there, and their profiles.
 //!
 //! Follows the committed estate; a profile decides what is asked, nothing here does.
 
 use crate::config::ModbusBus;
 use crate::pipeline::Progress;
-use linli_decode::modbus::Read;
 use linli_decode::{Catalogue, Profile};
 use linli_domain::estate::{Address, Estate};
 use linli_domain::id::{BusId, DeviceId};
@@ -23,9 +22,9 @@ pub struct Slave {
 }
 
 impl Slave {
-    /// What is asked of it.
-    pub(super) fn reads(&self) -> &[Read] {
-        self.profile.modbus().map_or(&[], |map| &map.plan().reads)
+    /// Whether it is the same device, asked in the same way at the same place.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.device == other.device && self.unit == other.unit && Arc::ptr_eq(&self.profile, &other.profile)
     }
 }
 
@@ -60,7 +59,7 @@ pub fn devices(bus: &ModbusBus, progress: watch::Receiver<Progress>, catalogue: 
 }
 
 impl Devices {
-    /// Slaves that never change: scans and tests.
+    /// Slaves that never change: tests.
     pub fn fixed(slaves: impl Into<Arc<[Slave]>>) -> Self {
         Self {
             slaves: slaves.into(),
@@ -68,7 +67,7 @@ impl Devices {
         }
     }
 
-    /// The slaves now.
+    /// The slaves now; the same `Arc` as long as the estate is the same.
     pub(super) fn now(&mut self) -> Arc<[Slave]> {
         if let Some(source) = &mut self.source {
             let estate = Arc::clone(&source.progress.borrow().estate);
