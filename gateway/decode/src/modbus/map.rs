@@ -4,6 +4,7 @@
 
 use super::plan::{Plan, Read};
 use super::words::Form;
+use super::write::Writable;
 use super::{Learned, RegisterRequest, plan};
 use crate::profile::convert::{Emit, Scale};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use std::time::Duration;
 pub struct RegisterMap {
     pub(super) registers: Vec<Register>,
     pub(super) sums: Vec<Sum>,
+    pub(super) writables: Vec<Writable>,
     /// Sorted by class, function and address.
     pub(super) blocks: Vec<Block>,
     /// The periods of the classes; `None` is the bus's own.

@@ -19,11 +19,13 @@ mod read_helper;
 mod read_register;
 pub mod wire;
 mod words;
+mod write;
 
 pub use learn::{Learned, Search};
 pub use map::{Manners, RegisterMap};
 pub use plan::{Plan, Read};
 pub(crate) use read::read;
+pub use write::{NotWritable, Writable, WriteRequest};
 
 /// Most words and most bits one request may ask for (MODBUS Application Protocol V1.1b3, 6.1 to 6.4).
 pub(crate) const MAX_WORDS: u16 = 125;
@@ -92,3 +94,5 @@ mod learn_tests;
 mod read_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod write_tests;

@@ -7,6 +7,7 @@ use super::read_blocks::blocks;
 use super::read_helper::find;
 use super::read_register::{Defaults, Named, read_order, read_register};
 use super::words::Order;
+use super::write::Writable;
 use super::{Learned, MAX_BITS, MAX_WORDS};
 use crate::profile::document::{Node, Problems, Table};
 use crate::profile::field::{Kind as FieldKind, read_emit};
@@ -70,9 +71,11 @@ pub(crate) fn read(node: Node<'_>, roles: &Roles, problems: &mut Problems<'_>) -
         return None;
     }
     let (blocks, classes) = blocks(&named, &sums, &defaults, problems)?;
+    let writables = writables(&mut named, problems)?;
     let mut map = RegisterMap {
         registers: named.into_iter().map(|named| named.register).collect(),
         sums,
+        writables,
         blocks,
         classes,
         limits,
@@ -81,6 +84,25 @@ pub(crate) fn read(node: Node<'_>, roles: &Roles, problems: &mut Problems<'_>) -
     };
     map.plan = plan(&map, &Learned::default());
     Some(map)
+}
+
+/// What may be written, each by a name of its own.
+fn writables(named: &mut [Named<'_>], problems: &mut Problems<'_>) -> Option<Vec<Writable>> {
+    let mut writables: Vec<Writable> = Vec::new();
+    for (register, named) in named.iter_mut().enumerate() {
+        let Some(write) = named.write.take() else { continue };
+        if writables.iter().any(|other| other.name == write.name) {
+            let message = format!("two registers are written as {:?}", write.name);
+            return problems.refuse(named.span.clone(), message, "give each its own name");
+        }
+        writables.push(Writable {
+            name: write.name,
+            range: write.range,
+            many: write.many,
+            register,
+        });
+    }
+    Some(writables)
 }
 
 fn read_limits(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Limits {

@@ -6,9 +6,10 @@ use super::read::{Group, read_poll};
 use super::read_address::{Base, read_address};
 use super::read_helper::{read_name, read_part, read_when};
 use super::words::{Form, Kind, Order};
+use super::write::can_be_written;
 use crate::profile::bytes_number::read_extract;
 use crate::profile::document::{Node, Problems, Table};
-use crate::profile::field::{Kind as FieldKind, read_emit};
+use crate::profile::field::{Kind as FieldKind, read_emit, read_range};
 use crate::profile::layout::Extract;
 use crate::profile::roles::Roles;
 use linli_domain::measure::{Unit, nearest};
@@ -42,10 +43,18 @@ pub(super) struct Defaults<'d> {
     pub(super) groups: &'d [Group<'d>],
 }
 
+/// `write` of a register.
+pub(super) struct WriteDoc {
+    pub(super) name: Box<str>,
+    pub(super) range: (f64, f64),
+    pub(super) many: bool,
+}
+
 /// A register with what only the rest of the map needs to know.
 pub(super) struct Named<'d> {
     pub(super) name: Option<&'d str>,
     pub(super) register: Register,
+    pub(super) write: Option<WriteDoc>,
     pub(super) poll: Option<Duration>,
     /// Index of its group.
     pub(super) group: Option<usize>,
@@ -96,6 +105,9 @@ pub(super) fn read_register<'d>(
     let is_unsigned = matches!(kind, Kind::Unsigned(_)) && function >= 3;
     let extract = read_extract(&mut table, 2 * words.min(4), !is_unsigned, problems)?;
     let (target, helper_name) = read_target(measure?, &mut table, kind, earlier, roles, problems)?;
+    let write = table
+        .take("write")
+        .and_then(|node| read_write(node, function, kind, extract, problems));
     let span = table.span.clone();
     table.finish(problems);
     if own_name.is_some() && helper_name.is_some() {
@@ -113,6 +125,7 @@ pub(super) fn read_register<'d>(
             target,
             when: when?,
         },
+        write,
         poll,
         group,
         span,
@@ -222,6 +235,56 @@ fn read_target<'d>(
         );
     }
     Some((Target::Emit(Box::new(emit)), None))
+}
+
+/// `{ name = "valve", range = [0, 1] }`, with `function = 16` for devices that know no other.
+fn read_write(
+    node: Node<'_>,
+    function: u8,
+    kind: Kind,
+    extract: Extract,
+    problems: &mut Problems<'_>,
+) -> Option<WriteDoc> {
+    let mut table = problems.table(node)?;
+    let name = table.need(
+        "name",
+        "what it is called, for example name = \"valve\"",
+        problems,
+    );
+    let range = table.need(
+        "range",
+        "the least and the greatest value, for example range = [0, 1]",
+        problems,
+    );
+    let many = table
+        .take("function")
+        .and_then(|node| problems.integer(node, 16..=16));
+    table.finish(problems);
+    let name_node = name?;
+    let name = problems.text(name_node)?;
+    let is_name = (1..=32).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if !is_name {
+        let hint = "use 1 to 32 of a-z, A-Z, 0-9, '-', '_' and '.'";
+        return problems.refuse(name_node.span(), format!("{name:?} cannot name a write"), hint);
+    }
+    let range = read_range(range?, problems)?;
+    if !matches!(function, 1 | 3) {
+        let hint = "coils (function 1) and holding registers (function 3) can";
+        return problems.refuse(node.span(), "this cannot be written", hint);
+    }
+    if !can_be_written(kind) || extract != Extract::ALL {
+        let hint =
+            "only whole numbers and floats of up to two registers can; a part of one would change the rest";
+        return problems.refuse(node.span(), "a value of this type cannot be written", hint);
+    }
+    Some(WriteDoc {
+        name: name.into(),
+        range,
+        many: many.is_some(),
+    })
 }
 
 fn read_group(node: Node<'_>, groups: &[Group<'_>], problems: &mut Problems<'_>) -> Option<usize> {

@@ -99,6 +99,48 @@ impl Form {
         }
     }
 
+    /// The number in registers.
+    pub(super) fn number(self, words: &[u16]) -> Option<f64> {
+        match self.raw(words)? {
+            Raw::Int { value, .. } => Some(value as f64),
+            Raw::Scalar(Scalar::Float(number)) => Some(number),
+            Raw::Scalar(_) => None,
+        }
+    }
+
+    /// The registers that hold `number`; `None` when they cannot. Up to two registers.
+    pub(super) fn words_of(self, number: f64) -> Option<Vec<u16>> {
+        let words = self.words();
+        let pattern = match self.kind {
+            Kind::Float => u64::from((number as f32).to_bits()),
+            Kind::Unsigned(_) | Kind::Signed(_) => {
+                let whole = number.round();
+                // A step that is not exact in binary is met within a millionth.
+                if (number - whole).abs() > 1e-6 * whole.abs().max(1.0) {
+                    return None;
+                }
+                let bits = 16 * words as u32;
+                let (low, high) = match self.kind {
+                    Kind::Signed(_) => (-(1_i64 << (bits - 1)), (1_i64 << (bits - 1)) - 1),
+                    _ => (0, (1_i64 << bits) - 1),
+                };
+                let whole = whole as i64;
+                (low..=high)
+                    .contains(&whole)
+                    .then_some(whole as u64 & (u64::MAX >> (64 - bits)))?
+            }
+            Kind::Text(_) | Kind::Version(_) => return None,
+        };
+        let mut big: Vec<u16> = (0..words)
+            .rev()
+            .map(|word| self.order.within((pattern >> (16 * word)) as u16))
+            .collect();
+        if matches!(self.order, Order::Cdab | Order::Dcba) {
+            big.reverse();
+        }
+        Some(big)
+    }
+
     /// The text in registers: what stands before the first zero byte, trimmed; or a version, `01 04` as `1.4`.
     pub(super) fn text(self, words: &[u16]) -> String {
         let bytes: Vec<u8> = words

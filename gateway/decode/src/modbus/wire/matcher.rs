@@ -46,6 +46,9 @@ pub enum Forbidden {
     /// The transaction number belongs to a question whose answer may still come; a new connection is needed.
     #[error("the transaction number is still in use")]
     Transaction,
+    /// It would change something, and this line is only read.
+    #[error("the line is only read")]
+    Write,
     /// Not one whole request this program knows.
     #[error("not a request")]
     NotARequest,
@@ -88,6 +91,8 @@ pub struct Matcher {
     /// Units that were heard to answer one question twice, a bit each.
     pub(super) repeaters: [u64; 4],
     pub(super) heartbeats: Box<[Box<[u8]>]>,
+    /// Questions that change something may be asked.
+    pub(super) writes: bool,
     pub(super) quarantine: Quarantine,
     pub(super) is_odd: bool,
     /// The noise of this silence was counted.
@@ -106,6 +111,7 @@ impl Matcher {
             ghosts: Ghosts::default(),
             repeaters: [0; 4],
             heartbeats: Box::default(),
+            writes: false,
             quarantine: Quarantine::default(),
             is_odd: false,
             in_noise: false,
@@ -116,6 +122,13 @@ impl Matcher {
     #[must_use]
     pub fn ignoring(mut self, heartbeats: impl IntoIterator<Item = Box<[u8]>>) -> Self {
         self.heartbeats = heartbeats.into_iter().filter(|text| !text.is_empty()).collect();
+        self
+    }
+
+    /// The same line, on which questions may be asked that change something. Without this none can.
+    #[must_use]
+    pub fn writable(mut self) -> Self {
+        self.writes = true;
         self
     }
 
@@ -142,6 +155,9 @@ impl Matcher {
         self.ghosts.prune(now);
         let (transaction, unit, pdu) = self.open_request(question.frame).ok_or(Forbidden::NotARequest)?;
         let shape = Shape::of(pdu).ok_or(Forbidden::NotARequest)?;
+        if shape.is_write() && !self.writes {
+            return Err(Forbidden::Write);
+        }
         self.may_ask(unit, shape, now)?;
         if self.framing == Framing::Tcp && self.ghosts.has_transaction(transaction, now) {
             return Err(Forbidden::Transaction);

@@ -257,3 +257,22 @@ fn on_tcp_our_own_number_on_something_else_ends_the_wait() {
         line.reconnected(Monotonic(9));
     }
 }
+
+#[test]
+fn nothing_that_changes_a_device_can_be_asked_on_a_line_that_is_only_read() {
+    let on = rtu(1, &[5, 0, 7, 0xFF, 0]);
+    let question = Question {
+        frame: &on,
+        window: WINDOW,
+        lateness: LATENESS,
+    };
+    let mut line = Matcher::new(Framing::Rtu);
+    assert_eq!(line.asked(question, Monotonic(0)), Err(Forbidden::Write));
+    let mut line = Matcher::new(Framing::Rtu).writable();
+    line.asked(question, Monotonic(0)).unwrap();
+    assert_eq!(
+        line.hear(&on, Monotonic(20)),
+        Heard::Answer,
+        "a write is confirmed by its own bytes"
+    );
+}
