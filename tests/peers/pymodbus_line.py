@@ -1,4 +1,5 @@
-"""A line of Modbus slaves of a foreign make (pymodbus), as bad as asked for. Register n of unit u holds 1000 u + n.
+"""A line of Modbus slaves of a foreign make (pymodbus), as bad as asked for. Register n of unit u holds 1000 u + n
+until it is written; coils are off.
 
 --tcp PORT (Modbus TCP), --rtu-tcp PORT (RTU frames over TCP) or --serial PATH (RTU, 9600 8N1).
 --unit NUMBER:MANNER, once for each slave: good, wrong-unit (signs as another one), noise (bytes before its answer),
@@ -11,6 +12,7 @@ import time
 
 from pymodbus import FramerType
 from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext, ModbusSlaveContext
+from pymodbus.device import ModbusDeviceIdentification
 from pymodbus.framer.rtu import FramerRTU
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 
@@ -60,7 +62,8 @@ def main() -> None:
         return frame
 
     context = ModbusServerContext(slaves={u: slave(u, m) for u, m in manners.items()}, single=False)
-    common = {"context": context, "ignore_missing_slaves": True, "trace_packet": spoil}
+    identity = ModbusDeviceIdentification(info_name={"VendorName": "ACME", "ProductCode": "story registers"})
+    common = {"context": context, "identity": identity, "ignore_missing_slaves": True, "trace_packet": spoil}
 
     async def serve() -> None:
         if options.tcp:

@@ -14,3 +14,4 @@ mod estate;
 mod kill;
 mod modbus;
 mod modbus_line;
+mod modbus_work;

@@ -165,6 +165,12 @@ pub async fn start(config: Config) -> Result<Gateway> {
             )
         })?;
     let address = listener.local_addr()?;
+    let mut buses = field::modbus::errand::Buses::new(catalogue.clone());
+    let mut errands: std::collections::HashMap<_, _> = config
+        .modbus
+        .iter()
+        .map(|bus| (bus.bus.clone(), buses.add(bus.bus.clone(), bus.writes)))
+        .collect();
     let state = http::Http::new(
         &config,
         address,
@@ -174,6 +180,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
         &metrics,
         &clock,
     );
+    state.connect(Arc::new(buses));
     outflow.spawn(http::serve(listener, state, intake.child_token()));
 
     let running_broker = match &config.broker {
@@ -216,12 +223,13 @@ pub async fn start(config: Config) -> Result<Gateway> {
             metrics: Arc::clone(&metrics),
             shutdown: intake.child_token(),
         };
-        field_tasks.spawn(field::modbus::run(
-            bus.clone(),
-            devices,
-            ports.of(bus),
-            surroundings,
-        ));
+        let port = field::modbus::Port {
+            dialled: ports.of(bus),
+            // Names are unique: every bus has its own.
+            errands: errands.remove(&bus.bus).unwrap_or_else(|| mpsc::channel(1).1),
+            catalogue: catalogue.clone(),
+        };
+        field_tasks.spawn(field::modbus::run(bus.clone(), devices, port, surroundings));
     }
     field_tasks.spawn(ports.serve(Arc::clone(&metrics), intake.child_token()));
     Ok(Gateway {

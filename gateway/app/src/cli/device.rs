@@ -1,6 +1,7 @@
 //! `linli device`: devices, and how a message of one is understood. Decoding needs no gateway.
 
 use crate::cli::args::{Decode, Device, Payload};
+use crate::cli::bus;
 use crate::cli::client::Client;
 use crate::cli::context::Context;
 use crate::cli::output::{self, field, name};
@@ -23,6 +24,8 @@ pub(super) fn dispatch(context: &Context, command: Device) -> Outcome {
     match command {
         Device::List => list(context),
         Device::Decode(arguments) => decode_one(context, &arguments),
+        Device::Scan { bus, units } => bus::scan(context, &bus, &units),
+        Device::Write { id, name, value } => bus::write(context, &id, &name, &value),
         Device::Test { files } => test(context, &files),
     }
 }

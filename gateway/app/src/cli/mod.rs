@@ -7,6 +7,7 @@ pub mod args;
 mod check;
 mod client;
 mod context;
+mod bus;
 mod device;
 mod estate;
 pub mod help;

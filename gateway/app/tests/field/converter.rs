@@ -35,6 +35,8 @@ pub(crate) struct Converter {
     pub(crate) addr: SocketAddr,
     /// Requests seen, by unit.
     pub(crate) asked: Arc<Mutex<HashMap<u8, u32>>>,
+    /// Writes seen, without their checksums.
+    pub(crate) writes: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Converter {
@@ -42,6 +44,8 @@ impl Converter {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(HashMap::new()));
+        let writes: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+        let seen = Arc::clone(&writes);
         let (slaves, counts) = (
             slaves.iter().copied().collect::<HashMap<_, _>>(),
             Arc::clone(&asked),
@@ -53,10 +57,14 @@ impl Converter {
                 let (mut read, write) = stream.into_split();
                 *speaker.lock().await = Some(write);
                 let (slaves, counts, speaker) = (slaves.clone(), Arc::clone(&counts), Arc::clone(&speaker));
+                let seen = Arc::clone(&seen);
                 tokio::spawn(async move {
                     let mut request = [0; 8];
                     while read.read_exact(&mut request).await.is_ok() {
                         let unit = request[0];
+                        if matches!(request[1], 5 | 6) {
+                            seen.lock().unwrap().push(request[..6].to_vec());
+                        }
                         let count = {
                             let mut counts = counts.lock().unwrap();
                             let count: &mut u32 = counts.entry(unit).or_default();
@@ -68,7 +76,7 @@ impl Converter {
                 });
             }
         });
-        Self { addr, asked }
+        Self { addr, asked, writes }
     }
 }
 
@@ -77,7 +85,11 @@ async fn answer(request: [u8; 8], slave: Option<Slave>, count: u32, speaker: &Sp
     let start = u16::from_be_bytes([request[2], request[3]]);
     let asked = start..start + u16::from_be_bytes([request[4], request[5]]);
     let exception = |code| with_crc(vec![request[0], request[1] | 0x80, code]);
-    let whole = registers(request);
+    let whole = match request[1] {
+        // A write is confirmed by its own bytes.
+        5 | 6 => request.to_vec(),
+        _ => registers(request),
+    };
     let now_and_then = |every: u32| count.is_multiple_of(every);
     let frame = match slave {
         Slave::Silent => return,

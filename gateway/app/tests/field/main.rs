@@ -13,6 +13,7 @@
 mod broker;
 mod converter;
 mod dtu;
+mod errands;
 mod modbus;
 mod modbus_tcp;
 mod mosquitto;

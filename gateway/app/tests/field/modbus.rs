@@ -5,7 +5,8 @@ use super::pipeline::{Pipeline, within};
 use linli::config::{ModbusBus, ModbusTransport};
 use linli::field::ModbusFrame;
 use linli::field::modbus::dtu::Dialled;
-use linli::field::modbus::{self, Devices, Slave, Surroundings};
+use linli::field::modbus::errand::Buses;
+use linli::field::modbus::{self, Devices, Port, Slave, Surroundings};
 use linli_decode::{Profile, RegisterData};
 use linli_domain::reading::Reason;
 use linli_node_sim::{Fault, Kind, NodeConfig, SharedStreet, Street, Transport, serve};
@@ -40,6 +41,8 @@ pub(crate) fn slave(unit: u8, starts: &[u16], count: u16) -> Slave {
 pub(crate) struct Bus {
     stop: CancellationToken,
     task: JoinHandle<()>,
+    /// Where errands are given to it.
+    pub(crate) buses: Buses,
 }
 
 impl Bus {
@@ -60,8 +63,14 @@ impl Bus {
             metrics: pipeline.metrics.clone(),
             shutdown: stop.clone(),
         };
-        let task = tokio::spawn(modbus::run(bus, Devices::fixed(slaves), dialled, surroundings));
-        Self { stop, task }
+        let mut buses = Buses::new(linli::profiles::load(None).unwrap().0);
+        let port = Port {
+            dialled,
+            errands: buses.add(bus.bus.clone(), bus.writes),
+            catalogue: buses.catalogue().clone(),
+        };
+        let task = tokio::spawn(modbus::run(bus, Devices::fixed(slaves), port, surroundings));
+        Self { stop, task, buses }
     }
 
     pub(crate) async fn stopped(self) {

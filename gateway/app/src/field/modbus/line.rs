@@ -3,12 +3,14 @@
 //! Nothing is sent that [`Question`] cannot hold. Which answer belongs to which question is decided in `tap`; whose turn
 //! it is elsewhere.
 
+use super::Permit;
 use super::dtu::Dialled;
 use super::outcome::Failure;
 use super::stream;
 use super::tap::{Tap, Verdict};
 use crate::clock::SharedClock;
 use crate::config::{ModbusBus, ModbusTransport};
+use linli_decode::modbus::WriteRequest;
 use linli_decode::modbus::wire::{Fault, Forbidden, Framing, Matcher, Quarantine, Shape};
 use linli_decode::{RegisterData, RegisterRequest};
 use linli_domain::time::Monotonic;
@@ -20,14 +22,19 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_modbus::client::{Client, Context, rtu, tcp};
+use tokio_modbus::prelude::ReadCode;
 use tokio_modbus::slave::{Slave as SlaveId, SlaveContext};
 use tokio_modbus::{Request, Response};
 
-/// What is asked.
+/// What is asked. Everything but a write only reads, and a write needs a permit no read-only bus has.
 #[derive(Debug, Clone)]
 pub(super) enum Question {
     /// One of the four reads.
     Read(RegisterRequest),
+    /// Device identification (function 43/14).
+    Identify,
+    /// One coil, one register or a few of them.
+    Write(WriteRequest, Permit),
 }
 
 impl Question {
@@ -40,12 +47,24 @@ impl Question {
                 4 => Some(Request::ReadInputRegisters(asked.start, asked.count)),
                 _ => None,
             },
+            Self::Identify => Some(Request::ReadDeviceIdentification(ReadCode::Basic, 0)),
+            Self::Write(write, _) => {
+                let start = write.read_back.start;
+                match (write.function, write.words.as_slice()) {
+                    (5, [on]) => Some(Request::WriteSingleCoil(start, *on != 0)),
+                    (6, [word]) => Some(Request::WriteSingleRegister(start, *word)),
+                    (16, words) => Some(Request::WriteMultipleRegisters(start, words.to_vec().into())),
+                    _ => None,
+                }
+            }
         }
     }
 
     fn shape(&self) -> Option<Shape> {
         match self {
             Self::Read(asked) => Shape::of_read(asked),
+            Self::Identify => Some(Shape::IDENTIFY),
+            Self::Write(write, _) => Shape::of_write(write),
         }
     }
 }
@@ -69,6 +88,9 @@ impl Line {
             _ => Framing::Rtu,
         };
         let mut matcher = Matcher::new(framing);
+        if bus.writes {
+            matcher = matcher.writable();
+        }
         if let ModbusTransport::Dtu(dtu) = &bus.transport {
             // Some DTUs keep their connection with their registration.
             matcher = matcher.ignoring(dtu.heartbeat.iter().cloned().chain([dtu.registration.clone()]));

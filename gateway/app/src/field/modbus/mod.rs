@@ -29,6 +29,12 @@ mod outcome;
 
 mod told;
 
+pub mod errand;
+
+mod errands;
+
+pub mod scan;
+
 use super::backoff::{self, Backoff};
 use crate::clock::SharedClock;
 use crate::config::ModbusBus;
@@ -36,7 +42,9 @@ use crate::metrics::Metrics;
 use crate::pipeline::Door;
 use breaker::Standing;
 pub use devices::{Devices, Slave, devices};
+use errands::Scanning;
 use line::Line;
+use linli_decode::Catalogue;
 use linli_domain::reading::Reason;
 use linli_domain::time::Monotonic;
 use memory::Memory;
@@ -52,6 +60,21 @@ const SICK_SHARE: u32 = 10;
 /// An edit of the estate is noticed after this long at the latest, on a bus where nothing is due.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// Leave to write to a bus; only a bus whose configuration allows writes has one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Permit(());
+
+/// How a bus is reached from outside: the connection of its DTU, and its errands.
+#[derive(Debug)]
+pub struct Port {
+    /// Where the connection of its DTU will be, when it has one.
+    pub dialled: Option<Arc<dtu::Dialled>>,
+    /// What it is asked to do beside polling.
+    pub errands: errand::Errands,
+    /// What a scan guesses from.
+    pub catalogue: Catalogue,
+}
+
 /// What a bus needs of its surroundings.
 #[derive(Clone)]
 pub struct Surroundings {
@@ -66,16 +89,14 @@ pub struct Surroundings {
 }
 
 /// Runs a bus. An edit of the estate holds from the next question on; what is known of a slave that stays is kept.
-/// `dialled` is where the connection of its DTU will be.
-pub async fn run(
-    bus: ModbusBus,
-    devices: Devices,
-    dialled: Option<Arc<dtu::Dialled>>,
-    surroundings: Surroundings,
-) {
+pub async fn run(bus: ModbusBus, devices: Devices, port: Port, surroundings: Surroundings) {
     let config = Arc::new(bus);
     let bus = Bus {
-        line: Line::new(Arc::clone(&config), dialled, Arc::clone(&surroundings.clock)),
+        line: Line::new(Arc::clone(&config), port.dialled, Arc::clone(&surroundings.clock)),
+        permit: config.writes.then_some(Permit(())),
+        errands: port.errands,
+        scanning: None,
+        catalogue: port.catalogue,
         told: Told::new(&config, surroundings.clone()),
         slaves: Arc::new([]),
         memories: Vec::new(),
@@ -98,6 +119,10 @@ struct Bus {
     memories: Vec<Memory>,
     schedule: Schedule,
     line: Line,
+    permit: Option<Permit>,
+    errands: errand::Errands,
+    scanning: Option<Scanning>,
+    catalogue: Catalogue,
     /// No sick slave is asked before: the last one had its share.
     sick_until: Monotonic,
     reopen: Backoff,
@@ -110,17 +135,32 @@ impl Bus {
     async fn run(mut self) {
         while !self.shutdown.is_cancelled() {
             self.refresh();
+            self.take_errands().await;
             let now = self.now();
-            match self.schedule.next(|key| self.not_before(key)) {
-                Some((key, due)) if due <= now => self.serve(key).await,
-                next => {
-                    let rest = next.map_or(LOOK, |(_, due)| due.since(now).min(LOOK));
-                    tokio::select! {
-                        () = sleep(rest) => {}
-                        () = self.shutdown.cancelled() => {}
-                    }
-                }
+            if self.scan_due().is_some_and(|due| due <= now) {
+                self.scan_on().await;
             }
+            let next = self.schedule.next(|key| self.not_before(key));
+            match next {
+                Some((key, due)) if due <= self.now() => self.serve(key).await,
+                _ => self.rest(next.map(|(_, due)| due)).await,
+            }
+        }
+        if self.scanning.is_some() {
+            self.scan_on().await;
+        }
+    }
+
+    /// Until a round is due, the scan goes on, or something is asked for.
+    async fn rest(&mut self, round: Option<Monotonic>) {
+        let now = self.now();
+        let due = round.into_iter().chain(self.scan_due()).min();
+        let rest = due.map_or(LOOK, |due| due.since(now).min(LOOK));
+        let shutdown = self.shutdown.clone();
+        tokio::select! {
+            () = sleep(rest) => {}
+            () = shutdown.cancelled() => {}
+            Some(errand) = self.errands.recv() => self.take_errand(errand).await,
         }
     }
 

@@ -3,7 +3,7 @@
 //! Source: MODBUS Application Protocol V1.1b3, chapters 6 and 7.
 
 use super::Length;
-use crate::modbus::RegisterRequest;
+use crate::modbus::{RegisterRequest, WriteRequest};
 
 /// Bit 7 of the function code marks an exception.
 const EXCEPTION: u8 = 0x80;
@@ -53,6 +53,27 @@ impl Shape {
         };
         let whole = request_len(pdu) == Length::Is(pdu.len());
         (whole && reply != Reply::Counted(0)).then_some(Self { function, reply })
+    }
+
+    /// The shape of a device identification.
+    pub const IDENTIFY: Self = Self {
+        function: ENCAPSULATED,
+        reply: Reply::Objects,
+    };
+
+    /// The shape of a write.
+    pub fn of_write(write: &WriteRequest) -> Option<Self> {
+        let [a, b] = write.read_back.start.to_be_bytes();
+        let [c, d] = match (write.function, write.words.as_slice()) {
+            (5, [on]) => [if *on == 0 { 0 } else { 0xFF }, 0],
+            (6, [word]) => word.to_be_bytes(),
+            (16, words) => u16::try_from(words.len()).ok()?.to_be_bytes(),
+            _ => return None,
+        };
+        Some(Self {
+            function: write.function,
+            reply: Reply::Echo([a, b, c, d]),
+        })
     }
 
     /// The shape of a read.
@@ -220,6 +241,28 @@ mod tests {
         assert_eq!(on.judge(&[5, 0, 7, 0xFF, 0]), Judged::Answer);
         assert_eq!(on.judge(&[5, 0, 8, 0xFF, 0]), Judged::Other);
         let two_words = shape(&[16, 0, 1, 0, 2, 4, 0, 1, 0, 2]);
+        let read_back = RegisterRequest {
+            function: 3,
+            start: 1,
+            count: 2,
+        };
+        let write = WriteRequest {
+            function: 16,
+            read_back,
+            words: vec![1, 2],
+        };
+        assert_eq!(Shape::of_write(&write), Some(two_words));
+        let read_back = RegisterRequest {
+            function: 1,
+            start: 7,
+            count: 1,
+        };
+        let write = WriteRequest {
+            function: 5,
+            read_back,
+            words: vec![1],
+        };
+        assert_eq!(Shape::of_write(&write), Some(on));
         assert_eq!(two_words.judge(&[16, 0, 1, 0, 2]), Judged::Answer);
     }
 
