@@ -11,7 +11,13 @@
 
 mod durable;
 mod idle;
+#[path = "../../gateway/decode/tests/decode/line.rs"]
+mod line;
 mod load;
+mod modbus_master;
+mod modbus_replies;
+mod modbus_rtu;
+mod modbus_tcp;
 mod null;
 mod own;
 mod report;
@@ -21,7 +27,7 @@ use report::Report;
 /// A scenario by its name.
 type Scenario = (&'static str, &'static str);
 
-const SCENARIOS: [Scenario; 3] = [
+const SCENARIOS: [Scenario; 6] = [
     (
         "durable_ingest",
         "QoS 1 through mosquitto, durable, beside a null subscriber with manual acknowledgements",
@@ -31,11 +37,27 @@ const SCENARIOS: [Scenario; 3] = [
         "QoS 1 from a broker without cost, beside the same null subscriber",
     ),
     ("idle", "binary size and memory of an idle gateway"),
+    (
+        "modbus_tcp",
+        "the Modbus master alone: two hundred devices, sick ones among them, and flat out beside a raw poller",
+    ),
+    (
+        "modbus_rtu",
+        "a line at 9600 baud with dead and late slaves, beside a loop with one timeout for each",
+    ),
+    (
+        "modbus_replies",
+        "ten million replies, late, doubled, cut and foreign ones among them, through the matcher",
+    ),
 ];
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
     let wanted = std::env::args().nth(1).unwrap_or_default();
+    if wanted == modbus_master::COMMAND {
+        modbus_master::serve().await;
+        return std::process::ExitCode::SUCCESS;
+    }
     if !wanted.is_empty() && !SCENARIOS.iter().any(|(name, _)| *name == wanted) {
         eprintln!("there is no scenario {wanted:?}; the scenarios are:");
         for (name, what) in SCENARIOS {
@@ -51,6 +73,9 @@ async fn main() -> std::process::ExitCode {
         match *name {
             "durable_ingest" => durable::run(&mut report).await,
             "own_limit" => own::run(&mut report).await,
+            "modbus_tcp" => modbus_tcp::run(&mut report).await,
+            "modbus_rtu" => modbus_rtu::run(&mut report).await,
+            "modbus_replies" => modbus_replies::run(&mut report),
             _ => idle::run(&mut report).await,
         }
     }
