@@ -13,7 +13,13 @@ mod decode;
 mod durable;
 mod embedded;
 mod idle;
+#[path = "../../gateway/decode/tests/decode/line.rs"]
+mod line;
 mod load;
+mod modbus_master;
+mod modbus_replies;
+mod modbus_rtu;
+mod modbus_tcp;
 mod null;
 mod own;
 mod report;
@@ -23,7 +29,7 @@ use report::Report;
 /// A scenario by its name.
 type Scenario = (&'static str, &'static str);
 
-const SCENARIOS: [Scenario; 5] = [
+const SCENARIOS: [Scenario; 8] = [
     (
         "decode",
         "one frame in the pure core, beside code written by hand for that device",
@@ -41,11 +47,27 @@ const SCENARIOS: [Scenario; 5] = [
         "QoS 1 at the embedded broker, durable, beside mosquitto alone; and beside a flood",
     ),
     ("idle", "binary size and memory of an idle gateway"),
+    (
+        "modbus_tcp",
+        "the Modbus master alone: two hundred devices, sick ones among them, and flat out beside a raw poller",
+    ),
+    (
+        "modbus_rtu",
+        "a line at 9600 baud with dead and late slaves, beside a loop with one timeout for each",
+    ),
+    (
+        "modbus_replies",
+        "ten million replies, late, doubled, cut and foreign ones among them, through the matcher",
+    ),
 ];
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
     let wanted = std::env::args().nth(1).unwrap_or_default();
+    if wanted == modbus_master::COMMAND {
+        modbus_master::serve().await;
+        return std::process::ExitCode::SUCCESS;
+    }
     if !wanted.is_empty() && !SCENARIOS.iter().any(|(name, _)| *name == wanted) {
         eprintln!("there is no scenario {wanted:?}; the scenarios are:");
         for (name, what) in SCENARIOS {
@@ -63,6 +85,9 @@ async fn main() -> std::process::ExitCode {
             "durable_ingest" => durable::run(&mut report).await,
             "own_limit" => own::run(&mut report).await,
             "embedded_broker" => embedded::run(&mut report).await,
+            "modbus_tcp" => modbus_tcp::run(&mut report).await,
+            "modbus_rtu" => modbus_rtu::run(&mut report).await,
+            "modbus_replies" => modbus_replies::run(&mut report),
             _ => idle::run(&mut report).await,
         }
     }

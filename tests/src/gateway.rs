@@ -223,7 +223,7 @@ impl Gateway {
         answer
     }
 
-    /// The value of a metric, summed over its labels.
+    /// The value of a metric, summed over its labels; or of one series, written as the page shows it.
     pub async fn metric(&self, name: &str) -> f64 {
         let request = self
             .client

@@ -16,3 +16,5 @@ mod field;
 mod health;
 mod kill;
 mod modbus;
+mod modbus_line;
+mod modbus_work;

@@ -68,7 +68,9 @@ metrics! {
         broker_lost: "linli_broker_lost_total" ["what"], "Messages the embedded broker could not hand on or keep.";
         broker_throttled: "linli_broker_throttled_total" ["user"], "Pauses of clients that were too fast for the embedded broker, by configured user.";
         modbus_requests: "linli_modbus_requests_total" ["bus", "outcome"], "Modbus requests by outcome.";
-        modbus_overruns: "linli_modbus_cycle_overruns_total" ["bus"], "Poll cycles left out because the one before took too long.";
+        modbus_missed_polls: "linli_modbus_missed_polls_total" ["bus"], "Polls left out because the bus could not keep up.";
+        modbus_quarantined: "linli_modbus_quarantined_total" ["bus", "kind"], "Frames that were no answer to what was asked, by kind; none became a value.";
+        modbus_dtu_refused: "linli_modbus_dtu_refused_total" ["reason"], "Connections of DTUs that were refused.";
         alarm_transitions: "linli_alarm_transitions_total" ["priority", "to"], "Alarm transitions.";
         order_transitions: "linli_order_transitions_total" ["to"], "Order transitions.";
         deliveries: "linli_deliveries_total" ["kind", "outcome"], "Delivery attempts by outcome.";
@@ -89,6 +91,8 @@ metrics! {
     gauge_sets {
         build_info: "linli_build_info" ["version"], "Always 1.";
         connector_up: "linli_connector_up" ["connection", "kind"], "1 while connected.";
+        modbus_slaves: "linli_modbus_slaves" ["bus", "state"], "Modbus slaves by the state of their breaker.";
+        modbus_use: "linli_modbus_bus_use_percent" ["bus", "kind"], "Share of a bus's time that its plan asks for, and that was used.";
         broker_dropped: "linli_broker_dropped_messages" ["connection"], "The broker's own count of dropped messages.";
         broker_clients: "linli_broker_clients" ["listener"], "Clients connected to the embedded broker.";
         devices_flagged: "linli_devices_flagged" ["flag"], "Devices with something wrong, by what.";

@@ -176,6 +176,12 @@ pub async fn start(config: Config) -> Result<Gateway> {
             )
         })?;
     let address = listener.local_addr()?;
+    let mut buses = field::modbus::errand::Buses::new(catalogue.clone());
+    let mut errands: std::collections::HashMap<_, _> = config
+        .modbus
+        .iter()
+        .map(|bus| (bus.bus.clone(), buses.add(bus.bus.clone(), bus.writes)))
+        .collect();
     let state = http::Http::new(
         &config,
         address,
@@ -185,6 +191,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
         &metrics,
         &clock,
     );
+    state.connect(Arc::new(buses));
     outflow.spawn(http::serve(listener, state, intake.child_token()));
 
     let running_broker = match &config.broker {
@@ -214,18 +221,30 @@ pub async fn start(config: Config) -> Result<Gateway> {
             intake.child_token(),
         ));
     }
+    let ports = field::modbus::dtu::Ports::bind(&config.modbus)
+        .await
+        .map_err(|(address, error)| {
+            anyhow::anyhow!(error).context(format!(
+                "listen on {address} for DTUs: is another program using the port?"
+            ))
+        })?;
     for bus in &config.modbus {
         let devices = field::modbus::devices(bus, progressed.clone(), catalogue.clone());
-        let (door, clock, metrics) = (door.clone(), Arc::clone(&clock), Arc::clone(&metrics));
-        field_tasks.spawn(field::modbus::run(
-            bus.clone(),
-            devices,
-            door,
-            clock,
-            metrics,
-            intake.child_token(),
-        ));
+        let surroundings = field::modbus::Surroundings {
+            door: door.clone(),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+            shutdown: intake.child_token(),
+        };
+        let port = field::modbus::Port {
+            dialled: ports.of(bus),
+            // Names are unique: every bus has its own.
+            errands: errands.remove(&bus.bus).unwrap_or_else(|| mpsc::channel(1).1),
+            catalogue: catalogue.clone(),
+        };
+        field_tasks.spawn(field::modbus::run(bus.clone(), devices, port, surroundings));
     }
+    field_tasks.spawn(ports.serve(Arc::clone(&metrics), intake.child_token()));
     Ok(Gateway {
         http: address,
         broker: running_broker.as_ref().and_then(|b| b.plain),

@@ -2,6 +2,7 @@
 
 use super::health;
 use crate::cli::args::{Decode, Device, DeviceTest, Payload};
+use crate::cli::bus;
 use crate::cli::client::Client;
 use crate::cli::context::Context;
 use crate::cli::output::{self, field, name};
@@ -24,6 +25,8 @@ pub(super) fn dispatch(context: &Context, command: Device) -> Outcome {
         Device::List => list(context),
         Device::Health(arguments) => health::health(context, &arguments),
         Device::Decode(arguments) => decode_one(context, &arguments),
+        Device::Scan { bus, units } => bus::scan(context, &bus, &units),
+        Device::Write { id, name, value } => bus::write(context, &id, &name, &value),
         Device::Test(arguments) => test(context, &arguments),
     }
 }

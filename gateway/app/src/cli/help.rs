@@ -79,6 +79,19 @@ const ZH: &[(&str, &str)] = &[
         "保存原始消息的文件；- 为标准输入",
     ),
     (
+        "linli device scan",
+        "查看总线上有谁应答、自报的身份和可能的型号；只读",
+    ),
+    ("linli device scan --bus", "总线名"),
+    ("linli device scan --units", "地址，例如 1-32 或 1-8,20"),
+    ("linli device write", "写一个型号允许写的寄存器；总线须允许写入"),
+    ("linli device write --id", "设备编号"),
+    ("linli device write --name", "型号给寄存器起的名称"),
+    (
+        "linli device write --value",
+        "数值（与读数同单位），或 true、false",
+    ),
+    (
         "linli device test",
         "用型号目录运行案例文件，以及型号文件自带的测试",
     ),

@@ -8,6 +8,7 @@ mod broker;
 mod check;
 mod client;
 mod context;
+mod bus;
 mod device;
 mod estate;
 mod health;

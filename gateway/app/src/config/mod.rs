@@ -55,6 +55,8 @@ pub struct Outline {
     pub buses: Vec<String>,
     /// The embedded broker, when its section is whole.
     pub broker: Option<EmbeddedBroker>,
+    /// The buses whose sections are whole, with their places in the file.
+    pub lines: Vec<(ModbusBus, std::ops::Range<usize>)>,
 }
 
 /// A configuration that cannot be used; its text lists every problem with its line.
@@ -110,11 +112,10 @@ pub fn inspect_text(path: &Path, text: String, environment: Environment<'_>) -> 
     }
     let raw = Raw::read(read::Table::root(&sink, &table));
     let folder = path.parent().unwrap_or(Path::new(""));
+    let mut outline = outline(&raw, folder);
     let config = check::check(&raw, folder, environment, &sink);
-    let outline = Outline {
-        broker: config.as_ref().and_then(|config| config.broker.clone()),
-        ..outline(&raw, folder)
-    };
+    outline.broker = config.as_ref().and_then(|config| config.broker.clone());
+    outline.lines = lines(&raw, config.as_ref());
     let problems = sink.into_problems();
     Loaded {
         config: config.filter(|_| !has_errors(&problems)),
@@ -166,7 +167,24 @@ fn outline(raw: &Raw, folder: &Path) -> Outline {
             .filter_map(|bus| Some(bus.name.as_ref()?.value.to_string()))
             .collect(),
         broker: None,
+        lines: Vec::new(),
     }
+}
+
+/// The buses of a configuration beside their places.
+fn lines(raw: &Raw, config: Option<&Config>) -> Vec<(ModbusBus, std::ops::Range<usize>)> {
+    let place = |bus: &ModbusBus| {
+        let section = raw
+            .modbus
+            .iter()
+            .find(|raw| raw.name.as_ref().is_some_and(|at| at.value == bus.bus))?;
+        Some((bus.clone(), section.place.clone()))
+    };
+    config
+        .iter()
+        .flat_map(|config| &config.modbus)
+        .filter_map(place)
+        .collect()
 }
 
 /// Reads a text file of at most `limit` bytes.

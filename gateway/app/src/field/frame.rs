@@ -1,6 +1,7 @@
 //! What the field hands to the pipeline.
 
-use linli_decode::RegisterData;
+use linli_decode::modbus::Read;
+use linli_decode::{Profile, RegisterData};
 use linli_domain::reading::Reason;
 use linli_domain::time::{Now, Timestamp};
 use std::sync::Arc;
@@ -95,31 +96,14 @@ pub struct AckTicket {
 pub struct ModbusFrame {
     /// The device that was asked.
     pub device: linli_domain::id::DeviceId,
-    /// Which request of the profile's plan.
-    pub request: usize,
+    /// The profile that planned the request; only it knows what the answer means.
+    pub profile: Arc<Profile>,
+    /// The request.
+    pub read: Read,
     /// Registers or bits, or why there are none.
-    pub answer: Result<Registers, Reason>,
+    pub answer: Result<RegisterData, Reason>,
     /// When the answer was complete (or given up).
     pub received: Now,
-}
-
-/// The answer to one Modbus request, as long as was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Registers {
-    /// Functions 3 and 4.
-    Words(Box<[u16]>),
-    /// Functions 1 and 2.
-    Bits(Box<[bool]>),
-}
-
-impl Registers {
-    /// As decoding wants it.
-    pub fn data(&self) -> RegisterData {
-        match self {
-            Self::Words(words) => RegisterData::Words(words.to_vec()),
-            Self::Bits(bits) => RegisterData::Bits(bits.to_vec()),
-        }
-    }
 }
 
 /// A fact about the gateway's own surroundings.
@@ -161,7 +145,17 @@ impl Frame {
     pub fn origin(&self) -> (String, &[u8]) {
         match self {
             Self::Mqtt(m) => (format!("{} {}", m.connection, m.topic), &m.payload),
-            Self::Modbus(m) => (format!("modbus {} request {}", m.device, m.request), &[]),
+            Self::Modbus(m) => {
+                let request = m.read.request;
+                let (function, start, count) = (request.function, request.start, request.count);
+                (
+                    format!(
+                        "modbus {} function {function} address {start} count {count}",
+                        m.device
+                    ),
+                    &[],
+                )
+            }
             Self::Fact(f) => (format!("gateway {} {}", f.measure, f.instance), &[]),
         }
     }

@@ -61,6 +61,10 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/tokens", Token(Manager)),
     ("POST", "/api/v1/tokens/{id}/rotate", Token(Manager)),
     ("POST", "/api/v1/tokens/{id}/revoke", Token(Manager)),
+    ("POST", "/api/v1/scans", Token(Manager)),
+    ("GET", "/api/v1/scans/{id}", Token(Staff)),
+    ("POST", "/api/v1/scans/{id}/cancel", Token(Manager)),
+    ("POST", "/api/v1/devices/{id}/writes", Token(Manager)),
     ("GET", "/api/v1/engine/dump", Token(Manager)),
 ];
 

@@ -2,7 +2,7 @@
 
 use super::{
     Http, alarms, deliveries, devices, engine, estate, events, health, layers, orders, points, problem,
-    rejects, status, tokens,
+    rejects, scans, status, tokens, writes,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -56,6 +56,10 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(tokens::add))
         .routes(routes!(tokens::rotate))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(scans::start))
+        .routes(routes!(scans::show))
+        .routes(routes!(scans::cancel))
+        .routes(routes!(writes::write))
         .routes(routes!(engine::dump))
 }
 

@@ -66,6 +66,19 @@ pub enum Request {
         /// The answer.
         reply: oneshot::Sender<Result<(), Failed>>,
     },
+    /// A line of the audit about something that is done outside of the engine.
+    Audit {
+        /// Who does it.
+        author: String,
+        /// What, such as `device.write`.
+        action: &'static str,
+        /// To what.
+        subject: String,
+        /// How exactly.
+        detail: String,
+        /// The answer.
+        reply: oneshot::Sender<Result<(), Failed>>,
+    },
     /// A retained message of the embedded broker; an empty payload clears the topic.
     Retained(linli_ledger::RetainedRow, oneshot::Sender<Result<(), Failed>>),
     /// The engine's whole state as text, for comparing and support.
@@ -98,6 +111,7 @@ impl Request {
             Self::Deliveries(_, reply)
             | Self::Retained(_, reply)
             | Self::Notify(_, reply)
+            | Self::Audit { reply, .. }
             | Self::Token { reply, .. } => {
                 drop(reply.send(Err(why.clone())));
             }

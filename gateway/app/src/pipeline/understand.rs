@@ -340,17 +340,26 @@ impl Understanding {
             )
         })?;
         let known = self.devices.get(device.as_usize()).and_then(Option::as_ref);
-        let (map, context) = known
-            .and_then(|known| {
-                let profile = known.profile.as_deref()?;
-                Some((profile.modbus()?, known.context(profile)))
-            })
+        let known = known
+            .ok_or_else(|| Refused::new("no_profile", "the device's profile is not in the catalogue"))?;
+        let map = frame
+            .profile
+            .modbus()
             .ok_or_else(|| Refused::new("no_profile", "the device's profile has no register map"))?;
+        // Asked under a profile the device no longer has: what came says nothing about its points now.
+        if !known
+            .profile
+            .as_ref()
+            .is_some_and(|now| Arc::ptr_eq(now, &frame.profile))
+        {
+            return Ok(());
+        }
+        let context = known.context(&frame.profile);
         out.said.device = Some(device);
         self.scratch.clear();
         match &frame.answer {
-            Ok(answer) => map.decode(frame.request, &answer.data(), &context, &mut self.scratch),
-            Err(reason) => map.missing(frame.request, *reason, &context, &mut self.scratch),
+            Ok(data) => map.decode(&frame.read, data, &context, &mut self.scratch),
+            Err(reason) => map.missing(&frame.read, *reason, &context, &mut self.scratch),
         }
         self.give_times(None, &frame.received, &mut out.said);
         Ok(())

@@ -13,7 +13,10 @@
 mod broker;
 mod certificates;
 mod converter;
+mod dtu;
+mod errands;
 mod modbus;
+mod modbus_tcp;
 mod mosquitto;
 mod mqtt;
 mod pipeline;

@@ -194,6 +194,25 @@ pub enum Device {
     Health(Health),
     /// Decode one message and show every value and what was noticed
     Decode(Box<Decode>),
+    /// Look who answers on a bus, what it says about itself and which profile it may have; only reads
+    Scan {
+        /// Name of the bus
+        #[arg(long, value_name = "NAME")]
+        bus: String,
+        /// Units, such as 1-32 or 1-8,20
+        #[arg(long, value_name = "UNITS", default_value = "1-32")]
+        units: String,
+    },
+    /// Write a register its profile allows to be written, on a bus that may be written
+    Write {
+        /// Device id
+        id: String,
+        /// Name the profile gives the register
+        name: String,
+        /// Number in the unit of its readings, or true and false
+        #[arg(allow_negative_numbers = true)]
+        value: String,
+    },
     /// Run case files against the catalogue, and the tests inside profile files
     Test(DeviceTest),
 }

@@ -3,6 +3,7 @@
 //! What can be read of one file is used to check the next, so that one run shows everything. Nothing is printed.
 
 mod broker;
+mod buses;
 mod cross;
 mod estate;
 mod spans;
@@ -75,6 +76,7 @@ pub fn check(path: &Path, estate: Option<&Path>, environment: Environment<'_>, n
             looked_at.assets = document.assets.len();
             looked_at.devices = document.devices.len();
             looked_at.rules = document.rules.len();
+            problems.extend(buses::check(path, &outline, document, &catalogue));
         }
         document = read;
     }
