@@ -17,7 +17,7 @@ test: peers
 	$(CARGO) test --locked --workspace
 	cd dashboards/prometheus && promtool check rules rules.yml && promtool test rules rules_test.yml
 
-## Real programs the tests talk to: mosquitto, promtool, socat, pymodbus.
+## Real programs the tests talk to: mosquitto and its clients, openssl, promtool, socat, pymodbus.
 peers:
 	sh tests/peers.sh
 

@@ -16,6 +16,8 @@ pub struct Site {
     pub broker: Option<u16>,
     /// Whether the embedded broker runs, connection name `embedded`; one user `field` with password `field`.
     pub embedded: Option<u16>,
+    /// Further keys and tables of `[broker]`.
+    pub broker_extra: String,
     /// `[[modbus]]` sections.
     pub modbus: String,
     /// Where webhooks go, with the secret.
@@ -312,8 +314,9 @@ fn write(folder: &Path, site: &Site) {
             let _ = write!(
                 text,
                 "[broker]\nenabled = true\nname = \"embedded\"\nlisten = \"127.0.0.1:{port}\"\n\
-                 [[broker.users]]\nusername = \"field\"\npassword = {{ file = \"field.password\" }}\n\
+                 {}\n[[broker.users]]\nusername = \"field\"\npassword = {{ file = \"field.password\" }}\n\
                  publish = [\"#\"]\nsubscribe = [\"#\"]\n{}",
+                site.broker_extra,
                 section("broker")
             );
         }

@@ -10,6 +10,7 @@ mod bad_input;
 mod broker;
 mod closed_loop;
 mod demo;
+mod embedded;
 mod estate;
 mod field;
 mod health;

@@ -55,6 +55,7 @@ metrics! {
         commit_failures: "linli_store_commit_failures_total", "Transactions that failed.";
         sealed_samples: "linli_store_sealed_samples_total", "Samples moved from the stage into chunks.";
         live_resets: "linli_live_resets_total", "Live listeners told to start over because they were too slow.";
+        broker_reload_failures: "linli_broker_reload_failures_total", "Changed users files and certificates of the embedded broker that could not be used.";
         http_refused_host: "linli_http_refused_host_total", "Requests refused for their Host header.";
     }
     counter_sets {
@@ -65,6 +66,7 @@ metrics! {
         field_asks: "linli_field_asks_total" ["connection", "outcome"], "Questions to the field (Sparkplug rebirths) by outcome.";
         broker_refused: "linli_broker_refused_total" ["what"], "Connections, messages and subscriptions the embedded broker refused.";
         broker_lost: "linli_broker_lost_total" ["what"], "Messages the embedded broker could not hand on or keep.";
+        broker_throttled: "linli_broker_throttled_total" ["user"], "Pauses of clients that were too fast for the embedded broker, by configured user.";
         modbus_requests: "linli_modbus_requests_total" ["bus", "outcome"], "Modbus requests by outcome.";
         modbus_overruns: "linli_modbus_cycle_overruns_total" ["bus"], "Poll cycles left out because the one before took too long.";
         alarm_transitions: "linli_alarm_transitions_total" ["priority", "to"], "Alarm transitions.";
@@ -80,12 +82,15 @@ metrics! {
         live_listeners: "linli_live_listeners", "Listeners of the live feed.";
         outbox_pending: "linli_outbox_pending", "Deliveries waiting.";
         outbox_dead: "linli_outbox_dead", "Deliveries given up.";
+        broker_backlog: "linli_broker_backlog_bytes", "Bytes of messages the embedded broker holds for clients that are slow or away.";
+        broker_certificate_expires: "linli_broker_certificate_expires_timestamp_seconds", "When the certificate of the embedded broker expires; 0 without TLS.";
         uptime_seconds: "linli_uptime_seconds", "Seconds since start.";
     }
     gauge_sets {
         build_info: "linli_build_info" ["version"], "Always 1.";
         connector_up: "linli_connector_up" ["connection", "kind"], "1 while connected.";
         broker_dropped: "linli_broker_dropped_messages" ["connection"], "The broker's own count of dropped messages.";
+        broker_clients: "linli_broker_clients" ["listener"], "Clients connected to the embedded broker.";
         devices_flagged: "linli_devices_flagged" ["flag"], "Devices with something wrong, by what.";
         alarms_live: "linli_alarms_live" ["priority"], "Alarms that have not ended.";
         orders_open: "linli_orders_open" ["state"], "Orders that are not closed or cancelled.";

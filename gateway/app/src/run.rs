@@ -30,7 +30,7 @@ const SHUTDOWN: Duration = Duration::from_secs(5);
 pub struct Gateway {
     /// Where HTTP listens.
     pub http: SocketAddr,
-    /// Where the embedded broker listens.
+    /// Where the embedded broker listens without encryption.
     pub broker: Option<SocketAddr>,
     /// The estate in use.
     pub estate: Arc<Estate>,
@@ -94,7 +94,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
     let admin = http::auth::first_token(&ledger.reader()?, &config.store.data, &clock)?;
     let retained = ledger
         .reader()?
-        .retained()
+        .retained(clock.now().wall)
         .context("read the retained messages")?;
     let readers = http::Readers::open(&config.store.data)?;
 
@@ -228,7 +228,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
     }
     Ok(Gateway {
         http: address,
-        broker: running_broker.as_ref().map(|b| b.addr),
+        broker: running_broker.as_ref().and_then(|b| b.plain),
         estate,
         door,
         intake,

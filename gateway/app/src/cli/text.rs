@@ -74,6 +74,14 @@ texts! {
     TokenWritten = "密钥已写入 {path}", "the secret was written to {path}";
     TokenNoTerminal = "密钥不写进管道或日志：用 --output 文件 或 --json", "a secret does not go into a pipe or a journal: use --output FILE or --json";
     TokenRevoked = "令牌 {id} 已作废", "token {id} is revoked";
+    NoUsersFile = "没有用户文件：{config} 的 [broker] 中没有 users_file；用 --file 指定", "no users file: {config} has no users_file in [broker]; --file names one";
+    PasswordNoTerminal = "密码不写进管道或日志：在终端运行、用 --json，或从标准输入给出密码", "a password does not go into a pipe or a journal: use a terminal or --json, or give one on standard input";
+    PasswordEmpty = "密码为空", "the password is empty";
+    UsersFileWrong = "{path} 有误：{error}；文件未改动", "{path} is wrong: {error}; the file was left alone";
+    NoDigest = "无法生成摘要：{error}", "cannot make a digest: {error}";
+    BrokerUserAdded = "用户 {name} 已写入 {path}，网关数秒内生效", "the user {name} was written to {path}; the gateway notices within seconds";
+    BrokerUserRemoved = "用户 {name} 已删除", "the user {name} was removed";
+    BrokerUserUnknown = "用户文件中没有 {name}", "there is no user {name} in the users file";
     HeadId = "编号", "ID";
     HeadPriority = "级别", "PRIORITY";
     HeadState = "状态", "STATE";

@@ -53,6 +53,8 @@ pub struct Outline {
     pub connections: Vec<String>,
     /// Names of buses.
     pub buses: Vec<String>,
+    /// The embedded broker, when its section is whole.
+    pub broker: Option<EmbeddedBroker>,
 }
 
 /// A configuration that cannot be used; its text lists every problem with its line.
@@ -108,8 +110,11 @@ pub fn inspect_text(path: &Path, text: String, environment: Environment<'_>) -> 
     }
     let raw = Raw::read(read::Table::root(&sink, &table));
     let folder = path.parent().unwrap_or(Path::new(""));
-    let outline = outline(&raw, folder);
     let config = check::check(&raw, folder, environment, &sink);
+    let outline = Outline {
+        broker: config.as_ref().and_then(|config| config.broker.clone()),
+        ..outline(&raw, folder)
+    };
     let problems = sink.into_problems();
     Loaded {
         config: config.filter(|_| !has_errors(&problems)),
@@ -160,6 +165,7 @@ fn outline(raw: &Raw, folder: &Path) -> Outline {
             .iter()
             .filter_map(|bus| Some(bus.name.as_ref()?.value.to_string()))
             .collect(),
+        broker: None,
     }
 }
 

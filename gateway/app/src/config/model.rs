@@ -1,5 +1,9 @@
 //! The validated configuration. Nothing here can hold a value the program would have to refuse later.
 
+mod broker;
+
+pub use broker::*;
+
 use linli_decode::{ClockWindow, Family, TopicPattern};
 use linli_domain::id::{BusId, ChannelId};
 use linli_domain::order::OrderRole;
@@ -55,34 +59,6 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Host names accepted in requests besides loopback names.
     pub hosts: Vec<String>,
-}
-
-/// The embedded broker.
-#[derive(Debug, Clone)]
-pub struct EmbeddedBroker {
-    /// Address to bind.
-    pub listen: SocketAddr,
-    /// Largest accepted packet in bytes.
-    pub max_packet_bytes: u32,
-    /// Clients that may connect.
-    pub users: Vec<BrokerUser>,
-    /// Subscriptions as of an external connection: how each topic is understood.
-    pub subscriptions: Vec<Subscription>,
-    /// The connection name devices refer to in the estate.
-    pub name: Arc<str>,
-}
-
-/// One client of the embedded broker.
-#[derive(Debug, Clone)]
-pub struct BrokerUser {
-    /// User name; client ids must equal it or start with it and a `-`.
-    pub username: String,
-    /// Password.
-    pub password: SecretString,
-    /// Topic filters it may publish to.
-    pub publish: Vec<String>,
-    /// Topic filters it may subscribe to.
-    pub subscribe: Vec<String>,
 }
 
 /// One connection to a broker.

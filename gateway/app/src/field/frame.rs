@@ -2,7 +2,7 @@
 
 use linli_decode::RegisterData;
 use linli_domain::reading::Reason;
-use linli_domain::time::Now;
+use linli_domain::time::{Now, Timestamp};
 use std::sync::Arc;
 
 /// Something that arrived from the field.
@@ -39,8 +39,19 @@ pub struct MqttFrame {
     pub unwanted: Option<Unwanted>,
     /// When it was read from the socket.
     pub received: Now,
+    /// What it leaves behind for later subscribers of the embedded broker, committed together with it.
+    pub keep: Option<Keep>,
     /// What must happen after the commit.
     pub done: Done,
+}
+
+/// A message of the embedded broker stays as the retained one of its topic; an empty payload clears the topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Quality of service it was published with.
+    pub qos: u8,
+    /// From when it counts as gone.
+    pub expires: Option<Timestamp>,
 }
 
 /// Why a connection does not want a message. Never acknowledged it would shrink the window for ever; refused it
@@ -128,14 +139,17 @@ impl Frame {
     /// Bytes this frame costs the inbox.
     pub fn cost(&self) -> usize {
         match self {
-            Self::Mqtt(m) => 128 + m.topic.len() + m.payload.len(),
+            Self::Mqtt(m) => {
+                let copies = if m.keep.is_some() { 2 } else { 1 };
+                128 + copies * (m.topic.len() + m.payload.len())
+            }
             Self::Modbus(_) => 512,
             Self::Fact(_) => 128,
         }
     }
 
     /// When it came.
-    pub fn received(&self) -> linli_domain::time::Timestamp {
+    pub fn received(&self) -> Timestamp {
         match self {
             Self::Mqtt(m) => m.received.wall,
             Self::Modbus(m) => m.received.wall,

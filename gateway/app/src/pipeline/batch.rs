@@ -135,9 +135,19 @@ impl OpenBatch {
         }
     }
 
-    /// Counts a frame among the debts of this batch.
+    /// Counts a frame among the debts of this batch. What it leaves retained is part of it, whether or not the frame
+    /// itself could be used.
     pub fn owe(&mut self, frame: Frame) {
         if let Frame::Mqtt(message) = &frame {
+            if let Some(keep) = message.keep {
+                self.retained.push(store::RetainedRow {
+                    topic: message.topic.to_string(),
+                    payload: Some(message.payload.to_vec()).filter(|payload| !payload.is_empty()),
+                    qos: keep.qos,
+                    at: message.received.wall,
+                    expires: keep.expires,
+                });
+            }
             match &message.done {
                 Done::Ack(_) => self.unacknowledged += 1,
                 Done::Waiting(_) => self.urgent = true,

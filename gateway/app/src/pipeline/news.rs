@@ -34,7 +34,11 @@ impl Core {
             return;
         };
         if let Some(online) = said.available {
-            let news = DeviceNews::Available { online, retained };
+            let news = DeviceNews::Available {
+                online,
+                retained,
+                sleeps: said.sleeps,
+            };
             self.news(device, received.wall, news, now);
         }
         if said.joined && !retained {

@@ -10,7 +10,7 @@ use super::requests::{ESTATE, estate_row};
 use super::{Loop, Pace, Progress, Understanding};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Subscription;
-use crate::field::{Done, Frame, MqttFrame};
+use crate::field::{Done, Frame, Keep, MqttFrame};
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
 use linli_decode::{ClockWindow, Family};
@@ -107,6 +107,7 @@ fn frame(device: &str, wet: bool) -> Frame {
         session: 1,
         packet: None,
         unwanted: None,
+        keep: None,
         received: clock().now(),
         done: Done::Nothing,
     })
@@ -169,6 +170,39 @@ fn a_disk_that_fails_amid_the_search_for_an_offender_loses_no_frame() {
             unknown("c"),
             unknown("d")
         ]
+    );
+}
+
+#[test]
+fn what_a_message_leaves_retained_is_stored_with_it_in_one_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut core = core(folder.path());
+    let now = core.clock.now();
+    let kept = |device: &str, payload: &str| {
+        let Frame::Mqtt(mut message) = frame(device, true) else {
+            unreachable!()
+        };
+        message.payload = payload.as_bytes().into();
+        message.keep = Some(Keep {
+            qos: 1,
+            expires: None,
+        });
+        Frame::Mqtt(message)
+    };
+    let before = core.ledger.last_commit();
+    core.frame(kept("leak", "{\"water_leak\":false}"), &now);
+    core.frame(kept("nobody", "not even JSON"), &now);
+    core.frame(kept("cleared", "soon gone"), &now);
+    core.frame(kept("cleared", ""), &now);
+    assert!(core.commit().is_ok());
+    assert_eq!(core.ledger.last_commit().0, before.0 + 1);
+    let rows = Reader::open(folder.path()).unwrap().retained(now.wall).unwrap();
+    let topics: Vec<&str> = rows.iter().map(|row| row.topic.as_str()).collect();
+    assert_eq!(topics, ["zigbee2mqtt/leak", "zigbee2mqtt/nobody"]);
+    assert_eq!(
+        set_aside(folder.path()).len(),
+        2,
+        "what could not be used is retained all the same; what clears a topic says nothing"
     );
 }
 

@@ -249,6 +249,8 @@ impl Understanding {
         out: &mut Said,
     ) -> Result<(), Refused> {
         let found = estate.device_by_mqtt(&frame.connection, &opened.address);
+        let announced = self.memory.profile_of(&frame.connection, &opened.address);
+        out.sleeps = announced.is_some_and(|profile| profile.sleeps());
         match opened.event {
             Event::Uplink | Event::Status => {}
             // A bridge tells of all its devices; those that are not in the estate will speak for themselves.
@@ -291,7 +293,6 @@ impl Understanding {
         let own_time = if opened.body == Body::None {
             None
         } else {
-            let announced = self.memory.profile_of(&frame.connection, &opened.address);
             let profile = known.profile.as_ref().or(announced).ok_or_else(|| {
                 Refused::new(
                     "no_profile",

@@ -35,6 +35,8 @@ pub struct Said {
     pub seen: Vec<Seen>,
     /// Whether it can be reached, when the message says so.
     pub available: Option<bool>,
+    /// Whether it has announced itself as one that sleeps between messages.
+    pub sleeps: bool,
     /// Whether it joined its network.
     pub joined: bool,
     /// The time the device's own clock gave to the message.

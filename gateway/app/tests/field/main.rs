@@ -11,6 +11,7 @@
 )]
 
 mod broker;
+mod certificates;
 mod converter;
 mod modbus;
 mod mosquitto;

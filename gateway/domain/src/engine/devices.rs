@@ -51,6 +51,8 @@ pub enum DeviceNews {
         online: bool,
         /// Whether a broker replayed that from its store.
         retained: bool,
+        /// Whether it described itself as one that sleeps, where no profile of the catalogue says so.
+        sleeps: bool,
     },
     /// It speaks through this bridge.
     Through(Arc<str>),
@@ -95,8 +97,8 @@ impl Engine {
             DeviceNews::Available { online: true, .. } => {
                 self.reach(n, AvailabilityEvent::SaysOnline, now, changes);
             }
-            DeviceNews::Available { online: false, .. } => {
-                let sleeps = self.estate().device(index).is_some_and(|d| d.sleeps);
+            DeviceNews::Available { sleeps, .. } => {
+                let sleeps = *sleeps || self.estate().device(index).is_some_and(|d| d.sleeps);
                 self.reach(n, AvailabilityEvent::SaysOffline { sleeps }, now, changes);
             }
             DeviceNews::Through(bridge) => {

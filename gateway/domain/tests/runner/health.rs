@@ -58,8 +58,11 @@ fn facts(hours: u64, sleeps: bool) -> Input {
 }
 
 fn says(online: bool) -> DeviceNews {
-    let retained = false;
-    DeviceNews::Available { online, retained }
+    DeviceNews::Available {
+        online,
+        retained: false,
+        sleeps: false,
+    }
 }
 
 /// A restart from snapshot and log leads to the same health, byte by byte.
@@ -256,8 +259,12 @@ fn a_bridge_takes_its_devices_with_it_and_brings_none_back() {
     survives(&mut e);
     // A broker repeats what the bridge had said of its devices before it went.
     for online in [true, false] {
-        let retained = true;
-        e.news("rope", DeviceNews::Available { online, retained });
+        let replayed = DeviceNews::Available {
+            online,
+            retained: true,
+            sleeps: false,
+        };
+        e.news("rope", replayed);
         assert_eq!(e.health("rope").availability.state, unreachable);
     }
     e.wait("1m").bridge("main/zigbee", true, false);

@@ -218,6 +218,7 @@ impl World {
                 3 | 4 => DeviceNews::Available {
                     online: what == 3,
                     retained: ahead > 0,
+                    sleeps: ahead % 2 == 0,
                 },
                 5 => DeviceNews::Through("z".into()),
                 6 => DeviceNews::Repeats { point },

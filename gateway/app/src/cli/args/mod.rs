@@ -94,6 +94,9 @@ pub enum Command {
     /// Tokens of the API
     #[command(subcommand)]
     Token(Token),
+    /// The embedded broker
+    #[command(subcommand)]
+    Broker(Broker),
     /// Messages of the field that could not be used
     #[command(subcommand)]
     Rejects(Rejects),
@@ -144,6 +147,41 @@ pub enum Estate {
     Diff {
         /// Estate file
         file: PathBuf,
+    },
+}
+
+/// `linli broker`.
+#[derive(Debug, Subcommand)]
+pub enum Broker {
+    /// Users of the users file; a running gateway notices within seconds
+    #[command(subcommand)]
+    User(BrokerUser),
+}
+
+/// `linli broker user`.
+#[derive(Debug, Subcommand)]
+pub enum BrokerUser {
+    /// List the names
+    List {
+        /// Users file; otherwise that of the configuration
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Add a user or give it another password: one that is made and shown once, or the one piped in
+    Add {
+        /// Name; topics begin with it and client ids too
+        name: String,
+        /// Users file; otherwise that of the configuration
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Remove a user; its clients are sent away
+    Remove {
+        /// Name
+        name: String,
+        /// Users file; otherwise that of the configuration
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
     },
 }
 

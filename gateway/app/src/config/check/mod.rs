@@ -6,6 +6,8 @@ mod broker;
 mod modbus;
 mod mqtt;
 mod out;
+mod subscriptions;
+mod users;
 
 use crate::config::problem::Sink;
 use crate::config::raw::{Raw, days};

@@ -263,6 +263,7 @@ impl Story {
             session: 1,
             packet: None,
             unwanted: None,
+            keep: None,
             received: self.http.clock.now(),
             done: Done::Nothing,
         };

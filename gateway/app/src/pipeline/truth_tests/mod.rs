@@ -266,6 +266,7 @@ impl Story {
             session: 1,
             packet: None,
             unwanted: None,
+            keep: None,
             received: now,
             done: Done::Nothing,
         };
