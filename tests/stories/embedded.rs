@@ -165,6 +165,72 @@ async fn mosquittos_own_clients_publish_and_subscribe_over_tls() {
     assert!(gateway.metric("linli_broker_refused_total").await >= 5.0);
 }
 
+/// What `mosquitto_sub` gets of a topic, MQTT 5, within a few seconds; empty when nothing comes.
+async fn retained(port: u16, topic: &str, wait: &str) -> String {
+    let watch = format!(
+        "-h 127.0.0.1 -p {port} -V 5 -u field -P field -i field-sub -t {topic} -C 1 -W {wait} -F %r,%p,%E"
+    );
+    let output = Command::new("mosquitto_sub")
+        .args(watch.split(' '))
+        .output()
+        .await
+        .expect("start mosquitto_sub; run `make peers` to install what is missing");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retained_message_outlives_a_kill_for_the_rest_of_its_time() {
+    let port = free_port();
+    let mut gateway = Gateway::start(&Site {
+        estate: estate("embedded", &counter("embedded", "c1", false)),
+        profiles: counter_profiles(),
+        embedded: Some(port),
+        ..Site::default()
+    })
+    .await;
+    for (topic, expiry) in [
+        ("site/plain/c1/up", Some("600")),
+        ("aside/short", Some("1")),
+        ("aside/stays", None),
+    ] {
+        let mut publish = format!(
+            "-h 127.0.0.1 -p {port} -V 5 -q 1 -r -u field -P field -i field-pub -t {topic} -m {{\"n\":7}}"
+        );
+        if let Some(seconds) = expiry {
+            let _ = write!(publish, " -D publish message-expiry-interval {seconds}");
+        }
+        let published = Command::new("mosquitto_pub")
+            .args(publish.split(' '))
+            .output()
+            .await;
+        assert!(published.expect("mosquitto_pub").status.success());
+    }
+    gateway.kill().await;
+    gateway.run().await;
+    until("some of its time to be over", || async {
+        let kept = retained(port, "site/plain/c1/up", "20").await;
+        let left = kept
+            .strip_prefix("1,{\"n\":7},")
+            .and_then(|left| left.parse::<u32>().ok());
+        match left {
+            Some(540..600) => Ok(()),
+            _ => Err(kept),
+        }
+    })
+    .await;
+    assert!(
+        retained(port, "aside/stays", "20")
+            .await
+            .starts_with("1,{\"n\":7}")
+    );
+    until("the short one to be over", || async {
+        let short = retained(port, "aside/short", "1").await;
+        if short.is_empty() { Ok(()) } else { Err(short) }
+    })
+    .await;
+    gateway.point_is("c1/pulse.count", serde_json::json!(7.0)).await;
+}
+
 /// Resident memory of a process in megabytes.
 fn resident_mb(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
