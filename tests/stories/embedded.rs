@@ -6,7 +6,7 @@ use e2e::gateway::{Gateway, Site};
 use e2e::mqtt;
 use e2e::process::{Running, free_port};
 use e2e::publisher::{Publisher, Script};
-use e2e::wait::until;
+use e2e::wait::{listening, until};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Output;
@@ -51,6 +51,7 @@ async fn mosquittos_own_clients_publish_and_subscribe_over_tls() {
     let (report, code) = gateway.cli(&["check"]).await;
     assert_eq!(code, 0, "{report}");
 
+    listening(tls).await;
     let ca = authority.certificate();
     // Unbuffered, or its words would come once it has ended.
     let watch = format!(
@@ -188,6 +189,7 @@ async fn a_retained_message_outlives_a_kill_for_the_rest_of_its_time() {
         ..Site::default()
     })
     .await;
+    listening(port).await;
     for (topic, expiry) in [
         ("site/plain/c1/up", Some("600")),
         ("aside/short", Some("1")),
@@ -203,10 +205,16 @@ async fn a_retained_message_outlives_a_kill_for_the_rest_of_its_time() {
             .args(publish.split(' '))
             .output()
             .await;
-        assert!(published.expect("mosquitto_pub").status.success());
+        let published = published.expect("start mosquitto_pub; run `make peers` to install what is missing");
+        assert!(
+            published.status.success(),
+            "{topic}: {published:?}\n{}",
+            gateway.log()
+        );
     }
     gateway.kill().await;
     gateway.run().await;
+    listening(port).await;
     until("some of its time to be over", || async {
         let kept = retained(port, "site/plain/c1/up", "20").await;
         let left = kept
