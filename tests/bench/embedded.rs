@@ -6,6 +6,7 @@ use crate::report::{Report, median};
 use e2e::gateway::{Gateway, Site};
 use e2e::mosquitto::Mosquitto;
 use e2e::process::free_port;
+use e2e::wait::listening;
 use serde_json::Value;
 
 const SECONDS: &str = "5";
@@ -41,13 +42,15 @@ fn number(value: &Value, path: &str) -> f64 {
 }
 
 async fn gateway(port: u16, limits: &str) -> Gateway {
-    Gateway::start(&Site {
+    let gateway = Gateway::start(&Site {
         estate: estate().replace("mqtt = \"main\"", "mqtt = \"embedded\""),
         embedded: Some(port),
         broker_extra: limits.into(),
         ..Site::default()
     })
-    .await
+    .await;
+    listening(port).await;
+    gateway
 }
 
 /// Acknowledged messages per second of a run, and the gateway's CPU per message in microseconds.

@@ -6,7 +6,7 @@ use e2e::gateway::{Gateway, Site};
 use e2e::mqtt;
 use e2e::process::{Running, free_port};
 use e2e::publisher::{Publisher, Script};
-use e2e::wait::until;
+use e2e::wait::{listening, until};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Output;
@@ -51,6 +51,7 @@ async fn mosquittos_own_clients_publish_and_subscribe_over_tls() {
     let (report, code) = gateway.cli(&["check"]).await;
     assert_eq!(code, 0, "{report}");
 
+    listening(tls).await;
     let ca = authority.certificate();
     // Unbuffered, or its words would come once it has ended.
     let watch = format!(
@@ -163,6 +164,79 @@ async fn mosquittos_own_clients_publish_and_subscribe_over_tls() {
     assert!(!distrust.status.success());
     gateway.point_is("c1/pulse.count", serde_json::json!(2.0)).await;
     assert!(gateway.metric("linli_broker_refused_total").await >= 5.0);
+}
+
+/// What `mosquitto_sub` gets of a topic, MQTT 5, within a few seconds; empty when nothing comes.
+async fn retained(port: u16, topic: &str, wait: &str) -> String {
+    let watch = format!(
+        "-h 127.0.0.1 -p {port} -V 5 -u field -P field -i field-sub -t {topic} -C 1 -W {wait} -F %r,%p,%E"
+    );
+    let output = Command::new("mosquitto_sub")
+        .args(watch.split(' '))
+        .output()
+        .await
+        .expect("start mosquitto_sub; run `make peers` to install what is missing");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retained_message_outlives_a_kill_for_the_rest_of_its_time() {
+    let port = free_port();
+    let mut gateway = Gateway::start(&Site {
+        estate: estate("embedded", &counter("embedded", "c1", false)),
+        profiles: counter_profiles(),
+        embedded: Some(port),
+        ..Site::default()
+    })
+    .await;
+    listening(port).await;
+    for (topic, expiry) in [
+        ("site/plain/c1/up", Some("600")),
+        ("aside/short", Some("1")),
+        ("aside/stays", None),
+    ] {
+        let mut publish = format!(
+            "-h 127.0.0.1 -p {port} -V 5 -q 1 -r -u field -P field -i field-pub -t {topic} -m {{\"n\":7}}"
+        );
+        if let Some(seconds) = expiry {
+            let _ = write!(publish, " -D publish message-expiry-interval {seconds}");
+        }
+        let published = Command::new("mosquitto_pub")
+            .args(publish.split(' '))
+            .output()
+            .await;
+        let published = published.expect("start mosquitto_pub; run `make peers` to install what is missing");
+        assert!(
+            published.status.success(),
+            "{topic}: {published:?}\n{}",
+            gateway.log()
+        );
+    }
+    gateway.kill().await;
+    gateway.run().await;
+    listening(port).await;
+    until("some of its time to be over", || async {
+        let kept = retained(port, "site/plain/c1/up", "20").await;
+        let left = kept
+            .strip_prefix("1,{\"n\":7},")
+            .and_then(|left| left.parse::<u32>().ok());
+        match left {
+            Some(540..600) => Ok(()),
+            _ => Err(kept),
+        }
+    })
+    .await;
+    assert!(
+        retained(port, "aside/stays", "20")
+            .await
+            .starts_with("1,{\"n\":7}")
+    );
+    until("the short one to be over", || async {
+        let short = retained(port, "aside/short", "1").await;
+        if short.is_empty() { Ok(()) } else { Err(short) }
+    })
+    .await;
+    gateway.point_is("c1/pulse.count", serde_json::json!(7.0)).await;
 }
 
 /// Resident memory of a process in megabytes.
