@@ -9,17 +9,20 @@ use linli::field::modbus::errand::Buses;
 use linli::field::modbus::{self, Devices, Port, Slave, Surroundings};
 use linli::field::{Frame, ModbusFrame};
 use linli::metrics::Metrics;
-use linli::pipeline::{Arrival, open};
+use linli::pipeline::{Arrival, Inbox, open};
 use linli_decode::{Profile, RegisterData};
+use linli_domain::time::Monotonic;
 use serde::{Deserialize, Serialize};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
 /// How the bench program is told to be the master.
 pub(crate) const COMMAND: &str = "modbus-master";
+/// Between two looks at what was polled.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// What to poll.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -71,21 +74,6 @@ pub(crate) async fn run(task: &Task) -> Polled {
 pub(crate) async fn serve() {
     let task: Task = serde_json::from_str(&std::env::args().nth(2).unwrap_or_default()).expect("a task");
     let (door, inbox) = open(Vec::new());
-    let counter = Arc::new(Mutex::new(Counter::new(&task)));
-    let counts = Arc::clone(&counter);
-    std::thread::spawn(move || {
-        while let Ok(arrival) = inbox.arrivals.recv() {
-            let Arrival::Frames(frames, _space) = arrival else {
-                continue;
-            };
-            let mut counter = counts.lock().unwrap_or_else(PoisonError::into_inner);
-            for frame in frames {
-                if let Frame::Modbus(frame) = frame {
-                    counter.see(&frame);
-                }
-            }
-        }
-    });
     let surroundings = Surroundings {
         door,
         clock: Arc::new(SystemClock::new()),
@@ -119,15 +107,13 @@ pub(crate) async fn serve() {
             drop(buses);
         });
     }
-    tokio::time::sleep(Duration::from_millis(task.warm_up_ms)).await;
+    let mut counter = Counter::new(&task);
+    counter.see_for(&inbox, task.warm_up_ms).await;
+    counter.begin();
     let (began, used) = (Instant::now(), cpu_seconds(std::process::id()));
-    counter.lock().unwrap_or_else(PoisonError::into_inner).begin();
-    tokio::time::sleep(Duration::from_millis(task.counted_ms)).await;
+    counter.see_for(&inbox, task.counted_ms).await;
     let cores = (cpu_seconds(std::process::id()) - used) / began.elapsed().as_secs_f64();
-    let polled = counter
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .polled(cores);
+    let polled = counter.polled(cores);
     println!("{}", serde_json::to_string(&polled).expect("counts"));
 }
 
@@ -173,7 +159,7 @@ struct Counter {
     healthy: usize,
     blocks: Vec<u16>,
     /// By device and block: when it was last answered.
-    last: Vec<Option<Instant>>,
+    last: Vec<Option<Monotonic>>,
     gaps_ms: Vec<f64>,
     polls: u64,
     wrong: u64,
@@ -198,6 +184,24 @@ impl Counter {
         self.counts = true;
     }
 
+    /// Looks into the inbox now and then: being woken for each frame would be most of the figure.
+    async fn see_for(&mut self, inbox: &Inbox, span_ms: u64) {
+        let end = Instant::now() + Duration::from_millis(span_ms);
+        while Instant::now() < end {
+            tokio::time::sleep(LOOK).await;
+            while let Ok(arrival) = inbox.arrivals.try_recv() {
+                let Arrival::Frames(frames, _space) = arrival else {
+                    continue;
+                };
+                for frame in frames {
+                    if let Frame::Modbus(frame) = frame {
+                        self.see(&frame);
+                    }
+                }
+            }
+        }
+    }
+
     fn see(&mut self, frame: &ModbusFrame) {
         let device: usize = frame.device.as_str()[1..].parse().expect("a number");
         let Ok(RegisterData::Words(words)) = &frame.answer else {
@@ -214,12 +218,12 @@ impl Counter {
         if device >= self.healthy || !right {
             return;
         }
-        let now = Instant::now();
+        let now = frame.received.monotonic;
         let last = self.last[device * self.blocks.len() + block].replace(now);
         if self.counts {
             self.polls += 1;
             self.gaps_ms
-                .extend(last.map(|last| (now - last).as_secs_f64() * 1000.0));
+                .extend(last.map(|last| now.since(last).as_secs_f64() * 1000.0));
         }
     }
 

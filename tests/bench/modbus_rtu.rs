@@ -23,7 +23,7 @@ const HEALTHY: usize = SLAVES - DEAD - LATE;
 /// Two blocks of one form: on RTU only time tells their answers apart.
 const STARTS: [u16; 2] = [0, 100];
 const REGISTERS: u16 = 5;
-const PERIOD: Duration = Duration::from_secs(10);
+const PERIOD: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_millis(500);
 const LATE_BY: Duration = Duration::from_millis(700);
 const COUNTED: Duration = Duration::from_secs(120);

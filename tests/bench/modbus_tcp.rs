@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 const SCENARIO: &str = "modbus_tcp";
 const DEVICES: usize = 200;
 const REGISTERS: u16 = 20;
-const REPEATS: usize = 3;
+/// Short ones in turn: what else the machine does then meets both alike.
+const REPEATS: usize = 9;
 /// Sick ones of the second run: silent, answering exceptions, answering after the timeout.
 const SILENT: usize = 20;
 const EXCEPTIONS: usize = 10;
@@ -91,7 +92,7 @@ async fn raw(devices: &Devices) -> (f64, f64) {
         "--regs",
         &registers,
         "--secs",
-        "3",
+        "1",
     ]))
     .await;
     let rate = said["req_per_s"]
@@ -113,9 +114,9 @@ pub(crate) async fn run(report: &mut Report) {
         let (rate, cost) = raw(&one).await;
         limits.push(rate);
         costs.push(cost);
-        let polled = master(&task(&one, 0, 3_000, 1)).await;
+        let polled = master(&task(&one, 0, 1_000, 1)).await;
         all_right(&polled);
-        rates.push(polled.polls as f64 / 3.0);
+        rates.push(polled.polls as f64);
     }
     let limit = (median(limits), "raw poller, one connection");
     report.add(
@@ -133,10 +134,10 @@ pub(crate) async fn run(report: &mut Report) {
     drop(well);
     report.add(
         SCENARIO,
-        "cores_200_devices_each_second",
-        polled.cores,
-        "cores",
-        Some((0.05, "goal")),
+        "millicores_200_devices",
+        polled.cores * 1e3,
+        "millicores",
+        Some((50.0, "goal")),
     );
     let per_request = polled.cores / (polled.polls as f64 / (counted_ms as f64 / 1000.0)) * 1e6;
     let raw_cost = (median(costs) * 1e6, "raw poller, flat out");

@@ -180,7 +180,11 @@ impl Line {
         let pause = pause
             .max(self.bus.pause)
             .max(self.bus.speed.map_or(Duration::ZERO, |speed| speed.silence()));
-        sleep_until(self.rest_until + pause).await;
+        let at_rest = self.rest_until + pause;
+        // The runtime's timers count whole milliseconds: one that has passed may cost another.
+        if Instant::now() < at_rest {
+            sleep_until(at_rest).await;
+        }
         let result = self.call(unit, request, lateness).await;
         self.rest_until = Instant::now();
         if matches!(result, Err(Failure::Line(_))) {
