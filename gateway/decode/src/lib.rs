@@ -52,6 +52,7 @@
 mod catalogue;
 mod context;
 mod envelope;
+mod facts;
 mod frame;
 mod modbus;
 mod observation;
@@ -64,6 +65,7 @@ mod walk;
 pub use catalogue::Catalogue;
 pub use context::{BinGeometry, DeviceContext, Role};
 pub use envelope::open;
+pub use facts::Facts;
 pub use frame::{Body, Event, Family, Frame, LorawanIdentity, Opened};
 pub use modbus::{RegisterData, RegisterMap, RegisterRequest};
 pub use observation::{Decoded, Diagnostic, Observation};

@@ -161,6 +161,30 @@ impl Client {
     }
 }
 
+/// A path with those parameters that have a value, written so that any value is safe in an address.
+pub(crate) fn query(path: &str, parameters: &[(&str, Option<&str>)]) -> String {
+    let mut query = path.to_owned();
+    for (name, value) in parameters {
+        let Some(value) = value else { continue };
+        let separator = if query.contains('?') { '&' } else { '?' };
+        let _ = write!(query, "{separator}{name}={}", escaped(value));
+    }
+    query
+}
+
+/// Every byte that means something in an address as `%` and two digits.
+pub(crate) fn escaped(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut escaped, byte| {
+        let plain = byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let _ = if plain {
+            write!(escaped, "{}", char::from(byte))
+        } else {
+            write!(escaped, "%{byte:02X}")
+        };
+        escaped
+    })
+}
+
 struct Answer {
     version: Option<String>,
     body: String,
@@ -209,4 +233,17 @@ fn read_token(path: &Path) -> std::io::Result<String> {
         .take(MAX_TOKEN_BYTES)
         .read_to_string(&mut token)?;
     Ok(token.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_value_is_safe_in_an_address() {
+        assert_eq!(
+            query("/a", &[("x", Some("b3/管&y=1")), ("y", None), ("z", Some("1"))]),
+            "/a?x=b3%2F%E7%AE%A1%26y%3D1&z=1"
+        );
+    }
 }

@@ -12,6 +12,7 @@ mod estate;
 pub mod help;
 mod outbox;
 mod output;
+mod rejects;
 mod service;
 pub mod text;
 mod token;
@@ -80,7 +81,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Orders(command) => work::orders(context, command),
         Command::Outbox(command) => outbox::outbox(context, command),
         Command::Notify(args::Notify::Test { channel }) => outbox::test(context, channel.as_deref()),
-        Command::Rejects(args::Rejects::List { limit }) => outbox::rejects(context, limit),
+        Command::Rejects(command) => rejects::dispatch(context, &command),
         Command::Token(command) => token::dispatch(context, command),
         Command::Engine(Engine::Dump) => {
             let client = client::Client::new(context)?;

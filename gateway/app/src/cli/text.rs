@@ -90,6 +90,12 @@ texts! {
     HeadAddress = "地址", "ADDRESS";
     HeadOrigin = "来源", "ORIGIN";
     HeadReason = "原因", "REASON";
+    HeadConnection = "连接", "CONNECTION";
+    HeadDevice = "设备", "DEVICE";
+    HeadCount = "条数", "COUNT";
+    HeadNewest = "最近", "NEWEST";
+    HeadHint = "处理办法", "WHAT TO DO";
+    HeadBytes = "字节数", "BYTES";
     HeadPayload = "内容", "PAYLOAD";
     HeadMeasure = "测量", "MEASURE";
     HeadInstance = "序号", "INSTANCE";

@@ -52,6 +52,8 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/orders/{id}/cancel", Token(Manager)),
     ("GET", "/api/v1/events", Token(Staff)),
     ("GET", "/api/v1/rejects", Token(Staff)),
+    ("GET", "/api/v1/rejects/counts", Token(Staff)),
+    ("GET", "/api/v1/rejects/{id}", Token(Staff)),
     ("GET", "/api/v1/deliveries", Token(Staff)),
     ("POST", "/api/v1/deliveries/{id}/retry", Token(Manager)),
     ("POST", "/api/v1/notify/test", Token(Manager)),

@@ -47,6 +47,8 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(orders::cancel))
         .routes(routes!(events::events))
         .routes(routes!(rejects::list))
+        .routes(routes!(rejects::counts))
+        .routes(routes!(rejects::show))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::retry))
         .routes(routes!(deliveries::test))

@@ -9,6 +9,7 @@ use super::core::Core;
 use super::door::Failed;
 use super::understand::Refused;
 use crate::field::Frame;
+use linli_decode::Facts;
 use linli_domain::id::CommitId;
 use linli_domain::time::Now;
 use linli_ledger::{self as store, CommitError};
@@ -148,10 +149,8 @@ impl Core {
 
     /// Takes a frame that cannot be stored into the open batch as a dead letter.
     pub(super) fn set_aside(&mut self, frame: Frame, now: &Now) {
-        let refused = Refused {
-            reason: "store_refused",
-            detail: "the ledger could not store it".into(),
-        };
+        let detail = "the ledger could not store it";
+        let refused = Refused::new("store_refused", detail, Facts::new());
         self.refuse(&frame, &refused, now);
         self.batch.owe(frame);
     }

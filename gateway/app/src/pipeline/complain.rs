@@ -1,6 +1,7 @@
 //! Refused frames in the log: every reason is heard, a flood of one is not.
 
 use super::understand::Refused;
+use crate::field::Origin;
 use linli_domain::time::{Monotonic, Now};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,9 +15,9 @@ pub(super) struct Complaints(BTreeMap<&'static str, (Monotonic, u64)>);
 
 impl Complaints {
     /// Writes a line unless the same reason was heard within the last second.
-    pub(super) fn refused(&mut self, refused: &Refused, origin: &str, now: &Now) {
+    pub(super) fn refused(&mut self, refused: &Refused, origin: &Origin<'_>, now: &Now) {
         if let Some(swallowed) = self.may_speak(refused.reason, now) {
-            tracing::warn!(reason = refused.reason, origin, detail = %refused.detail, swallowed, "frame refused");
+            tracing::warn!(reason = refused.reason, %origin, detail = %refused.detail, swallowed, "frame refused");
         }
     }
 

@@ -7,7 +7,7 @@ use super::batch::Logged;
 use super::core::Core;
 use super::door::Live;
 use super::understand::{Refused, Seen, Understood};
-use crate::field::Frame;
+use crate::field::{Frame, Origin};
 use linli_domain::engine::{Input, PointDef};
 use linli_domain::estate::DeviceIndex;
 use linli_domain::id::{PointKey, point_id};
@@ -80,9 +80,15 @@ impl Core {
             .messages_rejected
             .with_label_values(&[refused.reason])
             .inc();
-        let (origin, payload) = frame.origin();
+        let origin = frame.origin();
         self.complaints.refused(refused, &origin, now);
-        self.batch.reject(now.wall, &origin, refused, payload);
+        let estate = self.engine.estate();
+        let device = match frame {
+            Frame::Mqtt(message) => self.understanding.speaker(message, estate),
+            Frame::Modbus(answer) => Some(answer.device.to_string()),
+            Frame::Fact(_) => None,
+        };
+        self.batch.reject(now.wall, &origin, device, refused);
     }
 
     /// Binds a value to its point, drops it when it came before, and lets the engine see it.
@@ -178,15 +184,19 @@ impl Core {
         let input = Input::Point(definition);
         if let Err(refusal) = self.input(now, &input) {
             // The message is acknowledged and this value of it is not stored, so somebody has to be told.
-            let refused = Refused {
-                reason: refusal.code(),
-                detail: refusal.to_string(),
-            };
+            let facts = vec![("point", name.to_string())];
+            let refused = Refused::new(refusal.code(), refusal.to_string(), facts);
             self.metrics
                 .messages_rejected
                 .with_label_values(&[refused.reason])
                 .inc();
-            self.complaints.refused(&refused, name.as_str(), now);
+            let origin = Origin {
+                connection: "gateway",
+                from: name.as_str().into(),
+                payload: &[],
+                bytes: 0,
+            };
+            self.complaints.refused(&refused, &origin, now);
             return None;
         }
         self.batch.points.push(store::PointRow {

@@ -29,4 +29,4 @@ pub use pay::Progress;
 pub use recover::{RecoverError, Recovered, recover, replay};
 pub use requests::ESTATE;
 pub use thread::Loop;
-pub use understand::Understanding;
+pub use understand::{Refused, Understanding};

@@ -17,7 +17,7 @@ use linli_decode::{ClockWindow, Family};
 use linli_domain::command::{Actor, ActorRole};
 use linli_domain::estate::EstateDoc;
 use linli_domain::text::Language;
-use linli_ledger::{AlarmFilter, Batch, Ledger, Options, Page, Reader};
+use linli_ledger::{AlarmFilter, Batch, Ledger, Options, Page, Reader, RejectFilter};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
@@ -122,12 +122,12 @@ fn set_aside(folder: &Path) -> Vec<(String, String)> {
         before: None,
         limit: 100,
     };
-    let mut rejects = Reader::open(folder).unwrap().rejects(page).unwrap();
+    let reader = Reader::open(folder).unwrap();
+    let mut rejects = reader.rejects(&RejectFilter::default(), page).unwrap();
     rejects.reverse();
-    let word = |reason: &str| reason.split(':').next().unwrap_or_default().to_owned();
     rejects
         .into_iter()
-        .map(|r| (r.row.origin, word(&r.row.reason)))
+        .map(|r| (r.row.origin, r.row.reason))
         .collect()
 }
 
@@ -152,8 +152,12 @@ fn a_disk_that_fails_amid_the_search_for_an_offender_loses_no_frame() {
     let mut commits = 0;
     let failed = core.bisect(refused.frames, &mut |_| commits += 1).err().unwrap();
     assert!(failed.storage_failed, "{}", failed.reason);
-    let left: Vec<String> = failed.frames.iter().map(|f| f.origin().0).collect();
-    let of = |device| format!("main zigbee2mqtt/{device}");
+    let left: Vec<String> = failed
+        .frames
+        .iter()
+        .map(|f| f.origin().from.into_owned())
+        .collect();
+    let of = |device| format!("zigbee2mqtt/{device}");
     assert_eq!((commits, left), (1, vec![of("b"), of("c"), of("d")]));
 
     sabotage(folder.path(), "DROP TRIGGER fail");

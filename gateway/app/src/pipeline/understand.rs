@@ -6,8 +6,8 @@
 use crate::config::Subscription;
 use crate::field::{Fact, ModbusFrame, MqttFrame, Unwanted};
 use linli_decode::{
-    Catalogue, ClockWindow, DeviceContext, Event, Frame as Message, LorawanIdentity, Observation, Profile,
-    RejectReason, Rejection, Role, open, plausible,
+    Catalogue, ClockWindow, DecodeError, DeviceContext, Event, Facts, Family, Frame as Message,
+    LorawanIdentity, Observation, Profile, Rejection, Role, open, plausible,
 };
 use linli_domain::estate::builtin::GATEWAY;
 use linli_domain::estate::{DeviceIndex, Estate};
@@ -58,26 +58,56 @@ pub struct Refused {
     pub reason: &'static str,
     /// What exactly is wrong.
     pub detail: String,
+    /// The values of that sentence by name, to say it in another language.
+    pub facts: Facts,
 }
 
 impl Refused {
-    fn new(reason: &'static str, detail: impl Into<String>) -> Self {
+    /// Every reason that is not the decoder's own, for the catalogue of texts.
+    pub const REASONS: &'static [&'static str] = &[
+        "too_large",
+        "unrouted",
+        "no_subscription",
+        "unknown_device",
+        "no_profile",
+        "store_refused",
+        "too_many_points",
+    ];
+
+    pub(super) fn new(reason: &'static str, detail: impl Into<String>, facts: Facts) -> Self {
         Self {
             reason,
             detail: detail.into(),
+            facts,
         }
     }
-    fn decode(reason: RejectReason, detail: impl std::fmt::Display) -> Self {
-        Self {
-            reason: reason.label(),
-            detail: detail.to_string(),
-        }
+    fn too_large(bytes: usize, limit: Option<usize>) -> Self {
+        let detail = match limit {
+            Some(limit) => format!("{bytes} bytes, at most {limit}"),
+            None => format!("{bytes} bytes, more than the connection takes"),
+        };
+        let limit = limit.map_or_else(|| "max_packet_bytes".to_owned(), |limit| limit.to_string());
+        Self::new(
+            "too_large",
+            detail,
+            vec![("bytes", bytes.to_string()), ("limit", limit)],
+        )
     }
 }
 
 impl From<Rejection> for Refused {
     fn from(rejection: Rejection) -> Self {
-        Self::decode(rejection.reason(), &rejection)
+        Self::new(
+            rejection.reason().label(),
+            rejection.to_string(),
+            rejection.facts(),
+        )
+    }
+}
+
+impl From<DecodeError> for Refused {
+    fn from(error: DecodeError) -> Self {
+        Self::new(error.reason().label(), error.to_string(), error.facts())
     }
 }
 
@@ -151,34 +181,24 @@ impl Understanding {
     pub fn mqtt(&mut self, frame: &MqttFrame, estate: &Estate, out: &mut Understood) -> Result<(), Refused> {
         match frame.unwanted {
             Some(Unwanted::TooLarge { bytes }) => {
-                return Err(Refused::new(
-                    "too_large",
-                    format!("{bytes} bytes, more than the connection takes"),
-                ));
+                return Err(Refused::too_large(bytes, None));
             }
             Some(Unwanted::Unrouted) => {
-                return Err(Refused::new(
-                    "unrouted",
-                    "the topic belongs to no configured subscription",
-                ));
+                let detail = "the topic belongs to no configured subscription";
+                return Err(Refused::new("unrouted", detail, Facts::new()));
             }
             None => {}
         }
         if frame.payload.len() > MAX_PAYLOAD_BYTES {
-            return Err(Refused::new(
-                "too_large",
-                format!("{} bytes, at most {MAX_PAYLOAD_BYTES}", frame.payload.len()),
-            ));
+            return Err(Refused::too_large(frame.payload.len(), Some(MAX_PAYLOAD_BYTES)));
         }
         let subscription = self
             .subscriptions
             .get(&frame.connection)
             .and_then(|all| all.get(frame.subscription))
             .ok_or_else(|| {
-                Refused::new(
-                    "no_subscription",
-                    "the topic belongs to no configured subscription",
-                )
+                let detail = "the topic belongs to no configured subscription";
+                Refused::new("no_subscription", detail, Facts::new())
             })?;
         let received = frame.received.wall;
         let message = Message {
@@ -200,18 +220,14 @@ impl Understanding {
                         "{} is not in the estate: add it, or check its key",
                         opened.address
                     ),
+                    Facts::new(),
                 )
             })?;
         let known = self
             .devices
             .get(device.as_usize())
             .and_then(Option::as_ref)
-            .ok_or_else(|| {
-                Refused::new(
-                    "no_profile",
-                    "the device's profile is not in the catalogue; see `linli check`",
-                )
-            })?;
+            .ok_or_else(|| no_profile(device, estate))?;
         out.device = Some(device);
         if let (Some(identity), linli_decode::Body::Bytes { bytes, .. }) = (opened.identity, &opened.body) {
             out.identity = Some((identity, bytes.to_vec()));
@@ -224,10 +240,7 @@ impl Understanding {
         let own_time = if matches!(opened.body, linli_decode::Body::None) {
             None
         } else {
-            let decoded = known
-                .profile
-                .decode(&opened.body, &context, &mut self.scratch)
-                .map_err(|e| Refused::decode(e.reason(), &e))?;
+            let decoded = known.profile.decode(&opened.body, &context, &mut self.scratch)?;
             for diagnostic in &decoded.diagnostics {
                 tracing::debug!(topic = %frame.topic, %diagnostic, "decoded with a remark");
             }
@@ -240,6 +253,23 @@ impl Understanding {
         Ok(())
     }
 
+    /// Who spoke, as far as the topic tells: the id of a device of the estate, or the key of another.
+    pub fn speaker(&self, frame: &MqttFrame, estate: &Estate) -> Option<String> {
+        let subscription = self
+            .subscriptions
+            .get(&frame.connection)?
+            .get(frame.subscription)?;
+        let mut key = subscription.pattern.capture(&frame.topic)?.device.to_owned();
+        if subscription.family == Family::ChirpstackV4 {
+            key.make_ascii_lowercase();
+        }
+        let device = estate.device_by_mqtt(&frame.connection, &key);
+        match device.and_then(|device| estate.device(device)) {
+            Some(device) => Some(device.id.to_string()),
+            None => Some(key),
+        }
+    }
+
     /// What a Modbus answer (or its absence) says.
     pub fn modbus(
         &mut self,
@@ -248,9 +278,11 @@ impl Understanding {
         out: &mut Understood,
     ) -> Result<(), Refused> {
         let device = estate.device_by_id(&frame.device).ok_or_else(|| {
+            let detail = format!("{} is not in the estate any more", frame.device);
             Refused::new(
                 "unknown_device",
-                format!("{} is not in the estate any more", frame.device),
+                detail,
+                vec![("device", frame.device.to_string())],
             )
         })?;
         let (map, context) = self
@@ -258,7 +290,7 @@ impl Understanding {
             .get(device.as_usize())
             .and_then(Option::as_ref)
             .and_then(|known| known.profile.modbus().map(|map| (map, known.context)))
-            .ok_or_else(|| Refused::new("no_profile", "the device's profile has no register map"))?;
+            .ok_or_else(|| no_profile(device, estate))?;
         out.device = Some(device);
         self.scratch.clear();
         match &frame.answer {
@@ -305,4 +337,12 @@ impl Understanding {
             });
         }
     }
+}
+
+fn no_profile(device: DeviceIndex, estate: &Estate) -> Refused {
+    let profile = estate.device(device).map_or("", |device| device.profile.as_str());
+    let detail = format!(
+        "the profile {profile} is not in the catalogue or does not speak this way; see `linli check`"
+    );
+    Refused::new("no_profile", detail, vec![("profile", profile.to_owned())])
 }

@@ -8,6 +8,8 @@ pub mod estate;
 pub mod order;
 pub mod outbox;
 pub mod point;
+pub mod raw;
+pub mod reject;
 pub mod token;
 
 use linli_domain::rule::Priority as DomainPriority;
