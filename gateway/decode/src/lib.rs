@@ -6,6 +6,8 @@
 //! 2. the caller finds the device and its profile by that address;
 //! 3. [`Profile::decode`] turns the body into [`Observation`]s in the units of the measure vocabulary.
 //!
+//! Of a device nobody has described yet, [`guess`] says which profile it may speak.
+//!
 //! A Modbus device needs no envelope: [`RegisterMap`] says what to ask and reads the answers.
 //!
 //! Nothing here performs I/O, asks a clock, logs or panics; every loop is bounded by the payload or the profile.
@@ -54,6 +56,8 @@ mod context;
 mod envelope;
 mod facts;
 mod frame;
+mod guess;
+mod inventory;
 mod modbus;
 mod observation;
 mod plausible;
@@ -67,6 +71,8 @@ pub use context::{BinGeometry, DeviceContext, Role};
 pub use envelope::open;
 pub use facts::Facts;
 pub use frame::{Body, Event, Family, Frame, LorawanIdentity, Opened};
+pub use guess::{Because, Clues, Guess, declared, guess};
+pub use inventory::{Listed, inventory};
 pub use modbus::{RegisterData, RegisterMap, RegisterRequest};
 pub use observation::{Decoded, Diagnostic, Observation};
 pub use plausible::{ClockWindow, plausible};

@@ -37,7 +37,7 @@ const ENVELOPE_ONLY: &[&str] = &[
     "Zigbee2MQTT bridge state",
 ];
 
-fn folder(name: &str) -> Vec<(PathBuf, Json)> {
+pub(crate) fn folder(name: &str) -> Vec<(PathBuf, Json)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../tests/fixtures/devices")
         .join(name);
@@ -89,7 +89,7 @@ struct Played {
     malformed: bool,
 }
 
-fn payload_bytes(payload: &Json) -> Vec<u8> {
+pub(crate) fn payload_bytes(payload: &Json) -> Vec<u8> {
     match payload["text"].as_str() {
         Some(text) => text.as_bytes().to_vec(),
         None => payload.to_string().into_bytes(),

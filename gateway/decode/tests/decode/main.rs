@@ -9,5 +9,6 @@
 
 mod catalogue;
 mod fixtures;
+mod guess;
 mod guide;
 mod hostile;
