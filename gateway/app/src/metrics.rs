@@ -54,11 +54,14 @@ metrics! {
         commit_failures: "linli_store_commit_failures_total", "Transactions that failed.";
         sealed_samples: "linli_store_sealed_samples_total", "Samples moved from the stage into chunks.";
         live_resets: "linli_live_resets_total", "Live listeners told to start over because they were too slow.";
+        onboarding_displaced: "linli_onboarding_displaced_total", "Unknown devices forgotten to make room for others.";
+        onboarding_replayed: "linli_onboarding_replayed_total", "Waiting messages replayed because their device came into the estate.";
         http_refused_host: "linli_http_refused_host_total", "Requests refused for their Host header.";
     }
     counter_sets {
         messages_received: "linli_messages_received_total" ["connection", "kind"], "Frames received from the field.";
         messages_rejected: "linli_messages_rejected_total" ["reason"], "Frames recorded as rejected, by reason.";
+        onboarding_messages: "linli_onboarding_messages_total" ["outcome"], "Messages of devices that are not in the estate: kept, counted only, ignored, or without room for their device.";
         connector_reconnects: "linli_connector_reconnects_total" ["connection"], "Reconnections.";
         sessions_lost: "linli_mqtt_sessions_lost_total" ["connection"], "Reconnects at which the broker no longer had our session.";
         broker_refused: "linli_broker_refused_total" ["what"], "Connections, messages and subscriptions the embedded broker refused.";
@@ -78,6 +81,9 @@ metrics! {
         live_listeners: "linli_live_listeners", "Listeners of the live feed.";
         outbox_pending: "linli_outbox_pending", "Deliveries waiting.";
         outbox_dead: "linli_outbox_dead", "Deliveries given up.";
+        onboarding_devices_new: "linli_onboarding_devices_new", "Unknown devices that wait for a decision.";
+        onboarding_devices_ignored: "linli_onboarding_devices_ignored", "Unknown devices that are ignored.";
+        onboarding_bytes: "linli_onboarding_payload_bytes", "Bytes of the messages of unknown devices.";
         uptime_seconds: "linli_uptime_seconds", "Seconds since start.";
     }
     gauge_sets {

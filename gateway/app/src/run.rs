@@ -110,10 +110,8 @@ pub async fn start(config: Config) -> Result<Gateway> {
         .max()
         .unwrap_or(1000);
     let core = Core::new(
-        recovered.engine,
-        recovered.estate_version,
+        recovered,
         ledger,
-        recovered.once,
         understanding,
         planner,
         Arc::clone(&clock),

@@ -8,7 +8,7 @@ use super::auth::{Principal, Role};
 use super::extract::{IdempotencyKey, etag};
 use super::problem::{Code, CurrentVersion, Problem, ProblemPart};
 use super::wire::Changed;
-use crate::pipeline::{Failed, Idempotency};
+use crate::pipeline::{Failed, Idempotency, Undecided};
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -186,8 +186,18 @@ pub fn failed(failed: &Failed) -> Problem {
         Failed::Refused(refusal) => refused(refusal),
         Failed::Store(_) => Problem::new(Code::StoreFailed, failed.to_string()),
         Failed::Stopping => Problem::new(Code::Stopping, failed.to_string()),
-        Failed::Estate(_) => Problem::new(Code::InvalidEstate, failed.to_string()),
+        Failed::Undecided(undecided) => self::undecided(undecided),
     }
+}
+
+fn undecided(undecided: &Undecided) -> Problem {
+    let code = match undecided {
+        Undecided::Gone { .. } => Code::NotFound,
+        Undecided::Version { .. } => Code::VersionConflict,
+        Undecided::TooManyIgnored { .. } => Code::Refused,
+        Undecided::UnknownProfile { .. } | Undecided::Role { .. } | Undecided::NeedsId => Code::InvalidBody,
+    };
+    Problem::new(code, undecided.to_string())
 }
 
 fn refused(refusal: &Refusal) -> Problem {

@@ -40,6 +40,7 @@ impl Core {
                 hash,
             })
             .collect();
+        let unknown = self.unknown.changes();
         let rows = store::Batch {
             entries: &entries,
             points: &self.batch.points,
@@ -53,6 +54,7 @@ impl Core {
             packet_marks: &marks,
             retained: &self.batch.retained,
             rejects: &self.batch.rejects,
+            unknown: &unknown,
             documents: &self.batch.documents,
             tokens: &self.batch.tokens,
             answers: &self.batch.kept_answers,
@@ -67,6 +69,8 @@ impl Core {
                 self.engine.commit();
                 self.durable_version = self.estate_version;
                 self.once.commit();
+                let displaced = self.unknown.commit();
+                self.metrics.onboarding_displaced.inc_by(displaced as u64);
                 self.engine.begin();
                 self.fresh.clear();
                 let batch = std::mem::take(&mut self.batch);
@@ -85,12 +89,18 @@ impl Core {
             .set(i64::try_from(commit.0).unwrap_or(i64::MAX));
         #[allow(clippy::cast_precision_loss, reason = "a count of at most a few thousand")]
         self.metrics.commit_frames.observe(batch.frames.len() as f64);
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let (new, ignored, bytes) = self.unknown.sizes();
+        self.metrics.onboarding_devices_new.set(gauge(new));
+        self.metrics.onboarding_devices_ignored.set(gauge(ignored));
+        self.metrics.onboarding_bytes.set(gauge(bytes));
     }
 
     pub(super) fn take_back(&mut self, error: CommitError) -> Uncommitted {
         self.metrics.commit_failures.inc();
         self.engine.rollback();
         self.once.rollback();
+        self.unknown.rollback();
         self.engine.begin();
         self.fresh.clear();
         self.understanding.learn(self.engine.estate());

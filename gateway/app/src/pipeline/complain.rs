@@ -21,6 +21,18 @@ impl Complaints {
         }
     }
 
+    /// The same for a device that is heard for the first time and not in the estate. What it said is not repeated.
+    pub(super) fn stranger(&mut self, connection: &str, key: &str, now: &Now) {
+        if let Some(swallowed) = self.may_speak("unknown_device", now) {
+            tracing::info!(
+                connection,
+                key,
+                swallowed,
+                "unknown device heard; see `linli device list --unknown`"
+            );
+        }
+    }
+
     fn may_speak(&mut self, reason: &'static str, now: &Now) -> Option<u64> {
         match self.0.get_mut(reason) {
             Some((heard, swallowed)) if now.monotonic.since(*heard) < QUIET => {

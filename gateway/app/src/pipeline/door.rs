@@ -2,6 +2,7 @@
 //!
 //! A full inbox means that a producer waits, which stops its socket; nothing is dropped.
 
+use super::onboarding::{Decided, Decision, Undecided};
 use crate::field::{AckTicket, Frame};
 use linli_domain::command::{Actor, Command, Refusal, Reply};
 use linli_domain::id::{AlarmId, CommitId, OrderId, PointKey};
@@ -53,6 +54,21 @@ pub enum Request {
         /// The answer.
         reply: oneshot::Sender<Result<Done, Failed>>,
     },
+    /// A decision about a device that is not in the estate.
+    Unknown {
+        /// Its number.
+        id: i64,
+        /// Its version the decision was made on.
+        version: u32,
+        /// What is decided.
+        decision: Decision,
+        /// Who decides.
+        actor: Actor,
+        /// Idempotency key and hash of the request, stored with the effect.
+        idempotency: Option<Idempotency>,
+        /// The answer.
+        reply: oneshot::Sender<Result<Decided, Failed>>,
+    },
     /// A token was added, rotated or revoked.
     Token {
         /// The token as it is now.
@@ -89,6 +105,7 @@ impl Request {
     pub fn fail(self, why: &Failed) {
         match self {
             Self::Command { reply, .. } | Self::Estate { reply, .. } => drop(reply.send(Err(why.clone()))),
+            Self::Unknown { reply, .. } => drop(reply.send(Err(why.clone()))),
             Self::Deliveries(_, reply)
             | Self::Retained(_, reply)
             | Self::Notify(_, reply)
@@ -121,9 +138,9 @@ pub enum Failed {
     /// The program is shutting down.
     #[error("the gateway is shutting down; try again in a moment")]
     Stopping,
-    /// The document is not acceptable.
-    #[error("the estate is not acceptable: {0}")]
-    Estate(String),
+    /// Nothing was decided about an unknown device.
+    #[error(transparent)]
+    Undecided(#[from] Undecided),
 }
 
 /// What a listener of the live feed sees, in commit order.

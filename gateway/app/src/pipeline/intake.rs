@@ -24,11 +24,17 @@ impl Core {
 
     pub(super) fn absorb(&mut self, frame: &Frame, now: &Now) {
         let mut understood = std::mem::take(&mut self.understood);
-        understood.device = None;
-        understood.identity = None;
-        understood.seen.clear();
+        understood.clear();
         match self.understand(frame, &mut understood) {
             Ok(true) => {
+                if let Frame::Mqtt(message) = frame {
+                    if let Some(stranger) = &understood.stranger {
+                        self.stranger(message, stranger, now);
+                    }
+                    if let Some(list) = understood.listed.take() {
+                        self.unknown.listed(&message.connection, list);
+                    }
+                }
                 if let Some(device) = understood.device {
                     for seen in understood.seen.drain(..) {
                         self.seen(device, seen, frame.received(), now);

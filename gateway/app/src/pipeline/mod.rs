@@ -10,6 +10,8 @@ mod commit;
 mod pay;
 mod batch;
 mod understand;
+mod unknown;
+mod onboarding;
 mod once;
 mod pace;
 mod project;
@@ -20,9 +22,12 @@ mod sealing;
 mod complain;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod onboarding_tests;
 
 pub use core::Core;
 pub use door::*;
+pub use onboarding::{Decided, Decision, NewDevice, Replayed, Undecided};
 pub use once::fnv;
 pub use pace::Pace;
 pub use pay::Progress;
@@ -30,3 +35,4 @@ pub use recover::{RecoverError, Recovered, recover, replay};
 pub use requests::ESTATE;
 pub use thread::Loop;
 pub use understand::{Refused, Understanding};
+pub use unknown::UnknownDevices;

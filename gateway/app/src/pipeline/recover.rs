@@ -3,6 +3,7 @@
 
 use super::once::Once;
 use super::requests::{ESTATE, estate_row};
+use super::unknown::UnknownDevices;
 use crate::clock::SharedClock;
 use linli_domain::engine::{Changes, Engine, Input, SnapshotError};
 use linli_domain::estate::{EstateDoc, Problem};
@@ -63,6 +64,8 @@ pub struct Recovered {
     pub engine: Engine,
     /// What was seen.
     pub once: Once,
+    /// Devices that are not in the estate, with their messages.
+    pub unknown: UnknownDevices,
     /// Version of the estate in the ledger.
     pub estate_version: u32,
     /// Whether the ledger was empty and the seed was used.
@@ -89,13 +92,14 @@ pub fn recover(
             .map(|i| (i.hash, i.expires)),
         marks.into_iter().map(|(_, m)| ((m.session, m.packet), m.hash)),
     );
-    let estate_version = ledger
-        .reader()?
+    let reader = ledger.reader()?;
+    let estate_version = reader
         .document(ESTATE, ESTATE, None)?
         .map_or(1, |newest| newest.version);
     Ok(Recovered {
         engine: replay(ledger)?,
         once,
+        unknown: UnknownDevices::load(&reader)?,
         estate_version,
         seeded,
     })

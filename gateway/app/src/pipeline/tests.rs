@@ -14,7 +14,7 @@ use crate::field::{Done, Frame, MqttFrame};
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
 use linli_decode::{ClockWindow, Family};
-use linli_domain::command::{Actor, ActorRole};
+use linli_domain::command::{Actor, ActorRole, Refusal};
 use linli_domain::estate::EstateDoc;
 use linli_domain::text::Language;
 use linli_ledger::{AlarmFilter, Batch, Ledger, Options, Page, Reader, RejectFilter};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-fn seed() -> Arc<EstateDoc> {
+pub(super) fn seed() -> Arc<EstateDoc> {
     let text = r#"
         id = "test"
         name = { zh = "试验", en = "Test" }
@@ -62,7 +62,7 @@ fn clock() -> SharedClock {
     Arc::new(SystemClock::new())
 }
 
-fn core(folder: &Path) -> Core {
+pub(super) fn core(folder: &Path) -> Core {
     let (clock, metrics) = (clock(), Metrics::new().unwrap());
     let mut ledger = Ledger::open(folder, &Options::default()).unwrap();
     let recovered = recover(&mut ledger, &seed(), &clock).unwrap();
@@ -73,10 +73,8 @@ fn core(folder: &Path) -> Core {
     };
     let connections = [(Arc::from("main"), vec![subscription])];
     Core::new(
-        recovered.engine,
-        recovered.estate_version,
+        recovered,
         ledger,
-        recovered.once,
         Understanding::new(connections, catalogue, ClockWindow::default()),
         Planner::new(Vec::new(), Vec::new(), Language::En),
         clock,
@@ -94,7 +92,7 @@ fn running(folder: &Path) -> Door {
     door
 }
 
-fn frame(device: &str, wet: bool) -> Frame {
+pub(super) fn frame(device: &str, wet: bool) -> Frame {
     Frame::Mqtt(MqttFrame {
         connection: "main".into(),
         subscription: 0,
@@ -110,7 +108,19 @@ fn frame(device: &str, wet: bool) -> Frame {
     })
 }
 
-fn sabotage(folder: &Path, sql: &str) {
+/// A message that is refused.
+fn broken(device: &str) -> Frame {
+    match frame(device, true) {
+        Frame::Mqtt(message) => Frame::Mqtt(MqttFrame {
+            topic: format!("zigbee2mqtt/{device}/availability").into(),
+            payload: (*b"maybe").into(),
+            ..message
+        }),
+        other => other,
+    }
+}
+
+pub(super) fn sabotage(folder: &Path, sql: &str) {
     let other = Connection::open(folder.join(linli_ledger::DATABASE_FILE)).unwrap();
     other.busy_timeout(Duration::from_secs(5)).unwrap();
     other.execute_batch(sql).unwrap();
@@ -138,14 +148,14 @@ fn a_disk_that_fails_amid_the_search_for_an_offender_loses_no_frame() {
     sabotage(
         folder.path(),
         "CREATE TRIGGER refuse BEFORE INSERT ON reject
-             WHEN NEW.origin LIKE '%/a' AND NEW.reason NOT LIKE 'store_refused%'
+             WHEN NEW.origin LIKE '%/a/%' AND NEW.reason NOT LIKE 'store_refused%'
              BEGIN SELECT RAISE(ABORT, 'never'); END;
-         CREATE TRIGGER fail BEFORE INSERT ON reject WHEN NEW.origin LIKE '%/b'
+         CREATE TRIGGER fail BEFORE INSERT ON reject WHEN NEW.origin LIKE '%/b/%'
              BEGIN SELECT abs(-9223372036854775807 - 1); END;",
     );
     let now = core.clock.now();
     for device in ["a", "b", "c", "d"] {
-        core.frame(frame(device, true), &now);
+        core.frame(broken(device), &now);
     }
     let refused = core.commit().err().unwrap();
     assert!(!refused.storage_failed, "{}", refused.reason);
@@ -157,19 +167,19 @@ fn a_disk_that_fails_amid_the_search_for_an_offender_loses_no_frame() {
         .iter()
         .map(|f| f.origin().from.into_owned())
         .collect();
-    let of = |device| format!("zigbee2mqtt/{device}");
+    let of = |device| format!("zigbee2mqtt/{device}/availability");
     assert_eq!((commits, left), (1, vec![of("b"), of("c"), of("d")]));
 
     sabotage(folder.path(), "DROP TRIGGER fail");
     assert!(core.bisect(failed.frames, &mut |_| commits += 1).is_ok());
-    let unknown = |device| (of(device), "unknown_device".to_owned());
+    let refused = |device| (of(device), "not_json".to_owned());
     assert_eq!(
         set_aside(folder.path()),
         [
             (of("a"), "store_refused".into()),
-            unknown("b"),
-            unknown("c"),
-            unknown("d")
+            refused("b"),
+            refused("c"),
+            refused("d")
         ]
     );
 }
@@ -238,7 +248,10 @@ async fn refused_requests_give_their_room_back() {
         });
         let answer = tokio::time::timeout(Duration::from_secs(10), ask).await;
         assert!(
-            matches!(answer, Ok(Ok(Err(Failed::Estate(_))))),
+            matches!(
+                answer,
+                Ok(Ok(Err(Failed::Refused(Refusal::EstateInvalid { .. }))))
+            ),
             "an answer: {answer:?}"
         );
     }

@@ -6,8 +6,8 @@
 use crate::config::Subscription;
 use crate::field::{Fact, ModbusFrame, MqttFrame, Unwanted};
 use linli_decode::{
-    Catalogue, ClockWindow, DecodeError, DeviceContext, Event, Facts, Family, Frame as Message,
-    LorawanIdentity, Observation, Profile, Rejection, Role, open, plausible,
+    Catalogue, ClockWindow, DecodeError, DeviceContext, Event, Facts, Family, Frame as Message, Listed,
+    LorawanIdentity, Observation, Profile, Rejection, Role, inventory, open, plausible,
 };
 use linli_domain::estate::builtin::GATEWAY;
 use linli_domain::estate::{DeviceIndex, Estate};
@@ -49,6 +49,30 @@ pub struct Understood {
     pub identity: Option<(LorawanIdentity, Vec<u8>)>,
     /// Its values. Reused between frames.
     pub seen: Vec<Seen>,
+    /// Who spoke, when it is nobody of the estate.
+    pub stranger: Option<Stranger>,
+    /// What a bridge calls its devices, when it said so.
+    pub listed: Option<Vec<Listed>>,
+}
+
+impl Understood {
+    /// Forgets the frame before.
+    pub fn clear(&mut self) {
+        self.device = None;
+        self.identity = None;
+        self.seen.clear();
+        self.stranger = None;
+        self.listed = None;
+    }
+}
+
+/// A device that is not in the estate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranger {
+    /// What identifies it on its connection.
+    pub key: Box<str>,
+    /// How its messages are wrapped.
+    pub family: Family,
 }
 
 /// Why a frame was recorded as rejected.
@@ -146,6 +170,19 @@ impl Understanding {
         }
     }
 
+    /// The profiles in use.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// The subscription of a connection whose pattern a topic follows.
+    pub fn route(&self, connection: &str, topic: &str) -> Option<usize> {
+        let subscriptions = self.subscriptions.get(connection)?.iter();
+        subscriptions
+            .into_iter()
+            .position(|s| s.pattern.capture(topic).is_some())
+    }
+
     /// Looks up profile and geometry of every device of the estate, once.
     pub fn learn(&mut self, estate: &Estate) {
         self.gateway = DeviceId::new(GATEWAY)
@@ -208,21 +245,22 @@ impl Understanding {
             received,
         };
         let opened = open(subscription.family, &subscription.pattern, &message)?;
-        if !matches!(opened.event, Event::Uplink | Event::Status) {
-            return Ok(());
+        match opened.event {
+            Event::Uplink | Event::Status => {}
+            Event::Inventory => {
+                // A list that cannot be read only leaves devices without the names their bridge gives them.
+                out.listed = inventory(&frame.payload).ok();
+                return Ok(());
+            }
+            _ => return Ok(()),
         }
-        let device = estate
-            .device_by_mqtt(&frame.connection, &opened.address)
-            .ok_or_else(|| {
-                Refused::new(
-                    "unknown_device",
-                    format!(
-                        "{} is not in the estate: add it, or check its key",
-                        opened.address
-                    ),
-                    Facts::new(),
-                )
-            })?;
+        let Some(device) = estate.device_by_mqtt(&frame.connection, &opened.address) else {
+            out.stranger = Some(Stranger {
+                key: opened.address.into(),
+                family: subscription.family,
+            });
+            return Ok(());
+        };
         let known = self
             .devices
             .get(device.as_usize())

@@ -170,10 +170,8 @@ impl Story {
         let readers = Readers::open(folder.path()).unwrap();
         let (door, inbox) = pipeline::open(Vec::new());
         let core = Core::new(
-            recovered.engine,
-            recovered.estate_version,
+            recovered,
             ledger,
-            recovered.once,
             understanding,
             planner,
             Arc::clone(&clock),
@@ -244,13 +242,17 @@ impl Story {
 
     /// The sensor of a building speaks.
     pub(super) async fn says(&self, device: &str, wet: bool) {
+        let payload = format!("{{\"battery\":100,\"water_leak\":{wet}}}");
+        self.hears(&format!("zigbee2mqtt/{device}"), &payload).await;
+    }
+
+    /// A message comes over the connection `main`.
+    pub(super) async fn hears(&self, topic: &str, payload: &str) {
         let frame = MqttFrame {
             connection: "main".into(),
             subscription: 0,
-            topic: format!("zigbee2mqtt/{device}").into(),
-            payload: format!("{{\"battery\":100,\"water_leak\":{wet}}}")
-                .into_bytes()
-                .into(),
+            topic: topic.into(),
+            payload: payload.as_bytes().into(),
             retained: false,
             duplicate: false,
             session: 1,
