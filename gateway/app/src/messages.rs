@@ -208,6 +208,12 @@ mod tests {
                 );
             }
         }
+        for because in linli_decode::Because::ALL {
+            assert!(
+                find(Language::Zh, "guess", because.label()).is_some(),
+                "{because:?}"
+            );
+        }
         for reason in linli_domain::reading::Reason::ALL {
             let code = serde_json::to_value(reason).unwrap();
             assert!(

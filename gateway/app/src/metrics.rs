@@ -56,6 +56,7 @@ metrics! {
         live_resets: "linli_live_resets_total", "Live listeners told to start over because they were too slow.";
         onboarding_displaced: "linli_onboarding_displaced_total", "Unknown devices forgotten to make room for others.";
         onboarding_replayed: "linli_onboarding_replayed_total", "Waiting messages replayed because their device came into the estate.";
+        watch_missed: "linli_watch_missed_total", "Messages those who watch devices were not shown.";
         http_refused_host: "linli_http_refused_host_total", "Requests refused for their Host header.";
     }
     counter_sets {
@@ -68,6 +69,7 @@ metrics! {
         broker_lost: "linli_broker_lost_total" ["what"], "Messages the embedded broker could not hand on or keep.";
         modbus_requests: "linli_modbus_requests_total" ["bus", "outcome"], "Modbus requests by outcome.";
         modbus_overruns: "linli_modbus_cycle_overruns_total" ["bus"], "Poll cycles left out because the one before took too long.";
+        profile_reloads: "linli_profile_reloads_total" ["outcome"], "Looks at the folder of profiles: done, with refused files, or failed.";
         alarm_transitions: "linli_alarm_transitions_total" ["priority", "to"], "Alarm transitions.";
         order_transitions: "linli_order_transitions_total" ["to"], "Order transitions.";
         deliveries: "linli_deliveries_total" ["kind", "outcome"], "Delivery attempts by outcome.";
@@ -78,9 +80,12 @@ metrics! {
         inbox_waiting: "linli_inbox_waiting_frames", "Frames in the current batch and inbox.";
         store_bytes: "linli_store_bytes", "Size of the ledger file and its log.";
         last_commit: "linli_store_last_commit", "Number of the last commit.";
+        watchers: "linli_watchers", "People who watch what devices say.";
         live_listeners: "linli_live_listeners", "Listeners of the live feed.";
         outbox_pending: "linli_outbox_pending", "Deliveries waiting.";
         outbox_dead: "linli_outbox_dead", "Deliveries given up.";
+        profiles_in_use: "linli_profiles_in_use", "Profiles of the catalogue.";
+        profiles_refused: "linli_profiles_refused", "Profile files that are not used because something is wrong with them.";
         onboarding_devices_new: "linli_onboarding_devices_new", "Unknown devices that wait for a decision.";
         onboarding_devices_ignored: "linli_onboarding_devices_ignored", "Unknown devices that are ignored.";
         onboarding_bytes: "linli_onboarding_payload_bytes", "Bytes of the messages of unknown devices.";

@@ -1,6 +1,6 @@
 //! What the field hands to the pipeline.
 
-use linli_decode::RegisterData;
+use linli_decode::{Profile, RegisterData};
 use linli_domain::reading::Reason;
 use linli_domain::time::Now;
 use std::borrow::Cow;
@@ -86,7 +86,9 @@ pub struct AckTicket {
 pub struct ModbusFrame {
     /// The device that was asked.
     pub device: linli_domain::id::DeviceId,
-    /// Which request of the profile's plan.
+    /// The profile that planned the request; that of the device when not given.
+    pub profile: Option<Arc<Profile>>,
+    /// Which request of its plan.
     pub request: usize,
     /// Registers or bits, or why there are none.
     pub answer: Result<Registers, Reason>,

@@ -3,6 +3,7 @@
 //! Frames stay whole until the commit, so that a failed batch can be done again, in halves if need be.
 
 use super::door::{Failed, Live};
+use super::tap::Told;
 use super::understand::Refused;
 use crate::field::{Done, Frame, Origin};
 use linli_domain::id::CommitId;
@@ -50,6 +51,8 @@ pub struct OpenBatch {
     pub answers: Vec<Answer>,
     /// What the live feed is told.
     pub live: Vec<Live>,
+    /// What those who watch are told.
+    pub told: Told,
     /// New points.
     pub points: Vec<store::PointRow>,
     /// Alarms as they are now.

@@ -8,6 +8,7 @@ use super::door::{Done as Answered, Failed, Idempotency};
 use super::once::Once;
 use super::project::project;
 use super::recover::Recovered;
+use super::tap::Tap;
 use super::understand::{Understanding, Understood};
 use super::unknown::UnknownDevices;
 use crate::clock::SharedClock;
@@ -44,6 +45,8 @@ pub struct Core {
     pub clock: SharedClock,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Tells those who watch.
+    pub tap: Arc<Tap>,
     /// The batch under construction.
     pub batch: OpenBatch,
     /// Version of the estate in the ledger.
@@ -76,6 +79,7 @@ impl Core {
             planner,
             clock,
             metrics,
+            tap: Arc::default(),
             batch: OpenBatch::default(),
             estate_version,
             durable_version: estate_version,

@@ -3,7 +3,9 @@
 //! A full inbox means that a producer waits, which stops its socket; nothing is dropped.
 
 use super::onboarding::{Decided, Decision, Undecided};
+use super::tap::{Tap, Watcher};
 use crate::field::{AckTicket, Frame};
+use linli_decode::Catalogue;
 use linli_domain::command::{Actor, Command, Refusal, Reply};
 use linli_domain::id::{AlarmId, CommitId, OrderId, PointKey};
 use linli_domain::reading::Reading;
@@ -80,6 +82,13 @@ pub enum Request {
     },
     /// A retained message of the embedded broker; an empty payload clears the topic.
     Retained(linli_ledger::RetainedRow, oneshot::Sender<Result<(), Failed>>),
+    /// Decode with these profiles from now on.
+    Profiles {
+        /// All of them.
+        catalogue: Catalogue,
+        /// The answer.
+        reply: oneshot::Sender<Result<(), Failed>>,
+    },
     /// The engine's whole state as text, for comparing and support.
     Dump(oneshot::Sender<(CommitId, String)>),
     /// Put these notices into the outbox (`linli notify test`).
@@ -109,6 +118,7 @@ impl Request {
             Self::Deliveries(_, reply)
             | Self::Retained(_, reply)
             | Self::Notify(_, reply)
+            | Self::Profiles { reply, .. }
             | Self::Token { reply, .. } => {
                 drop(reply.send(Err(why.clone())));
             }
@@ -163,6 +173,7 @@ pub struct Door {
     frames: Arc<Semaphore>,
     requests: Arc<Semaphore>,
     live: broadcast::Sender<Live>,
+    tap: Arc<Tap>,
 }
 
 /// The pipeline's side of the door.
@@ -172,6 +183,8 @@ pub struct Inbox {
     pub arrivals: std::sync::mpsc::Receiver<Arrival>,
     /// The live feed.
     pub live: broadcast::Sender<Live>,
+    /// What devices say, for those who watch.
+    pub tap: Arc<Tap>,
     /// Where each connection takes its acknowledgements, by [`AckTicket::connection`].
     pub acks: Vec<mpsc::UnboundedSender<Vec<AckTicket>>>,
 }
@@ -180,13 +193,21 @@ pub struct Inbox {
 pub fn open(acks: Vec<mpsc::UnboundedSender<Vec<AckTicket>>>) -> (Door, Inbox) {
     let (sender, arrivals) = std::sync::mpsc::channel();
     let live = broadcast::channel(LIVE_EVENTS).0;
+    let tap = Arc::new(Tap::default());
     let door = Door {
         arrivals: sender,
         frames: Arc::new(Semaphore::new(INBOX_BYTES >> 4)),
         requests: Arc::new(Semaphore::new(INBOX_REQUESTS)),
         live: live.clone(),
+        tap: Arc::clone(&tap),
     };
-    (door, Inbox { arrivals, live, acks })
+    let inbox = Inbox {
+        arrivals,
+        live,
+        tap,
+        acks,
+    };
+    (door, inbox)
 }
 
 impl Door {
@@ -245,6 +266,11 @@ impl Door {
     /// Joins the live feed.
     pub fn listen(&self) -> broadcast::Receiver<Live> {
         self.live.subscribe()
+    }
+
+    /// Watches what one device says, by its id or key, or what all say.
+    pub fn watch(&self, name: Option<&str>) -> Watcher {
+        self.tap.watch(name)
     }
 
     /// Ends the pipeline after a last commit.

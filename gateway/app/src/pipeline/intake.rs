@@ -25,7 +25,11 @@ impl Core {
     pub(super) fn absorb(&mut self, frame: &Frame, now: &Now) {
         let mut understood = std::mem::take(&mut self.understood);
         understood.clear();
-        match self.understand(frame, &mut understood) {
+        let result = self.understand(frame, &mut understood);
+        if self.tap.is_open() {
+            self.tell(frame, &understood, &result);
+        }
+        match result {
             Ok(true) => {
                 if let Frame::Mqtt(message) = frame {
                     if let Some(stranger) = &understood.stranger {

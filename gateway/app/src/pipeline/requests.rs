@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::door::{Done as Answered, Failed, Request};
 use super::recover::SNAPSHOT_FORMAT;
+use linli_decode::Catalogue;
 use linli_domain::command::{Refusal, Reply};
 use linli_domain::engine::Input;
 use linli_domain::estate::{Estate, EstateDoc};
@@ -64,6 +65,7 @@ impl Core {
             Request::Command { reply, .. } => {
                 let _ = reply.send(Err(Failed::Stopping));
             }
+            Request::Profiles { reply, .. } => drop(reply.send(Err(Failed::Stopping))),
             Request::Dump(reply) => drop(reply),
         }
     }
@@ -114,6 +116,11 @@ impl Core {
         self.batch.estate = Some(Arc::clone(self.engine.estate()));
         self.understanding.learn(self.engine.estate());
         Ok(answer)
+    }
+
+    /// Decodes with these profiles from now on. Only between batches.
+    pub fn use_profiles(&mut self, catalogue: Catalogue) {
+        self.understanding.replace(catalogue, self.engine.estate());
     }
 
     /// Seals what is due within `slice`, with a snapshot of the engine when `snapshot` says so; whether there is more.

@@ -41,7 +41,8 @@ pub struct Loop {
 
 impl Loop {
     /// Puts the loop together.
-    pub fn new(core: Core, inbox: Inbox, pace: Pace, progress: watch::Sender<Progress>) -> Self {
+    pub fn new(mut core: Core, inbox: Inbox, pace: Pace, progress: watch::Sender<Progress>) -> Self {
+        core.tap = std::sync::Arc::clone(&inbox.tap);
         let started = Instant::now();
         let snapshot = core.clock.now().monotonic;
         Self {
@@ -210,6 +211,12 @@ impl Loop {
                 // What the dump shows must be durable, so that a crash right after can be compared with it.
                 self.commit();
                 let _ = reply.send((self.core.ledger.last_commit(), self.core.engine.dump()));
+            }
+            Request::Profiles { catalogue, reply } => {
+                // Between two batches, so that one that must be done again is decoded as it was before.
+                self.commit();
+                self.core.use_profiles(catalogue);
+                let _ = reply.send(Ok(()));
             }
             other => self.core.rows(other, now),
         }

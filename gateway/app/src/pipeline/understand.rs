@@ -6,8 +6,8 @@
 use crate::config::Subscription;
 use crate::field::{Fact, ModbusFrame, MqttFrame, Unwanted};
 use linli_decode::{
-    Catalogue, ClockWindow, DecodeError, DeviceContext, Event, Facts, Family, Frame as Message, Listed,
-    LorawanIdentity, Observation, Profile, Rejection, Role, inventory, open, plausible,
+    Catalogue, ClockWindow, DecodeError, DeviceContext, Diagnostic, Event, Facts, Family, Frame as Message,
+    Listed, LorawanIdentity, Observation, Profile, Rejection, Role, inventory, open, plausible,
 };
 use linli_domain::estate::builtin::GATEWAY;
 use linli_domain::estate::{DeviceIndex, Estate};
@@ -49,6 +49,8 @@ pub struct Understood {
     pub identity: Option<(LorawanIdentity, Vec<u8>)>,
     /// Its values. Reused between frames.
     pub seen: Vec<Seen>,
+    /// What was noticed while the rest was read.
+    pub noticed: Vec<Diagnostic>,
     /// Who spoke, when it is nobody of the estate.
     pub stranger: Option<Stranger>,
     /// What a bridge calls its devices, when it said so.
@@ -61,6 +63,7 @@ impl Understood {
         self.device = None;
         self.identity = None;
         self.seen.clear();
+        self.noticed.clear();
         self.stranger = None;
         self.listed = None;
     }
@@ -104,6 +107,11 @@ impl Refused {
             detail: detail.into(),
             facts,
         }
+    }
+    /// The topic belongs to no subscription any more.
+    pub fn no_subscription() -> Self {
+        let detail = "the topic belongs to no configured subscription";
+        Self::new("no_subscription", detail, Facts::new())
     }
     fn too_large(bytes: usize, limit: Option<usize>) -> Self {
         let detail = match limit {
@@ -175,6 +183,12 @@ impl Understanding {
         &self.catalogue
     }
 
+    /// Takes another catalogue and looks every device up in it.
+    pub fn replace(&mut self, catalogue: Catalogue, estate: &Estate) {
+        self.catalogue = catalogue;
+        self.learn(estate);
+    }
+
     /// The subscription of a connection whose pattern a topic follows.
     pub fn route(&self, connection: &str, topic: &str) -> Option<usize> {
         let subscriptions = self.subscriptions.get(connection)?.iter();
@@ -233,10 +247,7 @@ impl Understanding {
             .subscriptions
             .get(&frame.connection)
             .and_then(|all| all.get(frame.subscription))
-            .ok_or_else(|| {
-                let detail = "the topic belongs to no configured subscription";
-                Refused::new("no_subscription", detail, Facts::new())
-            })?;
+            .ok_or_else(Refused::no_subscription)?;
         let received = frame.received.wall;
         let message = Message {
             topic: &frame.topic,
@@ -282,6 +293,7 @@ impl Understanding {
             for diagnostic in &decoded.diagnostics {
                 tracing::debug!(topic = %frame.topic, %diagnostic, "decoded with a remark");
             }
+            out.noticed = decoded.diagnostics;
             decoded.own_time
         };
         self.scratch.extend(opened.envelope_readings);
@@ -323,12 +335,15 @@ impl Understanding {
                 vec![("device", frame.device.to_string())],
             )
         })?;
-        let (map, context) = self
+        let known = self
             .devices
             .get(device.as_usize())
             .and_then(Option::as_ref)
-            .and_then(|known| known.profile.modbus().map(|map| (map, known.context)))
             .ok_or_else(|| no_profile(device, estate))?;
+        let context = known.context;
+        // A question is numbered by the profile that planned it, which may have been replaced since.
+        let profile = frame.profile.as_ref().unwrap_or(&known.profile);
+        let map = profile.modbus().ok_or_else(|| no_profile(device, estate))?;
         out.device = Some(device);
         self.scratch.clear();
         match &frame.answer {

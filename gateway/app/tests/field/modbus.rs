@@ -19,6 +19,7 @@ const PERIOD: Duration = Duration::from_millis(250);
 
 fn slave(unit: u8, starts: &[u16], count: u16) -> Slave {
     Slave {
+        profile: None,
         device: format!("unit-{unit}").parse().unwrap(),
         unit,
         requests: starts

@@ -126,6 +126,7 @@ impl Bus {
     ) {
         frames.push(Frame::Modbus(ModbusFrame {
             device: slave.device.clone(),
+            profile: slave.profile.clone(),
             request,
             answer,
             received: self.clock.now(),

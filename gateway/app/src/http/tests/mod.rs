@@ -8,25 +8,27 @@ mod described;
 mod editing;
 mod listening;
 mod listings;
+mod onboarding;
 mod page;
+mod profiles;
 mod refusals;
 mod serving;
 mod site;
+mod watching;
 
 use site::{config, estate};
 
 use super::layers::Peer;
 use super::{Http, Readers, auth};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::Subscription;
 use crate::field::{Done, Frame, MqttFrame};
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
 use crate::pipeline::{self, Core, Door, Loop, Pace, Progress, Request as Asked, Understanding};
+use crate::profiles::Profiles;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use linli_decode::{Family, TopicPattern};
 use linli_domain::estate::EstateDoc;
 use linli_ledger::Ledger;
 use secrecy::ExposeSecret;
@@ -45,7 +47,7 @@ pub(super) struct Story {
     pub(super) manager: String,
     pub(super) staff: String,
     stop: CancellationToken,
-    folder: tempfile::TempDir,
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl Drop for Story {
@@ -158,14 +160,9 @@ impl Story {
         let mut ledger = Ledger::open(folder.path(), &linli_ledger::Options::default()).unwrap();
         let recovered = pipeline::recover(&mut ledger, &seed, &clock).unwrap();
         let estate = Arc::clone(recovered.engine.estate());
-        let (catalogue, _) = crate::profiles::load(None).unwrap();
-        let pattern: TopicPattern = "zigbee2mqtt/{device...}".parse().unwrap();
-        let subscription = Subscription {
-            family: Family::Zigbee2mqtt,
-            pattern,
-        };
-        let window = config.clock_window;
-        let understanding = Understanding::new([(Arc::from("main"), vec![subscription])], catalogue, window);
+        let profiles = Profiles::open(Some(folder.path().join("profiles"))).unwrap();
+        let understanding =
+            Understanding::new(config.subscriptions(), profiles.catalogue(), config.clock_window);
         let planner = Planner::new(config.routes.clone(), config.channels.clone(), config.language);
         let readers = Readers::open(folder.path()).unwrap();
         let (door, inbox) = pipeline::open(Vec::new());
@@ -198,6 +195,7 @@ impl Story {
             door.clone(),
             readers,
             progressed,
+            profiles,
             &metrics,
             &clock,
         );
@@ -250,7 +248,7 @@ impl Story {
     pub(super) async fn hears(&self, topic: &str, payload: &str) {
         let frame = MqttFrame {
             connection: "main".into(),
-            subscription: 0,
+            subscription: usize::from(topic.starts_with("application/")),
             topic: topic.into(),
             payload: payload.as_bytes().into(),
             retained: false,

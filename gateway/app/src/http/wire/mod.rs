@@ -5,9 +5,12 @@
 
 pub mod alarm;
 pub mod estate;
+pub mod heard;
+pub mod onboarding;
 pub mod order;
 pub mod outbox;
 pub mod point;
+pub mod profile;
 pub mod raw;
 pub mod reject;
 pub mod token;

@@ -1,0 +1,301 @@
+//! Unknown devices as the API shows them: who speaks, what it may be, what waits, and what was decided.
+
+use super::Text;
+use super::heard::{HeardValue, Noticed, Refusal};
+use super::raw::Raw;
+use super::reject::word;
+use crate::ops::recognise::Preview;
+use crate::pipeline::{Decided as Done, NewDevice};
+use linli_decode::Guess;
+use linli_domain::estate::doc::PointDoc;
+use linli_domain::id::{AssetId, DeviceId, ProfileId};
+use linli_domain::measure::Measure;
+use linli_domain::text::Text as DomainText;
+use linli_domain::time::{Timestamp, duration_text};
+use linli_ledger::{UnknownPayload, UnknownRow, UnknownState as State};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// Most bytes of a waiting message that are shown.
+const SHOWN_BYTES: usize = 4 * 1024;
+
+/// What was decided about an unknown device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownState {
+    /// Nothing yet.
+    New,
+    /// It is not ours: its messages are counted and not kept.
+    Ignored,
+}
+
+impl From<State> for UnknownState {
+    fn from(state: State) -> Self {
+        match state {
+            State::New => Self::New,
+            State::Ignored => Self::Ignored,
+        }
+    }
+}
+
+impl From<UnknownState> for State {
+    fn from(state: UnknownState) -> Self {
+        match state {
+            UnknownState::New => Self::New,
+            UnknownState::Ignored => Self::Ignored,
+        }
+    }
+}
+
+/// A profile that may be the device's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ProfileGuess {
+    /// The profile.
+    pub profile: String,
+    /// Name of the device type.
+    pub title: String,
+    /// How likely it is the right one, 0 to 1.
+    pub confidence: f64,
+    /// Why: a word of a closed list.
+    pub because: String,
+    /// The same for people.
+    pub because_text: Text,
+    /// Different waiting messages it reads.
+    pub decoded: usize,
+    /// Different waiting messages it does not read.
+    pub failed: usize,
+    /// Values it reads of them.
+    pub values: usize,
+    /// Why it does not read the first of the others.
+    pub error: Option<String>,
+}
+
+impl From<&Guess> for ProfileGuess {
+    fn from(guess: &Guess) -> Self {
+        Self {
+            profile: guess.profile.id().to_string(),
+            title: guess.profile.title().to_owned(),
+            confidence: (guess.confidence * 100.0).round() / 100.0,
+            because: guess.because.label().to_owned(),
+            because_text: word("guess", guess.because.label()),
+            decoded: guess.decoded,
+            failed: guess.failed,
+            values: guess.values,
+            error: guess.error.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// A device that speaks and is not in the estate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct UnknownDevice {
+    /// Its number.
+    pub id: i64,
+    /// The connection it is heard on.
+    pub connection: String,
+    /// How its messages are wrapped.
+    pub family: String,
+    /// What identifies it there: DevEUI, friendly name, part of the topic.
+    pub key: String,
+    /// What was decided.
+    pub state: UnknownState,
+    /// Counts decisions: the `If-Match` of the next one.
+    pub version: u32,
+    /// When it was first heard.
+    #[schema(value_type = String, format = DateTime)]
+    pub first_seen_at: Timestamp,
+    /// When it was last heard.
+    #[schema(value_type = String, format = DateTime)]
+    pub last_seen_at: Timestamp,
+    /// Messages heard.
+    pub heard: u64,
+    /// Messages that wait.
+    pub waiting: usize,
+    /// Who made it, as its bridge says.
+    pub vendor: Option<String>,
+    /// Its model, as its bridge says.
+    pub model: Option<String>,
+    /// What it may be, the most likely first; empty when the catalogue does not know it.
+    pub guesses: Vec<ProfileGuess>,
+}
+
+impl UnknownDevice {
+    /// The device with what waits and what it may be.
+    pub fn new(row: UnknownRow, waiting: usize, guesses: &[Guess]) -> Self {
+        Self {
+            id: row.id,
+            connection: row.connection,
+            family: row.family,
+            key: row.key,
+            state: row.state.into(),
+            version: row.version,
+            first_seen_at: row.first_seen,
+            last_seen_at: row.last_seen,
+            heard: row.heard,
+            waiting,
+            vendor: row.vendor,
+            model: row.model,
+            guesses: guesses.iter().map(ProfileGuess::from).collect(),
+        }
+    }
+}
+
+/// One message that waits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WaitingMessage {
+    /// When it was received.
+    #[schema(value_type = String, format = DateTime)]
+    pub received_at: Timestamp,
+    /// Its topic.
+    pub topic: String,
+    /// Whether the broker replayed it: its age is not known.
+    pub retained: bool,
+    /// The message.
+    pub payload: Raw,
+    /// What the profile makes of it.
+    pub values: Vec<HeardValue>,
+    /// What was noticed on the way.
+    pub noticed: Vec<Noticed>,
+    /// Why the profile cannot use it.
+    pub refusal: Option<Refusal>,
+}
+
+impl WaitingMessage {
+    /// The message, and what a profile makes of it, if there is one.
+    pub fn new(message: &UnknownPayload, preview: Option<&Preview>) -> Self {
+        let payload = &message.payload;
+        Self {
+            received_at: message.at,
+            topic: message.topic.to_string(),
+            retained: message.retained,
+            payload: Raw::new(payload, payload.len() as u64, SHOWN_BYTES),
+            values: preview.map_or_else(Vec::new, |p| p.values.iter().map(HeardValue::from).collect()),
+            noticed: preview.map_or_else(Vec::new, |p| p.noticed.iter().map(Noticed::from).collect()),
+            refusal: preview.and_then(|p| p.refused.as_ref()).map(Refusal::from),
+        }
+    }
+}
+
+/// An unknown device with everything that waits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct UnknownDetail {
+    /// The device.
+    #[serde(flatten)]
+    pub device: UnknownDevice,
+    /// The profile its messages are shown with: the one that was asked for, or the best guess.
+    pub shown_with: Option<String>,
+    /// Its messages, oldest first.
+    pub messages: Vec<WaitingMessage>,
+}
+
+/// A point that watches another asset than its device.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PointBinding {
+    /// What is measured, such as `leak.wet`.
+    #[schema(value_type = String)]
+    pub measure: Measure,
+    /// Which of several; all of them when not given.
+    #[serde(default)]
+    pub instance: Option<String>,
+    /// The asset it watches.
+    #[schema(value_type = String)]
+    pub asset: AssetId,
+}
+
+/// "It is ours, and this is what it is."
+#[derive(Debug, Clone, PartialEq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Accept {
+    /// How it speaks.
+    #[schema(value_type = String)]
+    pub profile: ProfileId,
+    /// Its id in the estate; made out of its key when not given.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub device: Option<DeviceId>,
+    /// Its name.
+    pub name: Text,
+    /// The asset its points watch.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub asset: Option<AssetId>,
+    /// What it is used as, for profiles that can serve several ends: `bin`, `tank`, `leak` …
+    #[serde(default)]
+    pub role: Option<String>,
+    /// Points that watch another asset.
+    #[serde(default)]
+    pub points: Vec<PointBinding>,
+    /// How often it reports when all is well, such as `6h`.
+    #[serde(default, with = "duration_text::option")]
+    #[schema(value_type = Option<String>)]
+    pub expected_interval: Option<Duration>,
+}
+
+impl From<Accept> for NewDevice {
+    fn from(accept: Accept) -> Self {
+        let points = accept.points.into_iter().map(|point| PointDoc {
+            measure: point.measure,
+            instance: point.instance,
+            asset: point.asset,
+        });
+        Self {
+            profile: accept.profile,
+            id: accept.device,
+            name: DomainText {
+                zh: accept.name.zh,
+                en: accept.name.en,
+            },
+            asset: accept.asset,
+            role: accept.role,
+            points: points.collect(),
+            expected_interval: accept.expected_interval,
+        }
+    }
+}
+
+/// What became of the messages that waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Replayed {
+    /// How many waited.
+    pub messages: usize,
+    /// Readings stored of them.
+    pub readings: usize,
+    /// Messages the profile could not use; they are among the rejects.
+    pub refused: usize,
+    /// Newest values that were too old to count as the present state: they are stored and not evaluated.
+    pub stale: usize,
+}
+
+/// A decision that was made and is durable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Decided {
+    /// Number of the unknown device.
+    pub id: i64,
+    /// Its version; the last one when it is gone.
+    pub version: u32,
+    /// The device of the estate it has become.
+    pub device: Option<String>,
+    /// The version of the estate that has it.
+    pub estate_version: Option<u32>,
+    /// What became of the messages that waited.
+    pub replayed: Replayed,
+}
+
+impl From<Done> for Decided {
+    fn from(done: Done) -> Self {
+        Self {
+            id: done.id,
+            version: done.version,
+            device: done.device.map(|device| device.to_string()),
+            estate_version: done.estate_version,
+            replayed: Replayed {
+                messages: done.replayed.messages,
+                readings: done.replayed.readings,
+                refused: done.replayed.refused,
+                stale: done.replayed.stale,
+            },
+        }
+    }
+}
