@@ -109,6 +109,10 @@ impl std::fmt::Debug for Http {
 
 impl Http {
     /// Puts the state together. `bound` is the address the listener got.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the parts of the interface, named once in the composition root"
+    )]
     pub fn new(
         config: &Config,
         bound: SocketAddr,
