@@ -9,6 +9,7 @@
     reason = "a harness: what fails here fails the story"
 )]
 
+pub mod burst;
 pub mod gateway;
 pub mod modbus;
 pub mod mosquitto;

@@ -13,3 +13,4 @@ mod demo;
 mod estate;
 mod kill;
 mod modbus;
+mod onboarding;

@@ -1,15 +1,21 @@
-//! A message for people: what was made of it, or why nothing was.
+//! A message for people: what the device itself sent, what was made of it, or why nothing was.
 
-use crate::cli::output::{field, name, printable};
+use crate::cli::output::{field, name, printable, raw};
 use crate::cli::text::{self, Key};
 use crate::messages;
 use linli_domain::text::Language;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// The values of a message, what was noticed, and why it was refused; each on a line of its own, indented.
+/// The application payload of a message, its values, what was noticed, and why it was refused; each on a line of its own, indented.
 pub(super) fn made_of(message: &Value, language: Language) -> String {
     let mut said = String::new();
+    let application = &message["application"];
+    if !application.is_null() {
+        let (port, hex) = (field(application, "f_port"), raw(application, usize::MAX));
+        let values = [("port", port.as_str()), ("hex", &hex)];
+        let _ = writeln!(said, "    {}", text::fill(language, Key::Application, &values));
+    }
     for value in message["values"].as_array().into_iter().flatten() {
         let _ = writeln!(said, "    {}", printable(&reading(value, language)));
     }
@@ -53,10 +59,12 @@ fn reading(value: &Value, language: Language) -> String {
         "bool" | "text" | "1" => String::new(),
         unit => format!(" {unit}"),
     };
-    let shown = if value["value"].is_null() {
-        "-".to_owned()
-    } else {
-        field(value, "value")
+    let shown = match &value["value"] {
+        Value::Null => "-".to_owned(),
+        Value::Number(number) => number
+            .as_f64()
+            .map_or_else(String::new, |number| number.to_string()),
+        _ => field(value, "value"),
     };
     let _ = write!(line, " = {shown}{unit}");
     let (quality, reason) = (field(value, "quality"), field(value, "reason"));

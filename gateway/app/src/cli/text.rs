@@ -83,6 +83,7 @@ texts! {
     Ignored = "已忽略 {key}：只计数，不保存（用 linli device forget 撤销）", "{key} is ignored: counted, not kept (linli device forget undoes it)";
     Forgotten = "已忘记 {key}；再次上报时会重新出现", "{key} is forgotten; it appears again when it speaks";
     RefusedBecause = "拒收：{reason}：{detail}。{hint}", "refused: {reason}: {detail}; {hint}";
+    Application = "端口 {port}：{hex}", "port {port}: {hex}";
     Stored = "设备存储的历史值", "stored by the device, of";
     Missed = "……漏看了 {count} 条消息", "… {count} messages were not shown";
     FateUnknown = "（不在小区中）", "(not in the estate)";

@@ -11,7 +11,7 @@ use linli_domain::text::Language;
 use serde_json::Value;
 
 /// Characters of a message that are shown.
-const SHOWN: usize = 320;
+const SHOWN: usize = 240;
 
 /// Watches until the terminal, the gateway or the wished number of messages ends it.
 pub(super) fn watch(context: &Context, arguments: &Watch) -> Outcome {

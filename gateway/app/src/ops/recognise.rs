@@ -20,6 +20,8 @@ pub type Subscriptions = FxHashMap<Arc<str>, Vec<Subscription>>;
 /// What a profile makes of a message.
 #[derive(Debug)]
 pub struct Preview {
+    /// The application payload of a LoRaWAN frame, with its port.
+    pub body: Option<(Option<u8>, Vec<u8>)>,
     /// Its values.
     pub values: Vec<SaidValue>,
     /// What was noticed.
@@ -59,6 +61,7 @@ pub fn preview(
     message: &UnknownPayload,
 ) -> Preview {
     let mut preview = Preview {
+        body: None,
         values: Vec::new(),
         noticed: Vec::new(),
         refused: None,
@@ -74,6 +77,9 @@ pub fn preview(
             return preview;
         }
     };
+    if let Body::Bytes { f_port, bytes } = &opened.body {
+        preview.body = Some((*f_port, bytes.to_vec()));
+    }
     let context = DeviceContext {
         role,
         caution: opened.caution,

@@ -88,6 +88,8 @@ pub struct Said {
     pub head: Box<[u8]>,
     /// Its length.
     pub bytes: usize,
+    /// The application payload of a LoRaWAN frame, with its port.
+    pub body: Option<(Option<u8>, Box<[u8]>)>,
     /// What became of it.
     pub fate: Fate,
     /// What was read of it.
@@ -262,6 +264,7 @@ mod tests {
             retained: false,
             head: Box::default(),
             bytes: 0,
+            body: None,
             fate: Fate::Nothing,
             values: Vec::new(),
             noticed: Vec::new(),

@@ -54,12 +54,28 @@ impl Core {
                 retained: matches!(frame, Frame::Mqtt(message) if message.retained),
                 head: head.get(..HEAD_BYTES).unwrap_or(&head).into(),
                 bytes,
+                body: body(understood),
                 fate,
                 values: understood.seen.iter().map(SaidValue::from).collect(),
                 noticed: understood.noticed.clone(),
             }
         });
     }
+}
+
+/// The application payload of a LoRaWAN frame, known or not.
+fn body(understood: &Understood) -> Option<(Option<u8>, Box<[u8]>)> {
+    let of_stranger = || {
+        let stranger = understood.stranger.as_ref()?;
+        let (port, bytes) = stranger.body.as_ref()?;
+        Some((*port, bytes.as_slice()))
+    };
+    let of_device = || {
+        let (identity, bytes) = understood.identity.as_ref()?;
+        Some((Some(identity.f_port), bytes.as_slice()))
+    };
+    let (port, bytes) = of_device().or_else(of_stranger)?;
+    Some((port, bytes.into()))
 }
 
 /// The registers of an answer as they stood on the wire; a bit is a byte of its own.

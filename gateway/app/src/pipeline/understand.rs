@@ -76,6 +76,8 @@ pub struct Stranger {
     pub key: Box<str>,
     /// How its messages are wrapped.
     pub family: Family,
+    /// The application payload of a LoRaWAN device, with its port.
+    pub body: Option<(Option<u8>, Vec<u8>)>,
 }
 
 /// Why a frame was recorded as rejected.
@@ -269,6 +271,10 @@ impl Understanding {
             out.stranger = Some(Stranger {
                 key: opened.address.into(),
                 family: subscription.family,
+                body: match opened.body {
+                    linli_decode::Body::Bytes { f_port, bytes } => Some((f_port, bytes.into_owned())),
+                    _ => None,
+                },
             });
             return Ok(());
         };

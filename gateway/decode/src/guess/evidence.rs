@@ -11,15 +11,15 @@ use crate::profile::Profile;
 use crate::refusal::DecodeError;
 use crate::walk::shallow_text;
 use linli_domain::measure::Measure;
-use linli_domain::reading::{Quality, Reason};
+use linli_domain::reading::{Quality, Reason, Value};
 use std::borrow::Cow;
 
 /// Bytes whose change is tried; what stands behind them says little more.
 const MOST_TRIED: usize = 32;
 /// Bits of all checked bytes together at most.
 const MOST_CHECKED_BITS: f64 = 12.0;
-/// Bits for a length the profile insists on, in either direction.
-const LENGTH_BITS: f64 = 1.0;
+/// Bits for a length the profile insists on, for each direction.
+const LENGTH_BITS: f64 = 2.0;
 /// Bits for a port the profile insists on.
 const PORT_BITS: f64 = 2.0;
 /// Bits lost for a remark or a value in doubt.
@@ -86,21 +86,33 @@ impl Reading {
     }
 
     fn good(&self) -> usize {
-        self.observations.iter().filter(|o| o.quality.is_good()).count()
+        self.observations.iter().filter(|o| is_good(o)).count()
     }
 
     /// Remarks and values in doubt. A sensor that says it has no reading is no doubt.
     fn doubts(&self) -> usize {
-        let doubted = |o: &&Observation| {
-            !matches!(
-                o.quality,
-                Quality::Good
-                    | Quality::Bad(Reason::SensorNoReading)
-                    | Quality::Uncertain(Reason::ClockInvalid)
-            )
+        let doubted = |o: &&Observation| match o.quality {
+            Quality::Good => !is_good(o),
+            Quality::Bad(Reason::SensorNoReading) | Quality::Uncertain(Reason::ClockInvalid) => false,
+            _ => true,
         };
         self.decoded.diagnostics.len() + self.observations.iter().filter(doubted).count()
     }
+}
+
+/// Whether a value is good and one that such a thing has outside a laboratory. A profile may let it pass; for a guess it
+/// is a sign that the bytes mean something else.
+fn is_good(observation: &Observation) -> bool {
+    let range = match observation.measure.name() {
+        "device.battery" | "bin.fill" | "bin.remaining" | "humidity" => 0.0..=100.0,
+        "device.battery_voltage" => 1.0..=30.0,
+        "temperature" | "device.temperature" => -60.0..=120.0,
+        "bin.distance" | "level.distance" | "level.depth" => 0.0..=20_000.0,
+        "signal.lqi" => 0.0..=255.0,
+        _ => f64::NEG_INFINITY..=f64::INFINITY,
+    };
+    let plausible = |value: &Value| value.as_number().is_none_or(|number| range.contains(&number));
+    observation.quality.is_good() && observation.value.as_ref().is_some_and(plausible)
 }
 
 /// Bits for bytes, length and port the profile insists on.
@@ -146,7 +158,7 @@ fn checked(profile: &Profile, f_port: Option<u8>, bytes: &[u8], as_it_is: &Readi
 /// Bits for the members that were read, less those that were not.
 fn members(text: &[u8], reading: &Reading) -> f64 {
     let (mut telling, mut housekeeping) = (0.0, 0.0);
-    for observation in reading.observations.iter().filter(|o| o.quality.is_good()) {
+    for observation in reading.observations.iter().filter(|o| is_good(o)) {
         match Kind::of(observation.measure) {
             Kind::Telling => telling += TELLING_BITS,
             Kind::Common => telling += COMMON_BITS,

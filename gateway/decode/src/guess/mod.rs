@@ -24,7 +24,7 @@ use std::sync::Arc;
 const UNKNOWN_BITS: f64 = 6.0;
 /// Bits a name is worth that fits the profile.
 const NAMED_BITS: f64 = 9.0;
-/// Bits lost when others call the device by a name that is not this profile's.
+/// Bits lost when others call the device by the name of a model that is not this profile's.
 const NAMED_OTHERWISE_BITS: f64 = 2.0;
 /// Bits lost for each message the profile cannot read, and the most that is lost so: a firmware may send a kind of
 /// message that its profile does not know.
@@ -112,9 +112,10 @@ pub struct Guess {
 pub fn guess(catalogue: &Catalogue, clues: &Clues<'_>) -> Vec<Guess> {
     let bodies = different(&clues.bodies);
     let named = |profile: &Profile| clues.names.iter().any(|name| names::fits(profile, name));
+    let model_known = clues.names.iter().any(|name| names::is_model(name));
     let mut guesses: Vec<(f64, Guess)> = catalogue
         .iter()
-        .filter_map(|profile| judge(profile, &bodies, named(profile), !clues.names.is_empty()))
+        .filter_map(|profile| judge(profile, &bodies, named(profile), model_known))
         .collect();
     // Summed in the order of the catalogue, so that the same clues give the same figures.
     let all: f64 = guesses.iter().map(|(bits, _)| bits.exp2()).sum();
@@ -146,7 +147,7 @@ fn judge(
     profile: &Arc<Profile>,
     bodies: &[&Body<'_>],
     named: bool,
-    anybody_named: bool,
+    model_known: bool,
 ) -> Option<(f64, Guess)> {
     let mut guess = Guess {
         profile: Arc::clone(profile),
@@ -179,7 +180,7 @@ fn judge(
     read.sort_by(|a, b| b.total_cmp(a));
     let said: f64 = read.iter().zip(0..).map(|(bits, n)| bits * 0.5_f64.powi(n)).sum();
     let lost = (FAILED_BITS * guess.failed as f64).min(MOST_FAILED_BITS);
-    let called = match (named, anybody_named) {
+    let called = match (named, model_known) {
         (true, _) => NAMED_BITS,
         (false, true) => -NAMED_OTHERWISE_BITS,
         (false, false) => 0.0,

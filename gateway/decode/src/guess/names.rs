@@ -71,10 +71,13 @@ pub(super) fn fits(profile: &Profile, name: &str) -> bool {
     let by_model = !model.is_empty()
         && said.contains(&model)
         && (model.len() >= SHORTEST_MODEL || (!vendor.is_empty() && said.contains(&vendor)));
-    // A model as it stands on the box; words such as "sensor" have no digit.
-    let by_title =
-        said.len() > SHORTEST_MODEL && said.contains(|c: char| c.is_ascii_digit()) && title.contains(&said);
+    let by_title = said.len() > SHORTEST_MODEL && is_model(name) && title.contains(&said);
     by_model || by_title
+}
+
+/// Whether a name is that of a model. People call their types "leak sensor" as well; a model has a digit.
+pub(super) fn is_model(name: &str) -> bool {
+    name.contains(|c: char| c.is_ascii_digit()) && name.contains(|c: char| c.is_alphabetic())
 }
 
 /// Letters and digits only, in lower case: people write EM310-UDL, em310_udl and EM310 UDL.

@@ -3,7 +3,7 @@
 
 use super::Text;
 use super::point::{Quality, QualityReason, Value};
-use super::raw::Raw;
+use super::raw::{Raw, hex};
 use super::reject::{sentence, word};
 use crate::pipeline::{Fate, HEAD_BYTES, Refused, Said, SaidValue};
 use linli_decode::Diagnostic;
@@ -50,6 +50,25 @@ impl From<&SaidValue> for HeardValue {
             reason,
             observed_at: said.observed,
             historical: said.historical,
+        }
+    }
+}
+
+/// The application payload of a LoRaWAN frame: what the device itself sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ApplicationPayload {
+    /// Its port.
+    pub f_port: Option<u8>,
+    /// Its bytes in hexadecimal.
+    pub hex: String,
+}
+
+impl ApplicationPayload {
+    /// These bytes of this port.
+    pub fn new(f_port: Option<u8>, bytes: &[u8]) -> Self {
+        Self {
+            f_port,
+            hex: hex(bytes),
         }
     }
 }
@@ -137,6 +156,8 @@ pub struct Heard {
     pub retained: bool,
     /// The message, cut; the registers of a Modbus answer.
     pub payload: Raw,
+    /// The application payload inside it, for LoRaWAN.
+    pub application: Option<ApplicationPayload>,
     /// What became of it.
     pub fate: HeardFate,
     /// What was read of it.
@@ -164,6 +185,10 @@ impl From<&Said> for Heard {
             key: said.key.clone(),
             retained: said.retained,
             payload: Raw::new(&said.head, said.bytes as u64, HEAD_BYTES),
+            application: said
+                .body
+                .as_ref()
+                .map(|(port, bytes)| ApplicationPayload::new(*port, bytes)),
             fate,
             values: said.values.iter().map(HeardValue::from).collect(),
             noticed: said.noticed.iter().map(Noticed::from).collect(),

@@ -1,7 +1,7 @@
 //! Unknown devices as the API shows them: who speaks, what it may be, what waits, and what was decided.
 
 use super::Text;
-use super::heard::{HeardValue, Noticed, Refusal};
+use super::heard::{ApplicationPayload, HeardValue, Noticed, Refusal};
 use super::raw::Raw;
 use super::reject::word;
 use crate::ops::recognise::Preview;
@@ -153,6 +153,8 @@ pub struct WaitingMessage {
     pub retained: bool,
     /// The message.
     pub payload: Raw,
+    /// The application payload inside it, for LoRaWAN.
+    pub application: Option<ApplicationPayload>,
     /// What the profile makes of it.
     pub values: Vec<HeardValue>,
     /// What was noticed on the way.
@@ -170,6 +172,9 @@ impl WaitingMessage {
             topic: message.topic.to_string(),
             retained: message.retained,
             payload: Raw::new(payload, payload.len() as u64, SHOWN_BYTES),
+            application: preview
+                .and_then(|p| p.body.as_ref())
+                .map(|(port, bytes)| ApplicationPayload::new(*port, bytes)),
             values: preview.map_or_else(Vec::new, |p| p.values.iter().map(HeardValue::from).collect()),
             noticed: preview.map_or_else(Vec::new, |p| p.noticed.iter().map(Noticed::from).collect()),
             refusal: preview.and_then(|p| p.refused.as_ref()).map(Refusal::from),
