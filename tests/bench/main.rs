@@ -13,6 +13,7 @@ mod durable;
 mod idle;
 mod load;
 mod null;
+mod onboarding;
 mod own;
 mod report;
 
@@ -21,7 +22,7 @@ use report::Report;
 /// A scenario by its name.
 type Scenario = (&'static str, &'static str);
 
-const SCENARIOS: [Scenario; 3] = [
+const SCENARIOS: [Scenario; 4] = [
     (
         "durable_ingest",
         "QoS 1 through mosquitto, durable, beside a null subscriber with manual acknowledgements",
@@ -29,6 +30,10 @@ const SCENARIOS: [Scenario; 3] = [
     (
         "own_limit",
         "QoS 1 from a broker without cost, beside the same null subscriber",
+    ),
+    (
+        "onboarding",
+        "the same from devices that are not in the estate, and with somebody watching",
     ),
     ("idle", "binary size and memory of an idle gateway"),
 ];
@@ -51,6 +56,7 @@ async fn main() -> std::process::ExitCode {
         match *name {
             "durable_ingest" => durable::run(&mut report).await,
             "own_limit" => own::run(&mut report).await,
+            "onboarding" => onboarding::run(&mut report).await,
             _ => idle::run(&mut report).await,
         }
     }
