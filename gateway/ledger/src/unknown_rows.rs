@@ -79,6 +79,6 @@ pub struct UnknownChange {
     pub row: Option<UnknownRow>,
     /// Numbers of messages that are let go.
     pub dropped: Vec<u64>,
-    /// Messages that are kept from now on.
+    /// Messages that are kept from now on; one takes the place of another with its number.
     pub added: Vec<UnknownPayload>,
 }

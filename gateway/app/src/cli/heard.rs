@@ -9,13 +9,7 @@ use std::fmt::Write as _;
 
 /// The application payload of a message, its values, what was noticed, and why it was refused; each on a line of its own, indented.
 pub(super) fn made_of(message: &Value, language: Language) -> String {
-    let mut said = String::new();
-    let application = &message["application"];
-    if !application.is_null() {
-        let (port, hex) = (field(application, "f_port"), raw(application, usize::MAX));
-        let values = [("port", port.as_str()), ("hex", &hex)];
-        let _ = writeln!(said, "    {}", text::fill(language, Key::Application, &values));
-    }
+    let mut said = application(message, language);
     for value in message["values"].as_array().into_iter().flatten() {
         let _ = writeln!(said, "    {}", printable(&reading(value, language)));
     }
@@ -46,6 +40,17 @@ pub(super) fn made_of(message: &Value, language: Language) -> String {
         );
     }
     said
+}
+
+/// What a LoRaWAN device itself sent, on a line of its own; nothing for other devices.
+pub(super) fn application(message: &Value, language: Language) -> String {
+    let application = &message["application"];
+    if application.is_null() {
+        return String::new();
+    }
+    let (port, hex) = (field(application, "f_port"), raw(application, usize::MAX));
+    let values = [("port", port.as_str()), ("hex", &hex)];
+    format!("    {}\n", text::fill(language, Key::Application, &values))
 }
 
 /// `leak.wet[DI3] = true  good`.

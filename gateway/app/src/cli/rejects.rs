@@ -4,6 +4,7 @@ use crate::cli::Outcome;
 use crate::cli::args::Rejects;
 use crate::cli::client::{Client, query};
 use crate::cli::context::Context;
+use crate::cli::heard;
 use crate::cli::output::{self, field, name, raw};
 use crate::cli::text::{self, Key};
 use crate::cli::work::listing;
@@ -121,6 +122,7 @@ fn show(reject: &Value, language: Language) -> String {
             output::printable(value)
         );
     }
+    shown.push_str(&heard::application(reject, language));
     let _ = writeln!(shown, "\n{}", raw(&reject["payload"], usize::MAX));
     shown
 }

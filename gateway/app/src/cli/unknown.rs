@@ -41,7 +41,9 @@ pub(super) fn list(context: &Context, arguments: &DeviceList) -> Outcome {
 
 fn row(device: &Value, language: Language) -> Vec<String> {
     let best = &device["guesses"][0];
-    let guess = if best.is_null() {
+    let guess = if best.is_null() && device["waiting"] == 0 {
+        String::new()
+    } else if best.is_null() {
         text::get(language, Key::NoGuess).to_owned()
     } else {
         guess(best)

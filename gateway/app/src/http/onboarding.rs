@@ -122,13 +122,12 @@ pub async fn show(
             let guesses = recognise(&catalogue, &subscriptions, &row, &waiting);
             let profile = asked.or_else(|| guesses.first().map(|guess: &Guess| Arc::clone(&guess.profile)));
             let messages = waiting.iter().map(|message| {
-                let with = |profile: &Arc<_>| {
-                    preview(profile, role, &subscriptions, window, &row.connection, message)
-                };
-                WaitingMessage::new(message, profile.as_ref().map(with).as_ref())
+                let (profile, connection) = (profile.as_deref(), &row.connection);
+                let preview = preview(profile, role, &subscriptions, window, connection, message);
+                WaitingMessage::new(message, &preview)
             });
             Ok(Some(UnknownDetail {
-                messages: messages.collect(),
+                messages: messages.collect::<Vec<_>>(),
                 shown_with: profile.as_ref().map(|profile| profile.id().to_string()),
                 device: UnknownDevice::new(row, waiting.len(), &guesses),
             }))

@@ -51,9 +51,9 @@ pub fn recognise(
     guess(catalogue, &Clues { bodies, names })
 }
 
-/// What `profile` makes of a waiting message, in `role`.
+/// What `profile` makes of a waiting message, in `role`; what the envelope alone says when there is no profile.
 pub fn preview(
-    profile: &Profile,
+    profile: Option<&Profile>,
     role: Option<Role>,
     subscriptions: &Subscriptions,
     window: ClockWindow,
@@ -86,7 +86,7 @@ pub fn preview(
         ..DeviceContext::default()
     };
     let (mut observations, mut own_time) = (Vec::new(), None);
-    if opened.body != Body::None {
+    if let Some(profile) = profile.filter(|_| opened.body != Body::None) {
         match profile.decode(&opened.body, &context, &mut observations) {
             Ok(decoded) => {
                 own_time = decoded.own_time;

@@ -13,8 +13,8 @@ use linli_ledger as store;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Longest text of a refused frame that is kept, in characters; the rest is cut.
-const MAX_REJECT_TEXT: usize = 256;
+/// Longest text of a refused frame that is kept, in characters; the rest is cut. A LoRaWAN payload in hexadecimal fits.
+const MAX_REJECT_TEXT: usize = 512;
 
 /// One step of the log, owned until the commit.
 #[derive(Debug)]

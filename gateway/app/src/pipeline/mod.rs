@@ -37,5 +37,5 @@ pub use recover::{RecoverError, Recovered, recover, replay};
 pub use requests::ESTATE;
 pub use tap::{Fate, HEAD_BYTES, Said, SaidValue, Tap, Tapped, Watcher};
 pub use thread::Loop;
-pub use understand::{Refused, Understanding};
+pub use understand::{APPLICATION_HEX, APPLICATION_PORT, Refused, Understanding};
 pub use unknown::UnknownDevices;

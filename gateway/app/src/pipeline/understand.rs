@@ -6,8 +6,9 @@
 use crate::config::Subscription;
 use crate::field::{Fact, ModbusFrame, MqttFrame, Unwanted};
 use linli_decode::{
-    Catalogue, ClockWindow, DecodeError, DeviceContext, Diagnostic, Event, Facts, Family, Frame as Message,
-    Listed, LorawanIdentity, Observation, Profile, Rejection, Role, inventory, open, plausible,
+    Body, Catalogue, ClockWindow, DecodeError, DeviceContext, Diagnostic, Event, Facts, Family,
+    Frame as Message, Listed, LorawanIdentity, Observation, Profile, Rejection, Role, inventory, open,
+    plausible,
 };
 use linli_domain::estate::builtin::GATEWAY;
 use linli_domain::estate::{DeviceIndex, Estate};
@@ -80,6 +81,11 @@ pub struct Stranger {
     pub body: Option<(Option<u8>, Vec<u8>)>,
 }
 
+/// Name of the fact that holds the port of a refused LoRaWAN frame.
+pub const APPLICATION_PORT: &str = "application_port";
+/// Name of the fact that holds its payload in hexadecimal.
+pub const APPLICATION_HEX: &str = "application_hex";
+
 /// Why a frame was recorded as rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
@@ -114,6 +120,16 @@ impl Refused {
     pub fn no_subscription() -> Self {
         let detail = "the topic belongs to no configured subscription";
         Self::new("no_subscription", detail, Facts::new())
+    }
+    /// Adds the application payload the offsets of the sentence count in; the envelope around it says little.
+    fn about(mut self, body: &Body<'_>) -> Self {
+        if let Body::Bytes { f_port, bytes } = body {
+            let port = f_port.map(|port| port.to_string()).unwrap_or_default();
+            let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            self.facts
+                .extend([(APPLICATION_PORT, port), (APPLICATION_HEX, hex)]);
+        }
+        self
     }
     fn too_large(bytes: usize, limit: Option<usize>) -> Self {
         let detail = match limit {
@@ -272,7 +288,7 @@ impl Understanding {
                 key: opened.address.into(),
                 family: subscription.family,
                 body: match opened.body {
-                    linli_decode::Body::Bytes { f_port, bytes } => Some((f_port, bytes.into_owned())),
+                    Body::Bytes { f_port, bytes } => Some((f_port, bytes.into_owned())),
                     _ => None,
                 },
             });
@@ -284,7 +300,7 @@ impl Understanding {
             .and_then(Option::as_ref)
             .ok_or_else(|| no_profile(device, estate))?;
         out.device = Some(device);
-        if let (Some(identity), linli_decode::Body::Bytes { bytes, .. }) = (opened.identity, &opened.body) {
+        if let (Some(identity), Body::Bytes { bytes, .. }) = (opened.identity, &opened.body) {
             out.identity = Some((identity, bytes.to_vec()));
         }
         self.scratch.clear();
@@ -292,10 +308,13 @@ impl Understanding {
             caution: opened.caution,
             ..known.context
         };
-        let own_time = if matches!(opened.body, linli_decode::Body::None) {
+        let own_time = if matches!(opened.body, Body::None) {
             None
         } else {
-            let decoded = known.profile.decode(&opened.body, &context, &mut self.scratch)?;
+            let decoded = known
+                .profile
+                .decode(&opened.body, &context, &mut self.scratch)
+                .map_err(|error| Refused::from(error).about(&opened.body))?;
             for diagnostic in &decoded.diagnostics {
                 tracing::debug!(topic = %frame.topic, %diagnostic, "decoded with a remark");
             }

@@ -16,7 +16,8 @@ CREATE TABLE unknown_device (
 );
 CREATE UNIQUE INDEX unknown_device_by_address ON unknown_device (connection, key);
 
--- The messages that wait for a decision; they go with their device.
+-- The messages that wait for a decision; they go with their device. A later message may take the number of one that is let
+-- go: a device that speaks all the time is one row that changes.
 CREATE TABLE unknown_payload (
     device   INTEGER NOT NULL REFERENCES unknown_device (id) ON DELETE CASCADE,
     number   INTEGER NOT NULL,
@@ -25,7 +26,7 @@ CREATE TABLE unknown_payload (
     retained INTEGER NOT NULL,
     payload  BLOB NOT NULL,
     PRIMARY KEY (device, number)
-);
+) WITHOUT ROWID;
 
 -- Before, `origin` began with the connection and `reason` with its code: "main site/a/up", "not_json: line 1 …".
 CREATE TABLE reject_2 (

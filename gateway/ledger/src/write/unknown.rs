@@ -34,13 +34,32 @@ pub(super) fn devices(conn: &Connection, changes: &[UnknownChange]) -> Result<()
 }
 
 fn device(conn: &Connection, row: &UnknownRow) -> Result<(), Failed> {
+    let doing = "store an unknown device";
+    // Most are there already, and an upsert would look after the sequence of numbers each time.
+    let changed = conn
+        .prepare_cached(
+            "UPDATE unknown_device SET state = ?2, version = ?3, last_seen = ?4, heard = ?5, vendor = ?6, model = ?7
+             WHERE id = ?1",
+        )
+        .and_then(|mut update| {
+            update.execute(params![
+                row.id,
+                row.state.label(),
+                row.version,
+                row.last_seen.as_millis(),
+                row.heard as i64,
+                row.vendor,
+                row.model
+            ])
+        });
+    if changed.map_err(|source| (doing, source))? > 0 {
+        return Ok(());
+    }
     run(
         conn,
-        "store an unknown device",
+        doing,
         "INSERT INTO unknown_device (id, connection, family, key, state, version, first_seen, last_seen, heard, vendor, model)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-         ON CONFLICT (id) DO UPDATE SET family = ?3, state = ?5, version = ?6, last_seen = ?8, heard = ?9, vendor = ?10,
-         model = ?11",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![
             row.id,
             row.connection,
@@ -61,7 +80,8 @@ fn payload(conn: &Connection, device: i64, message: &UnknownPayload) -> Result<(
     run(
         conn,
         "keep a message of an unknown device",
-        "INSERT INTO unknown_payload (device, number, at, topic, retained, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT OR REPLACE INTO unknown_payload (device, number, at, topic, retained, payload)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![
             device,
             message.number as i64,

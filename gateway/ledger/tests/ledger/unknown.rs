@@ -66,12 +66,16 @@ fn an_unknown_device_keeps_its_newest_messages_over_a_restart() {
     let first = stranger(1, "a", UnknownState::New, 3);
     commit(&mut estate, &[change(first, &[], &[1, 2, 3])]).unwrap();
     let later = stranger(1, "a", UnknownState::New, 9);
-    commit(&mut estate, &[change(later.clone(), &[1, 3], &[9])]).unwrap();
+    let mut newest = change(later.clone(), &[1], &[9, 3]);
+    // The last word takes the place of the one before.
+    newest.added[1].payload = vec![7].into();
+    commit(&mut estate, &[newest.clone()]).unwrap();
     estate.restart();
     let reader = estate.reader();
     assert_eq!(reader.unknown_device(1).unwrap(), Some(later.clone()));
     assert_eq!(reader.unknown_devices_called("a").unwrap(), [later]);
-    assert_eq!(reader.unknown_payloads(1).unwrap(), [message(2), message(9)]);
+    let kept = [message(2), newest.added[1].clone(), message(9)];
+    assert_eq!(reader.unknown_payloads(1).unwrap(), kept);
     assert_eq!(reader.unknown_device(2).unwrap(), None);
 }
 

@@ -73,6 +73,7 @@ async fn an_unknown_sensor_is_shown_with_its_messages_and_what_it_may_be() {
             .unwrap()
             .contains(DRY)
     );
+    assert_eq!(shown["messages"][1]["application"]["hex"], "4c1e0200000500000201");
     let otherwise = story
         .get(&format!("{path}?profile=bosch.tps110"))
         .send()
@@ -152,6 +153,21 @@ async fn an_accepted_sensor_is_in_the_estate_and_what_waited_is_read() {
         })
         .await;
     assert_eq!(story.http.metrics.duplicates.get(), before + 1);
+    // One that is cut short says where, in the bytes of the sensor and not of its envelope.
+    story.uplink(3, "DB4C").await;
+    let refused = story
+        .until("/api/v1/rejects", |page| page["items"][0].is_object())
+        .await;
+    let refused = &refused["items"][0];
+    assert_eq!(
+        (&refused["reason"], &refused["device"]),
+        (&json!("truncated"), &json!(EUI))
+    );
+    assert_eq!(refused["application"], json!({ "f_port": 10, "hex": "0c1e02" }));
+    assert!(
+        refused["detail_text"]["zh"].as_str().unwrap().contains("偏移 3"),
+        "{refused:#}"
+    );
 }
 
 #[tokio::test]

@@ -164,8 +164,8 @@ pub struct WaitingMessage {
 }
 
 impl WaitingMessage {
-    /// The message, and what a profile makes of it, if there is one.
-    pub fn new(message: &UnknownPayload, preview: Option<&Preview>) -> Self {
+    /// The message, and what is made of it.
+    pub fn new(message: &UnknownPayload, preview: &Preview) -> Self {
         let payload = &message.payload;
         Self {
             received_at: message.at,
@@ -173,11 +173,12 @@ impl WaitingMessage {
             retained: message.retained,
             payload: Raw::new(payload, payload.len() as u64, SHOWN_BYTES),
             application: preview
-                .and_then(|p| p.body.as_ref())
+                .body
+                .as_ref()
                 .map(|(port, bytes)| ApplicationPayload::new(*port, bytes)),
-            values: preview.map_or_else(Vec::new, |p| p.values.iter().map(HeardValue::from).collect()),
-            noticed: preview.map_or_else(Vec::new, |p| p.noticed.iter().map(Noticed::from).collect()),
-            refusal: preview.and_then(|p| p.refused.as_ref()).map(Refusal::from),
+            values: preview.values.iter().map(HeardValue::from).collect(),
+            noticed: preview.noticed.iter().map(Noticed::from).collect(),
+            refusal: preview.refused.as_ref().map(Refusal::from),
         }
     }
 }

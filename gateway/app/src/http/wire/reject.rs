@@ -2,8 +2,10 @@
 //! languages.
 
 use super::Text;
+use super::heard::ApplicationPayload;
 use super::raw::Raw;
 use crate::messages;
+use crate::pipeline::{APPLICATION_HEX, APPLICATION_PORT};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use linli_domain::text::Language;
@@ -42,16 +44,20 @@ pub struct Reject {
     pub hint: Text,
     /// The message, as far as it is kept.
     pub payload: Raw,
+    /// The application payload inside it, for LoRaWAN: offsets count in it.
+    pub application: Option<ApplicationPayload>,
     /// Its kept bytes in base64.
     pub payload_base64: String,
 }
 
 impl From<Entry> for Reject {
     fn from(Entry { id, row }: Entry) -> Self {
+        let facts: Facts = serde_json::from_str(&row.facts).unwrap_or_default();
         Self {
             id,
             at: row.at,
-            detail_text: detail(&row.reason, &row.detail, &row.facts),
+            detail_text: detail(&row.reason, &row.detail, &facts),
+            application: application(&facts),
             reason_text: word("reject", &row.reason),
             hint: word("reject_hint", &row.reason),
             payload: Raw::new(&row.payload, row.bytes, SHOWN_BYTES),
@@ -106,9 +112,18 @@ pub fn word(section: &str, code: &str) -> Text {
     }
 }
 
+/// The values of a refusal by name.
+type Facts = BTreeMap<String, String>;
+
+fn application(facts: &Facts) -> Option<ApplicationPayload> {
+    Some(ApplicationPayload {
+        f_port: facts.get(APPLICATION_PORT).and_then(|port| port.parse().ok()),
+        hex: facts.get(APPLICATION_HEX)?.clone(),
+    })
+}
+
 /// The sentence of a refusal in both languages; the English one of the decoder where its values are not known.
-fn detail(reason: &str, said: &str, facts: &str) -> Text {
-    let facts: BTreeMap<String, String> = serde_json::from_str(facts).unwrap_or_default();
+fn detail(reason: &str, said: &str, facts: &Facts) -> Text {
     let values: Vec<(&str, &str)> = facts
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))

@@ -1,7 +1,8 @@
 //! What a batch changed about one unknown device, as the ledger must store it.
 
 use super::device::Device;
-use linli_ledger::{UnknownChange, UnknownRow, UnknownState};
+use linli_ledger::{UnknownChange, UnknownPayload, UnknownRow, UnknownState};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The count of an ignored device is written at most so often; a crash may lose what came after.
@@ -38,21 +39,17 @@ pub(super) fn can_wait(before: &Device, now: &Device) -> bool {
 }
 
 fn put(before: Option<&Device>, now: &Device) -> UnknownChange {
-    let numbers = |device: &Device| device.kept.iter().map(|kept| kept.number).collect::<Vec<_>>();
-    let (old, new) = (before.map(numbers).unwrap_or_default(), numbers(now));
+    let before = || before.into_iter().flat_map(|device| &device.kept);
+    let gone = |old: &&UnknownPayload| !now.kept.iter().any(|kept| kept.number == old.number);
+    let is_new = |kept: &&UnknownPayload| {
+        !before().any(|old| {
+            old.number == kept.number && old.at == kept.at && Arc::ptr_eq(&old.payload, &kept.payload)
+        })
+    };
     UnknownChange {
         id: now.row.id,
         row: Some(now.row.clone()),
-        dropped: old
-            .iter()
-            .copied()
-            .filter(|number| !new.contains(number))
-            .collect(),
-        added: now
-            .kept
-            .iter()
-            .filter(|kept| !old.contains(&kept.number))
-            .cloned()
-            .collect(),
+        dropped: before().filter(gone).map(|old| old.number).collect(),
+        added: now.kept.iter().filter(is_new).cloned().collect(),
     }
 }

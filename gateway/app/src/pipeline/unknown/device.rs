@@ -83,21 +83,25 @@ impl Device {
         if self.row.state == UnknownState::Ignored || heard.payload.len() > MAX_PAYLOAD_BYTES {
             return false;
         }
-        if self.kept.len() >= MAX_PAYLOADS {
-            if self.newest_is_close() {
-                self.kept.pop_back();
-            } else {
+        let full = self.kept.len() >= MAX_PAYLOADS;
+        let replaced = if full && self.newest_is_close() {
+            self.kept.pop_back().map(|newest| newest.number)
+        } else {
+            if full {
                 self.kept.pop_front();
             }
-        }
+            None
+        };
+        // A message that takes the place of another takes its number too: in the ledger one row changes.
+        let number = replaced.unwrap_or(self.next);
+        self.next = self.next.max(number + 1);
         self.kept.push_back(UnknownPayload {
-            number: self.next,
+            number,
             at: heard.at,
             topic: Arc::from(heard.topic),
             retained: heard.retained,
             payload: Arc::from(heard.payload),
         });
-        self.next += 1;
         true
     }
 

@@ -47,7 +47,11 @@ fn store(ledger: &mut Shown, changes: &[UnknownChange]) {
             let there = entry.1.iter().position(|kept| kept.number == *number);
             entry.1.remove(there.expect("drops what is there"));
         }
-        entry.1.extend(change.added.iter().cloned());
+        for added in &change.added {
+            entry.1.retain(|kept| kept.number != added.number);
+            entry.1.push(added.clone());
+        }
+        entry.1.sort_by_key(|kept| kept.number);
     }
 }
 
