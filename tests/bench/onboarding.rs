@@ -1,7 +1,7 @@
 //! `onboarding`: what devices that are not in the estate, and people who watch, cost the gateway: the rate of
 //! `own_limit` with the same messages from unknown devices, and with somebody watching, beside the rate without either.
 
-use crate::load::{estate, result};
+use crate::load::{DEVICES, cpu_seconds, estate, result};
 use crate::own::{fire, listening};
 use crate::report::{Report, median};
 use e2e::gateway::{Gateway, Site};
@@ -24,12 +24,20 @@ fn nobody() -> String {
     head + &rules
 }
 
-/// Messages acknowledged per second.
-async fn rate(estate: String, watched: bool) -> f64 {
+/// What one run showed.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    /// Messages acknowledged per second.
+    rate: f64,
+    /// CPU of the gateway in microseconds per message, its start included.
+    cpu_us: f64,
+}
+
+async fn fly(estate: String, devices: usize, watched: bool) -> Run {
     let port = free_port();
-    let broker = fire(port, WINDOW, MESSAGES);
+    let broker = fire(port, WINDOW, MESSAGES, devices);
     listening(port).await;
-    // The stand-in waits for its subscriber with the first message, so a watcher who comes after it sees most of them.
+    // The stand-in sends once its subscriber is there, so a watcher who comes right after sees most of it.
     let gateway = Gateway::start(&Site {
         estate,
         broker: Some(port),
@@ -51,6 +59,7 @@ async fn rate(estate: String, watched: bool) -> f64 {
         })
     });
     let fired = result(broker).await;
+    let cpu_us = cpu_seconds(gateway.pid()) / MESSAGES as f64 * 1e6;
     assert_eq!(
         fired["unacked"].as_u64(),
         Some(0),
@@ -66,34 +75,44 @@ async fn rate(estate: String, watched: bool) -> f64 {
             "nobody was shown anything; the figure would be worthless"
         );
     }
-    fired["msgs_per_s"]
-        .as_f64()
-        .unwrap_or_else(|| panic!("loadgen fire gave no rate: {fired}"))
+    let rate = fired["msgs_per_s"].as_f64();
+    Run {
+        rate: rate.unwrap_or_else(|| panic!("loadgen fire gave no rate: {fired}")),
+        cpu_us,
+    }
+}
+
+/// The figures beside those without strangers and watchers. CPU is the steadier one on a machine that is shared.
+fn add(report: &mut Report, names: [&'static str; 2], runs: &[Run], limit: Option<&[Run]>) {
+    let of = |runs: &[Run], figure: fn(&Run) -> f64| median(runs.iter().map(figure).collect());
+    let known = "the same messages of known devices, nobody watching";
+    for (name, unit, figure) in [
+        (names[0], "1/s", (|run| run.rate) as fn(&Run) -> f64),
+        (names[1], "us", |run| run.cpu_us),
+    ] {
+        let beside = limit.map(|limit| (of(limit, figure), known));
+        report.add("onboarding", name, of(runs, figure), unit, beside);
+    }
 }
 
 /// Runs the scenario.
 pub(crate) async fn run(report: &mut Report) {
-    let (mut known, mut unknown, mut watched) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut known, mut one, mut all, mut watched) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..REPEATS {
-        known.push(rate(estate(), false).await);
-        unknown.push(rate(nobody(), false).await);
-        watched.push(rate(estate(), true).await);
+        known.push(fly(estate(), DEVICES, false).await);
+        one.push(fly(nobody(), 1, false).await);
+        all.push(fly(nobody(), DEVICES, false).await);
+        watched.push(fly(estate(), DEVICES, true).await);
     }
-    let limit = median(known);
-    report.add("onboarding", "known_messages_per_s", limit, "1/s", None);
-    let beside = Some((limit, "the same messages of known devices, nobody watching"));
-    report.add(
-        "onboarding",
-        "unknown_messages_per_s",
-        median(unknown),
-        "1/s",
-        beside,
-    );
-    report.add(
-        "onboarding",
-        "watched_messages_per_s",
-        median(watched),
-        "1/s",
-        beside,
-    );
+    let names = ["known_messages_per_s", "known_cpu_us_per_message"];
+    add(report, names, &known, None);
+    let names = ["one_stranger_messages_per_s", "one_stranger_cpu_us_per_message"];
+    add(report, names, &one, Some(&known));
+    let names = [
+        "1000_strangers_messages_per_s",
+        "1000_strangers_cpu_us_per_message",
+    ];
+    add(report, names, &all, Some(&known));
+    let names = ["watched_messages_per_s", "watched_cpu_us_per_message"];
+    add(report, names, &watched, Some(&known));
 }

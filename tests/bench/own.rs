@@ -10,12 +10,12 @@ use e2e::process::free_port;
 const MESSAGES: usize = 100_000;
 const REPEATS: usize = 3;
 
-pub(crate) fn fire(port: u16, window: u16, count: usize) -> tokio::process::Child {
+pub(crate) fn fire(port: u16, window: u16, count: usize, devices: usize) -> tokio::process::Child {
     let (port, window, count, devices) = (
         port.to_string(),
         window.to_string(),
         count.to_string(),
-        DEVICES.to_string(),
+        devices.to_string(),
     );
     loadgen(&[
         "fire",
@@ -36,7 +36,7 @@ pub(crate) fn fire(port: u16, window: u16, count: usize) -> tokio::process::Chil
 
 async fn null(window: u16, count: usize) -> f64 {
     let port = free_port();
-    let broker = fire(port, window, count);
+    let broker = fire(port, window, count, DEVICES);
     listening(port).await;
     let rate = Null::start(port, window, count).await.rate().await;
     drop(broker);
@@ -59,7 +59,7 @@ pub(crate) async fn listening(port: u16) {
 
 async fn gateway(window: u16, count: usize) -> f64 {
     let port = free_port();
-    let broker = fire(port, window, count);
+    let broker = fire(port, window, count, DEVICES);
     listening(port).await;
     let gateway = Gateway::start(&Site {
         estate: estate(),

@@ -18,6 +18,7 @@ mod watch;
 mod output;
 mod rejects;
 mod service;
+mod stream;
 pub mod text;
 mod token;
 mod work;

@@ -2,10 +2,11 @@
 
 use crate::cli::Outcome;
 use crate::cli::args::Watch;
-use crate::cli::client::{Client, Wish, query};
+use crate::cli::client::{Client, query};
 use crate::cli::context::Context;
 use crate::cli::heard;
 use crate::cli::output::{self, field, raw};
+use crate::cli::stream::Wish;
 use crate::cli::text::{self, Key};
 use linli_domain::text::Language;
 use serde_json::Value;

@@ -3,8 +3,8 @@
 //! Frames stay whole until the commit, so that a failed batch can be done again, in halves if need be.
 
 use super::door::{Failed, Live};
+use super::refused::Refused;
 use super::tap::Told;
-use super::understand::Refused;
 use crate::field::{Done, Frame, Origin};
 use linli_domain::id::CommitId;
 use linli_domain::reading::Reading;

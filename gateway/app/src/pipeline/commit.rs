@@ -7,7 +7,7 @@
 use super::batch::{Logged, OpenBatch};
 use super::core::Core;
 use super::door::Failed;
-use super::understand::Refused;
+use super::refused::Refused;
 use crate::field::Frame;
 use linli_decode::Facts;
 use linli_domain::id::CommitId;

@@ -1,6 +1,6 @@
 //! Refused frames in the log: every reason is heard, a flood of one is not.
 
-use super::understand::Refused;
+use super::refused::Refused;
 use crate::field::Origin;
 use linli_domain::time::{Monotonic, Now};
 use std::collections::BTreeMap;

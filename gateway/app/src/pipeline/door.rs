@@ -2,7 +2,7 @@
 //!
 //! A full inbox means that a producer waits, which stops its socket; nothing is dropped.
 
-use super::onboarding::{Decided, Decision, Undecided};
+use super::decision::{Decided, Decision, Undecided};
 use super::tap::{Tap, Watcher};
 use crate::field::{AckTicket, Frame};
 use linli_decode::Catalogue;

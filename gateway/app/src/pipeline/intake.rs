@@ -6,7 +6,8 @@
 use super::batch::Logged;
 use super::core::Core;
 use super::door::Live;
-use super::understand::{Refused, Seen, Understood};
+use super::refused::Refused;
+use super::understand::{Seen, Understood};
 use crate::field::{Frame, Origin};
 use linli_domain::engine::{Input, PointDef};
 use linli_domain::estate::DeviceIndex;

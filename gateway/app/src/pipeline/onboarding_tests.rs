@@ -1,8 +1,8 @@
 //! A device that was unknown for a while: what it said meanwhile, what is made of it, and what survives what.
 
 use super::core::Core;
+use super::decision::{Decided, Decision, NewDevice, Undecided};
 use super::door::Failed;
-use super::onboarding::{Decided, Decision, NewDevice, Undecided};
 use super::recover::recover;
 use super::tests::{core, frame, sabotage, seed};
 use crate::field::{Frame, MqttFrame};

@@ -5,12 +5,8 @@
 //! [`MAX_OF_ALL`] messages of a batch are copied for those who watch everything and [`MAX_NAMED`] of the devices that are
 //! watched by name, and who falls [`RING`] messages behind misses the oldest. Whatever is left out is counted and told.
 
-use super::understand::{Refused, Seen};
+use super::said::Said;
 use arc_swap::ArcSwap;
-use linli_decode::Diagnostic;
-use linli_domain::measure::Measure;
-use linli_domain::reading::{Quality, Value};
-use linli_domain::time::Timestamp;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -18,86 +14,9 @@ use tokio::sync::broadcast::{self, error::RecvError};
 /// Messages somebody who watches may fall behind; past it the oldest are missed.
 const RING: usize = 1_024;
 /// Messages of one batch copied for those who watch everything.
-const MAX_OF_ALL: usize = 256;
+const MAX_OF_ALL: usize = 32;
 /// Messages of one batch copied of devices that are watched by name.
-const MAX_NAMED: usize = 256;
-/// Bytes of a message that are copied.
-pub const HEAD_BYTES: usize = 1_024;
-
-/// What became of a message.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fate {
-    /// It was read.
-    Read,
-    /// It came before.
-    Repeated,
-    /// Its device is not in the estate.
-    Unknown,
-    /// It says nothing about a sensor.
-    Nothing,
-    /// It was refused.
-    Refused(Refused),
-}
-
-/// One value of a message.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SaidValue {
-    /// What was measured.
-    pub measure: Measure,
-    /// Which of several.
-    pub instance: Option<Arc<str>>,
-    /// What was seen.
-    pub value: Option<Value>,
-    /// How far to trust it.
-    pub quality: Quality,
-    /// When it was seen.
-    pub observed: Timestamp,
-    /// Whether the device had stored it.
-    pub historical: bool,
-}
-
-impl From<&Seen> for SaidValue {
-    fn from(seen: &Seen) -> Self {
-        Self {
-            measure: seen.measure,
-            instance: seen.instance.clone(),
-            value: seen.value.clone(),
-            quality: seen.quality,
-            observed: seen.observed,
-            historical: seen.historical,
-        }
-    }
-}
-
-/// A message as it came and what was made of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Said {
-    /// When it was received.
-    pub at: Timestamp,
-    /// The connection it came over.
-    pub connection: String,
-    /// Its topic, or the request it answers.
-    pub origin: String,
-    /// Who spoke: a device of the estate, or the key of another.
-    pub device: Option<String>,
-    /// What identifies the speaker on its connection.
-    pub key: Option<String>,
-    /// Whether the broker replayed it.
-    pub retained: bool,
-    /// Its first [`HEAD_BYTES`].
-    pub head: Box<[u8]>,
-    /// Its length.
-    pub bytes: usize,
-    /// The application payload of a LoRaWAN frame, with its port.
-    pub body: Option<(Option<u8>, Box<[u8]>)>,
-    /// What became of it.
-    pub fate: Fate,
-    /// What was read of it.
-    pub values: Vec<SaidValue>,
-    /// What was noticed on the way.
-    pub noticed: Vec<Diagnostic>,
-}
-
+const MAX_NAMED: usize = 64;
 /// What a watcher gets.
 #[derive(Debug, Clone)]
 pub enum Tapped {
@@ -252,7 +171,9 @@ impl Drop for Watcher {
 
 #[cfg(test)]
 mod tests {
+    use super::super::said::Fate;
     use super::*;
+    use linli_domain::time::Timestamp;
 
     fn said(device: &str) -> Said {
         Said {

@@ -1,8 +1,9 @@
 //! What a frame says, put into words for those who watch. Only called while somebody does.
 
 use super::core::Core;
-use super::tap::{Fate, HEAD_BYTES, Said, SaidValue};
-use super::understand::{Refused, Understood};
+use super::refused::Refused;
+use super::said::{Fate, HEAD_BYTES, Said, SaidValue};
+use super::understand::Understood;
 use crate::field::{Frame, ModbusFrame, Registers};
 use linli_domain::estate::Address;
 

@@ -4,6 +4,7 @@
 //! Every answer a person reads carries its names (asset, place) beside the ids. Nothing here decides anything.
 
 pub mod alarm;
+pub mod decision;
 pub mod estate;
 pub mod heard;
 pub mod onboarding;

@@ -1,20 +1,14 @@
-//! Unknown devices as the API shows them: who speaks, what it may be, what waits, and what was decided.
+//! Unknown devices as the API shows them: who speaks, what it may be, and what waits.
 
 use super::Text;
 use super::heard::{ApplicationPayload, HeardValue, Noticed, Refusal};
 use super::raw::Raw;
 use super::reject::word;
 use crate::ops::recognise::Preview;
-use crate::pipeline::{Decided as Done, NewDevice};
 use linli_decode::Guess;
-use linli_domain::estate::doc::PointDoc;
-use linli_domain::id::{AssetId, DeviceId, ProfileId};
-use linli_domain::measure::Measure;
-use linli_domain::text::Text as DomainText;
-use linli_domain::time::{Timestamp, duration_text};
+use linli_domain::time::Timestamp;
 use linli_ledger::{UnknownPayload, UnknownRow, UnknownState as State};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 use utoipa::ToSchema;
 
 /// Most bytes of a waiting message that are shown.
@@ -193,115 +187,4 @@ pub struct UnknownDetail {
     pub shown_with: Option<String>,
     /// Its messages, oldest first.
     pub messages: Vec<WaitingMessage>,
-}
-
-/// A point that watches another asset than its device.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PointBinding {
-    /// What is measured, such as `leak.wet`.
-    #[schema(value_type = String)]
-    pub measure: Measure,
-    /// Which of several; all of them when not given.
-    #[serde(default)]
-    pub instance: Option<String>,
-    /// The asset it watches.
-    #[schema(value_type = String)]
-    pub asset: AssetId,
-}
-
-/// "It is ours, and this is what it is."
-#[derive(Debug, Clone, PartialEq, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Accept {
-    /// How it speaks.
-    #[schema(value_type = String)]
-    pub profile: ProfileId,
-    /// Its id in the estate; made out of its key when not given.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    pub device: Option<DeviceId>,
-    /// Its name.
-    pub name: Text,
-    /// The asset its points watch.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    pub asset: Option<AssetId>,
-    /// What it is used as, for profiles that can serve several ends: `bin`, `tank`, `leak` …
-    #[serde(default)]
-    pub role: Option<String>,
-    /// Points that watch another asset.
-    #[serde(default)]
-    pub points: Vec<PointBinding>,
-    /// How often it reports when all is well, such as `6h`.
-    #[serde(default, with = "duration_text::option")]
-    #[schema(value_type = Option<String>)]
-    pub expected_interval: Option<Duration>,
-}
-
-impl From<Accept> for NewDevice {
-    fn from(accept: Accept) -> Self {
-        let points = accept.points.into_iter().map(|point| PointDoc {
-            measure: point.measure,
-            instance: point.instance,
-            asset: point.asset,
-        });
-        Self {
-            profile: accept.profile,
-            id: accept.device,
-            name: DomainText {
-                zh: accept.name.zh,
-                en: accept.name.en,
-            },
-            asset: accept.asset,
-            role: accept.role,
-            points: points.collect(),
-            expected_interval: accept.expected_interval,
-        }
-    }
-}
-
-/// What became of the messages that waited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Replayed {
-    /// How many waited.
-    pub messages: usize,
-    /// Readings stored of them.
-    pub readings: usize,
-    /// Messages the profile could not use; they are among the rejects.
-    pub refused: usize,
-    /// Newest values that were too old to count as the present state: they are stored and not evaluated.
-    pub stale: usize,
-}
-
-/// A decision that was made and is durable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Decided {
-    /// Number of the unknown device.
-    pub id: i64,
-    /// Its version; the last one when it is gone.
-    pub version: u32,
-    /// The device of the estate it has become.
-    pub device: Option<String>,
-    /// The version of the estate that has it.
-    pub estate_version: Option<u32>,
-    /// What became of the messages that waited.
-    pub replayed: Replayed,
-}
-
-impl From<Done> for Decided {
-    fn from(done: Done) -> Self {
-        Self {
-            id: done.id,
-            version: done.version,
-            device: done.device.map(|device| device.to_string()),
-            estate_version: done.estate_version,
-            replayed: Replayed {
-                messages: done.replayed.messages,
-                readings: done.replayed.readings,
-                refused: done.replayed.refused,
-                stale: done.replayed.stale,
-            },
-        }
-    }
 }

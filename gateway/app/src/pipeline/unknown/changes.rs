@@ -40,16 +40,17 @@ pub(super) fn can_wait(before: &Device, now: &Device) -> bool {
 
 fn put(before: Option<&Device>, now: &Device) -> UnknownChange {
     let before = || before.into_iter().flat_map(|device| &device.kept);
-    let gone = |old: &&UnknownPayload| !now.kept.iter().any(|kept| kept.number == old.number);
-    let is_new = |kept: &&UnknownPayload| {
-        !before().any(|old| {
-            old.number == kept.number && old.at == kept.at && Arc::ptr_eq(&old.payload, &kept.payload)
-        })
-    };
+    let gone = |old: &&Arc<UnknownPayload>| !now.kept.iter().any(|kept| kept.number == old.number);
+    let is_new = |kept: &&Arc<UnknownPayload>| !before().any(|old| Arc::ptr_eq(old, kept));
     UnknownChange {
         id: now.row.id,
         row: Some(now.row.clone()),
         dropped: before().filter(gone).map(|old| old.number).collect(),
-        added: now.kept.iter().filter(is_new).cloned().collect(),
+        added: now
+            .kept
+            .iter()
+            .filter(is_new)
+            .map(|kept| UnknownPayload::clone(kept))
+            .collect(),
     }
 }

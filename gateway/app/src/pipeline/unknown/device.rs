@@ -34,8 +34,8 @@ pub(crate) struct Heard<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Device {
     pub(super) row: UnknownRow,
-    /// Oldest first; their numbers rise.
-    pub(super) kept: VecDeque<UnknownPayload>,
+    /// Oldest first; their numbers rise. Shared with what the device was before the batch.
+    pub(super) kept: VecDeque<Arc<UnknownPayload>>,
     /// Number of the next message.
     next: u64,
     /// The open batch has changed it, and what it was before is remembered.
@@ -69,7 +69,7 @@ impl Device {
     pub(super) fn load(row: UnknownRow, kept: Vec<UnknownPayload>) -> Self {
         Self {
             next: kept.last().map_or(1, |newest| newest.number + 1),
-            kept: kept.into(),
+            kept: kept.into_iter().map(Arc::new).collect(),
             touched: false,
             written: row.last_seen,
             row,
@@ -95,13 +95,13 @@ impl Device {
         // A message that takes the place of another takes its number too: in the ledger one row changes.
         let number = replaced.unwrap_or(self.next);
         self.next = self.next.max(number + 1);
-        self.kept.push_back(UnknownPayload {
+        self.kept.push_back(Arc::new(UnknownPayload {
             number,
             at: heard.at,
             topic: Arc::from(heard.topic),
             retained: heard.retained,
             payload: Arc::from(heard.payload),
-        });
+        }));
         true
     }
 

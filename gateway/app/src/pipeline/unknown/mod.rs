@@ -179,7 +179,8 @@ impl UnknownDevices {
         let (connection, key) = self.shelf.address(id)?;
         self.remember(&connection, &key);
         let device = self.shelf.remove(&connection, &key)?;
-        Some((device.row, device.kept.into()))
+        let kept = device.kept.into_iter().map(Arc::unwrap_or_clone);
+        Some((device.row, kept.collect()))
     }
 
     /// Numbers of the devices whose address passes `known`, oldest first.

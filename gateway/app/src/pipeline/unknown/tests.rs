@@ -28,7 +28,11 @@ type Shown = BTreeMap<i64, (UnknownRow, Vec<UnknownPayload>)>;
 
 fn shown(all: &UnknownDevices) -> Shown {
     let show = |device: &Device| {
-        let kept = device.kept.iter().cloned().collect();
+        let kept = device
+            .kept
+            .iter()
+            .map(|kept| UnknownPayload::clone(kept))
+            .collect();
         (device.row.id, (device.row.clone(), kept))
     };
     all.shelf.all().map(show).collect()
