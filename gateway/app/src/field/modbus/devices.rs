@@ -64,7 +64,7 @@ impl Devices {
     }
 
     /// The slaves now.
-    pub(super) fn now(&mut self) -> Arc<[Slave]> {
+    pub(crate) fn now(&mut self) -> Arc<[Slave]> {
         if let Some(source) = &mut self.source {
             let now = (
                 Arc::clone(&source.progress.borrow().estate),

@@ -1,6 +1,8 @@
 //! The catalogue is listed, and read again without a restart.
 
 use super::*;
+use crate::config::{ModbusBus, ModbusTransport};
+use crate::field::{ModbusFrame, Registers, modbus};
 
 fn counter(version: u32, expected: u32) -> String {
     format!(
@@ -25,11 +27,15 @@ impl Story {
     }
 
     async fn adds_a_counter(&self) {
+        let address = json!({ "mqtt": "main", "key": "counter" });
+        self.adds("counter", "story.counter", address).await;
+    }
+
+    async fn adds(&self, id: &str, profile: &str, address: Value) {
         let out = self.get("/api/v1/estate/document").send().await;
         let mut document = out.json();
         document["devices"].as_array_mut().unwrap().push(json!({
-            "id": "counter", "profile": "story.counter", "name": { "zh": "计数", "en": "Counter" },
-            "address": { "mqtt": "main", "key": "counter" },
+            "id": id, "profile": profile, "name": { "zh": "计数", "en": "Counter" }, "address": address,
         }));
         let put = self.ask(Method::PUT, "/api/v1/estate").token(&self.manager);
         let done = put
@@ -112,4 +118,59 @@ async fn a_changed_profile_is_used_from_the_next_message_on_and_a_broken_one_is_
     );
     let staff = story.post("/api/v1/profiles/reload").send().await;
     assert_eq!(staff.problem(), "forbidden");
+}
+
+/// A meter whose one register is at `address`, in the unit of `scale`.
+fn meter(version: u32, address: u16, scale: u32) -> String {
+    format!(
+        "id = \"story.counter\"\ntitle = \"Meter\"\nversion = {version}\n\n[modbus]\n\n[[modbus.registers]]\n\
+         function = 3\naddress = {address}\ntype = \"u16\"\nmeasure = \"pulse.count\"\nscale = {scale}\n\n\
+         [[tests]]\nname = \"reads\"\nregisters = [{{ function = 3, start = {address}, values = [7] }}]\n\
+         expect = [{{ measure = \"pulse.count\", value = {} }}]\n",
+        7 * scale
+    )
+}
+
+#[tokio::test]
+async fn a_modbus_device_is_asked_by_the_new_profile_and_an_answer_under_way_is_read_by_the_old_one() {
+    let story = Story::new().await;
+    story.profile(&meter(1, 10, 1));
+    story.reload().await;
+    story
+        .adds("meter", "story.counter", json!({ "bus": "bus-1", "unit": 3 }))
+        .await;
+    let bus = ModbusBus {
+        bus: "bus-1".parse().unwrap(),
+        transport: ModbusTransport::Tcp("meter.example:502".into()),
+        timeout: Duration::from_secs(1),
+        period: Duration::from_secs(1),
+        pause: Duration::ZERO,
+    };
+    let mut devices = modbus::devices(
+        &bus,
+        story.http.progress.clone(),
+        Arc::clone(&story.http.profiles),
+    );
+    let before = devices.now()[0].clone();
+    assert_eq!(before.requests[0].start, 10);
+    story.profile(&meter(2, 20, 100));
+    story.reload().await;
+    let after = devices.now()[0].clone();
+    assert_eq!(after.requests[0].start, 20);
+
+    for (slave, expected) in [(&before, 5.0), (&after, 500.0)] {
+        let frame = Frame::Modbus(ModbusFrame {
+            device: slave.device.clone(),
+            profile: slave.profile.clone(),
+            request: 0,
+            answer: Ok(Registers::Words([5].into())),
+            received: story.http.clock.now(),
+        });
+        story.door.push(vec![frame]).await.unwrap();
+        story
+            .until("/api/v1/points?device=meter", |page| {
+                page["items"][0]["latest"]["value"] == expected
+            })
+            .await;
+    }
 }
