@@ -67,7 +67,7 @@ mod refusal;
 mod topic;
 mod walk;
 
-pub use case::{CaseError, CaseReport, MAX_CASE_BYTES, run_case};
+pub use case::{CaseError, CaseReport, MAX_CASE_BYTES, run_cases};
 pub use catalogue::Catalogue;
 pub use context::{BinGeometry, DeviceContext, Role, Wiring};
 pub use envelope::open;
