@@ -22,6 +22,7 @@
 
 mod config;
 mod fault;
+mod flash;
 mod serial;
 mod server;
 mod session;
@@ -37,4 +38,5 @@ pub use linli_registers::Kind;
 pub use serial::{SerialError, SerialLine, serve_serial};
 pub use server::{Transport, serve};
 pub use shared::SharedStreet;
+pub use sim_node::BOARD;
 pub use street::{Change, NodeConfig, ScriptStep, Street, StreetError};

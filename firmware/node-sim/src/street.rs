@@ -84,7 +84,8 @@ pub enum StreetError {
     },
 }
 
-/// Nodes on one bus, by address.
+/// Nodes on one bus, by the address they were built with. A master may move a node; its builder still knows it by
+/// the old one.
 pub struct Street {
     nodes: BTreeMap<u8, SimNode>,
     /// What is still to happen, the next one last.
@@ -178,7 +179,7 @@ impl Street {
             }
             return Reaction::Quiet;
         }
-        match self.nodes.get_mut(&unit) {
+        match self.nodes.values_mut().find(|node| node.line().unit == unit) {
             Some(node) => node.ask(request, Audience::Own),
             None => Reaction::Absent,
         }

@@ -6,7 +6,7 @@
 use linli_modbus_slave::{Bank, Bits, Exception, Words};
 use linli_registers::{INPUT_BLOCK, Kind, MAP_VERSION, NO_TEMPERATURE, NO_VALUE, Table, address as at, find};
 
-use crate::kinds::Watch;
+use crate::kinds::{Baseline, Learning, Watch};
 use crate::{Node, State};
 
 impl Bank for Node {
@@ -35,14 +35,14 @@ impl Bank for Node {
         match address {
             at::STATE_ON => Ok(self.state() == State::On),
             at::STATE_KNOWN => Ok(self.state() != State::Unknown),
-            at::FAULT => Ok(self.faults != 0),
+            at::FAULT => Ok(self.faults() != 0),
             _ => Err(Exception::IllegalAddress),
         }
     }
 
     fn coil(&self, address: u16) -> Result<bool, Exception> {
         match (&self.watch, address) {
-            (Watch::Parking(parking), at::LEARN_BASELINE) => Ok(parking.learning),
+            (Watch::Parking(parking), at::LEARN_BASELINE) => Ok(parking.learning.is_some()),
             _ => Err(Exception::IllegalAddress),
         }
     }
@@ -54,7 +54,7 @@ impl Bank for Node {
             find(self.kind(), Table::Coil, address).ok_or(Exception::IllegalAddress)?;
         }
         if let (Watch::Parking(parking), Some(on)) = (&mut self.watch, values.iter().next()) {
-            parking.learning = on;
+            parking.learning = on.then(Learning::default);
         }
         Ok(())
     }
@@ -89,7 +89,7 @@ impl Node {
             at::RESET_CAUSE => self.cause as u16,
             at::UPTIME_S => high(self.uptime.seconds()),
             UPTIME_LOW => low(self.uptime.seconds()),
-            at::FAULTS => self.faults,
+            at::FAULTS => self.faults(),
             at::ALARMS_LATCHED => self.alarms.bits(),
             at::EVENT_COUNT => self.events,
             at::BUS_REQUESTS => self.bus.requests,
@@ -107,7 +107,7 @@ impl Node {
         const ARRIVALS_LOW: u16 = at::PARKING_VEHICLE_COUNT + 1;
         match (&self.watch, address) {
             (_, at::PARKING_STATE) => self.state().raw(),
-            (_, at::FAULTY) => u16::from(self.faults != 0),
+            (_, at::FAULTY) => u16::from(self.faults() != 0),
             (_, at::HOUSING_TEMPERATURE) => self
                 .temperature
                 .value()
@@ -116,6 +116,10 @@ impl Node {
             (Watch::Parking(parking), at::PARKING_VEHICLE_COUNT) => high(parking.arrivals()),
             (Watch::Parking(parking), ARRIVALS_LOW) => low(parking.arrivals()),
             (Watch::Parking(parking), at::PARKING_FIELD_CHANGE_MG) => parking.change_mg.unwrap_or(NO_VALUE),
+            (Watch::Parking(parking), at::PARKING_DISTANCE_MM) => parking.distance_mm.unwrap_or(NO_VALUE),
+            (Watch::Parking(parking), at::PARKING_DRIFT_MG) => {
+                parking.baseline.as_ref().map_or(NO_VALUE, Baseline::drift_mg)
+            }
 
             (Watch::Bin(bin), at::BIN_DISTANCE_MM) => bin.distance_mm.unwrap_or(NO_VALUE),
             (Watch::Bin(bin), at::BIN_TILT) => bin.tilt.state().raw(),

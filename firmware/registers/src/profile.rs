@@ -135,19 +135,19 @@ fn decimal(raw: i64, decimals: u8) -> String {
 
 fn samples(kind: Kind) -> &'static [Sample] {
     match kind {
-        // state, faulty, temperature, vehicles (two words), field change
+        // state, faulty, temperature, vehicles (two words), field change, distance, drift
         Kind::Parking => &[
             Sample {
                 name: "a parked car",
-                values: &[ON, 0, 2_156, 1, 2, 300],
+                values: &[ON, 0, 2_156, 1, 2, 300, NO_VALUE, 12],
             },
             Sample {
                 name: "an empty bay on a frosty morning",
-                values: &[OFF, 0, (-525_i16) as u16, 0, 9, 4],
+                values: &[OFF, 0, (-525_i16) as u16, 0, 9, 4, NO_VALUE, 0],
             },
             Sample {
                 name: "a lost magnetometer is neither free nor occupied",
-                values: &[UNKNOWN, 1, 2_156, 0, 9, NO_VALUE],
+                values: &[UNKNOWN, 1, 2_156, 0, 9, NO_VALUE, NO_VALUE, 0],
             },
         ],
         // state, faulty, temperature, distance, tilt, fire
@@ -219,7 +219,7 @@ mod tests {
     fn a_sample_covers_the_whole_kind_block() {
         for kind in Kind::ALL {
             let end = registers_of(kind)
-                .filter(|r| r.table == Table::Input)
+                .filter(|r| r.table == Table::Input && crate::INPUT_BLOCK.contains(&r.address))
                 .map(Register::end)
                 .max();
             for sample in samples(kind) {

@@ -7,10 +7,13 @@ use linli_registers::meaning::fault;
 use super::Onsets;
 use crate::channel::{Channel, Outcome};
 use crate::clock::Uptime;
+use crate::samples::Missing;
 use crate::{Gate, Probe, Samples, Settings, State};
 
 /// The longest duration its register can say; one more means "no value".
 const LONGEST_S: u16 = u16::MAX - 1;
+/// The most a 12-bit converter can say.
+const FULL_SCALE: u16 = 4_095;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Leak {
@@ -48,13 +51,21 @@ impl Leak {
         samples: &Samples,
         settings: &Settings,
     ) -> u16 {
-        match self.probe.sample(samples.probe) {
+        let is_possible = |probe| !matches!(probe, Probe::Signal(signal) if signal > FULL_SCALE);
+        match self.probe.sample(samples.probe, is_possible) {
             Outcome::Measured(Probe::Signal(signal)) => {
                 self.cable = State::Off;
-                self.signal = Some(signal.min(u16::MAX - 1));
+                self.signal = Some(signal);
                 self.wet.measured(now_ms, i32::from(signal), settings.wetness());
-                self.leaks.follow(self.wet.state());
-                self.time(uptime);
+                self.count(uptime);
+                0
+            }
+            Outcome::Measured(Probe::Contact(closed)) => {
+                // A contact without a resistor looks the same dry and cut.
+                self.cable = State::Unknown;
+                self.signal = None;
+                self.wet.measured(now_ms, i32::from(closed), settings.contact());
+                self.count(uptime);
                 0
             }
             Outcome::Measured(Probe::Open) => {
@@ -64,10 +75,13 @@ impl Leak {
             }
             Outcome::Missed if self.cable == State::On => fault::PROBE_OPEN,
             Outcome::Missed => 0,
-            Outcome::Lost => {
+            Outcome::Lost(missing) => {
                 self.blind();
                 self.cable = State::Unknown;
-                fault::PROBE_LOST
+                match missing {
+                    Missing::Absent => fault::PROBE_LOST,
+                    Missing::OutOfRange => fault::PROBE_OUT_OF_RANGE,
+                }
             }
         }
     }
@@ -77,8 +91,10 @@ impl Leak {
         self.signal = None;
     }
 
-    /// A leak lasts from "wet" to the next "dry", also over a time in which nothing was known.
-    fn time(&mut self, uptime: Uptime) {
+    /// Counts leaks and times them: a leak lasts from "wet" to the next "dry", also over a time in which nothing
+    /// was known.
+    fn count(&mut self, uptime: Uptime) {
+        self.leaks.follow(self.wet.state());
         match self.wet.state() {
             State::On => {
                 self.wet_since_s.get_or_insert(uptime.seconds());

@@ -2,15 +2,21 @@
 //!
 //! Not responsible for: the thermometer, alarms and events that all kinds share; see `node`.
 
+mod baseline;
 mod bin;
 mod leak;
 mod parking;
 
+pub use baseline::Baseline;
+pub(crate) use baseline::{Learning, distance};
 pub(crate) use bin::Bin;
 pub(crate) use leak::Leak;
 pub(crate) use parking::Parking;
 
+use linli_registers::meaning::fault;
+
 use crate::clock::Uptime;
+use crate::samples::Missing;
 use crate::{Samples, Settings, State};
 
 /// The kind's own memory.
@@ -40,10 +46,17 @@ impl Watch {
     /// The state the kind exists for.
     pub(crate) fn state(&self) -> State {
         match self {
-            Watch::Parking(parking) => parking.gate.state(),
+            Watch::Parking(parking) => parking.state(),
             Watch::Bin(bin) => bin.full.state(),
             Watch::Leak(leak) => leak.wet.state(),
         }
+    }
+}
+
+fn distance_fault(missing: Missing) -> u16 {
+    match missing {
+        Missing::Absent => fault::DISTANCE_LOST,
+        Missing::OutOfRange => fault::DISTANCE_OUT_OF_RANGE,
     }
 }
 
