@@ -6,6 +6,7 @@
 //! that instead.
 #![cfg_attr(not(test), no_std)]
 
+mod contact;
 mod error;
 mod hmc5883;
 mod lm75;
@@ -13,6 +14,7 @@ mod probe;
 mod tilt;
 mod ultrasonic;
 
+pub use contact::ContactProbe;
 pub use error::SensorError;
 pub use hmc5883::Hmc5883;
 pub use lm75::Lm75;

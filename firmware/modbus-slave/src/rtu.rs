@@ -200,14 +200,13 @@ fn answer_length(bytes: &[u8]) -> Option<usize> {
 pub fn frame<'a>(unit: u8, pdu: &Pdu, out: &'a mut [u8; MAX_FRAME]) -> &'a [u8] {
     let body = pdu.as_bytes();
     let end = 1 + body.len();
-    out[0] = unit;
-    // A PDU is at most 253 bytes long, so that these ranges always exist.
-    if let Some(slot) = out.get_mut(1..end) {
-        slot.copy_from_slice(body);
+    for (slot, byte) in out.iter_mut().zip(core::iter::once(&unit).chain(body)) {
+        *slot = *byte;
     }
     let crc = checksum(out.get(..end).unwrap_or(&[])).to_le_bytes();
-    if let Some(slot) = out.get_mut(end..end + 2) {
-        slot.copy_from_slice(&crc);
+    // A PDU is at most 253 bytes long, so that there is always room for the checksum.
+    for (slot, byte) in out.iter_mut().skip(end).zip(crc) {
+        *slot = byte;
     }
     out.get(..end + 2).unwrap_or(&[])
 }

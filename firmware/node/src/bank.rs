@@ -4,7 +4,7 @@
 //! every register of the table answers and that none answers beyond it.
 
 use linli_modbus_slave::{Bank, Bits, Exception, Words};
-use linli_registers::{INPUT_BLOCK, Kind, MAP_VERSION, NO_TEMPERATURE, NO_VALUE, Table, address as at, find};
+use linli_registers::{INPUT_BLOCK, Kind, MAP_VERSION, NO_TEMPERATURE, NO_VALUE, address as at};
 
 use crate::kinds::{Baseline, Learning, Watch};
 use crate::{Node, State};
@@ -48,15 +48,15 @@ impl Bank for Node {
     }
 
     fn write_coils(&mut self, start: u16, values: Bits<'_>) -> Result<(), Exception> {
-        let count = values.len();
-        for address in (0..count).map(|offset| start.checked_add(offset)) {
-            let address = address.ok_or(Exception::IllegalAddress)?;
-            find(self.kind(), Table::Coil, address).ok_or(Exception::IllegalAddress)?;
+        // The only coil there is; a request for it and more is refused whole.
+        match (&mut self.watch, start, values.len()) {
+            (Watch::Parking(parking), at::LEARN_BASELINE, 1) => {
+                let on = values.iter().next() == Some(true);
+                parking.learning = on.then(Learning::default);
+                Ok(())
+            }
+            _ => Err(Exception::IllegalAddress),
         }
-        if let (Watch::Parking(parking), Some(on)) = (&mut self.watch, values.iter().next()) {
-            parking.learning = on.then(Learning::default);
-        }
-        Ok(())
     }
 
     fn identity(&self, object: u8) -> Option<&str> {

@@ -3,7 +3,7 @@
 //! Not responsible for: keeping them over a restart (`store`), or when a new address takes effect (`line`).
 
 use linli_modbus_slave::{Exception, Words};
-use linli_registers::{Access, HOLDING_COUNT, Kind, Table, address, find, registers_of};
+use linli_registers::{HOLDING_COUNT, Kind, address, settings};
 
 use crate::gate::Limits;
 use crate::line::Line;
@@ -18,12 +18,7 @@ pub struct Settings {
 impl Settings {
     /// As from the factory.
     pub fn factory(kind: Kind) -> Settings {
-        let mut words = [0; HOLDING_COUNT];
-        for register in registers_of(kind).filter(|register| register.table == Table::Holding) {
-            if let Some(slot) = words.get_mut(usize::from(register.address)) {
-                *slot = register.default;
-            }
-        }
+        let words = settings(kind).map(|setting| setting.default);
         Settings { kind, words }
     }
 
@@ -161,12 +156,9 @@ impl Settings {
 
     /// Every value in its range, and every pair of thresholds in its order.
     fn check(&self) -> Result<(), Exception> {
-        for (address, value) in (0..).zip(self.words) {
-            let register = find(self.kind, Table::Holding, address).ok_or(Exception::IllegalAddress)?;
-            let settable = matches!(register.access, Access::ReadWrite | Access::WriteOneToClear);
-            if !settable || value < register.min || value > register.max {
-                return Err(Exception::IllegalValue);
-            }
+        let mut rows = settings(self.kind).iter().zip(self.words);
+        if rows.any(|(row, value)| value < row.min || value > row.max) {
+            return Err(Exception::IllegalValue);
         }
         let kind = match self.kind {
             Kind::Parking => self.field(),

@@ -24,7 +24,6 @@ use crate::{Baseline, Field, Settings};
 const MAGIC: [u8; 4] = *b"LNS1";
 /// Every flash of the boards writes in units that divide this.
 const RECORD_BYTES: usize = 64;
-const CHECKED_BYTES: usize = RECORD_BYTES - 4;
 
 /// What outlives a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,9 +115,8 @@ fn encode(sequence: u32, kept: &Kept) -> [u8; RECORD_BYTES] {
         let axis = axis.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
         put.slice(&axis.to_be_bytes());
     }
-    let crc = crc32(0, record.get(..CHECKED_BYTES).unwrap_or(&[]));
-    if let Some(slot) = record.get_mut(CHECKED_BYTES..) {
-        slot.copy_from_slice(&crc.to_be_bytes());
+    if let Some((checked, slot)) = record.split_last_chunk_mut::<4>() {
+        *slot = crc32(0, checked).to_be_bytes();
     }
     record
 }
@@ -135,9 +133,7 @@ fn decode(record: &[u8; RECORD_BYTES], kind: Kind) -> Option<(u32, Kept)> {
     if *magic != MAGIC || u16::from(its_kind) != kind as u16 {
         return None;
     }
-    let mut values = rest
-        .chunks_exact(2)
-        .map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+    let mut values = rest.as_chunks().0.iter().map(|pair| u16::from_be_bytes(*pair));
     let mut words = [0; HOLDING_COUNT];
     for word in &mut words {
         *word = values.next()?;
@@ -162,9 +158,9 @@ struct Cursor<'a> {
 
 impl Cursor<'_> {
     fn slice(&mut self, bytes: &[u8]) {
-        if let Some(slot) = self.bytes.get_mut(self.at..self.at + bytes.len()) {
-            slot.copy_from_slice(bytes);
-            self.at += bytes.len();
+        for (slot, byte) in self.bytes.iter_mut().skip(self.at).zip(bytes) {
+            *slot = *byte;
         }
+        self.at += bytes.len();
     }
 }

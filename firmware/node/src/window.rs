@@ -53,8 +53,8 @@ impl<F: NorFlash> Bank for Registers<'_, F> {
             (at::UPDATE_BLOCK, length) if length == 1 + DATA_WORDS => {
                 let number = words.next().ok_or(Exception::IllegalValue)?;
                 let mut block = [0; BLOCK_BYTES];
-                for (pair, word) in block.chunks_exact_mut(2).zip(words) {
-                    pair.copy_from_slice(&word.to_be_bytes());
+                for (pair, word) in block.as_chunks_mut().0.iter_mut().zip(words) {
+                    *pair = word.to_be_bytes();
                 }
                 self.update.block(number, &block, self.flash)
             }

@@ -91,6 +91,11 @@ mod tests {
                 );
             }
             assert!(find(kind, Table::Holding, HOLDING_COUNT as u16).is_none());
+            for (setting, address) in crate::settings(kind).iter().zip(0..) {
+                let register = find(kind, Table::Holding, address);
+                let row = register.map(|r| (r.min, r.max, r.default));
+                assert_eq!(row, Some((setting.min, setting.max, setting.default)));
+            }
         }
     }
 

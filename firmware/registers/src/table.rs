@@ -194,3 +194,52 @@ pub fn registers_of(kind: Kind) -> impl Iterator<Item = &'static Register> {
         .iter()
         .filter(move |register| register.kinds.contains(kind))
 }
+
+/// What a node must know of one of its settings to accept a write: the table, cut down to what fits a microcontroller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Smallest accepted value.
+    pub min: u16,
+    /// Largest accepted value.
+    pub max: u16,
+    /// Value of a node fresh from the factory.
+    pub default: u16,
+}
+
+/// The settings of a kind of node, by address.
+pub const fn settings(kind: Kind) -> &'static [Setting; HOLDING_COUNT] {
+    const PARKING: [Setting; HOLDING_COUNT] = settings_of(Kind::Parking);
+    const BIN: [Setting; HOLDING_COUNT] = settings_of(Kind::Bin);
+    const LEAK: [Setting; HOLDING_COUNT] = settings_of(Kind::Leak);
+    match kind {
+        Kind::Parking => &PARKING,
+        Kind::Bin => &BIN,
+        Kind::Leak => &LEAK,
+    }
+}
+
+const fn settings_of(kind: Kind) -> [Setting; HOLDING_COUNT] {
+    // An address without a register would accept nothing; the tests show that there is none.
+    let mut settings = [Setting {
+        min: 1,
+        max: 0,
+        default: 0,
+    }; HOLDING_COUNT];
+    let mut i = 0;
+    while i < REGISTERS.len() {
+        let register = &REGISTERS[i];
+        let address = register.address as usize;
+        if register.table.read_function() == Table::Holding.read_function()
+            && register.kinds.contains(kind)
+            && address < HOLDING_COUNT
+        {
+            settings[address] = Setting {
+                min: register.min,
+                max: register.max,
+                default: register.default,
+            };
+        }
+        i += 1;
+    }
+    settings
+}

@@ -10,10 +10,12 @@ mod crc;
 pub mod package;
 #[cfg(feature = "receiver")]
 mod receiver;
+#[cfg(feature = "receiver")]
+mod signature;
 
-#[cfg(all(test, feature = "receiver"))]
+#[cfg(all(test, feature = "verify"))]
 mod ramflash;
-#[cfg(all(test, feature = "receiver"))]
+#[cfg(all(test, feature = "verify"))]
 mod tests;
 
 pub use crc::crc32;

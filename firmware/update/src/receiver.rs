@@ -16,9 +16,9 @@ use core::ops::Range;
 use embedded_storage::nor_flash::NorFlash;
 use linli_registers::BLOCK_BYTES;
 use linli_registers::meaning::{command, refusal, update};
-use salty::{PublicKey, Sha512, Signature};
 
-use crate::package::{PACKAGE_BYTES, signed_bytes};
+use crate::package::PACKAGE_BYTES;
+use crate::signature::{Hash, is_signed};
 use crate::{BOARD_BYTES, HEADER_BYTES, Header, crc32};
 
 /// A mark is one write of every flash the boards have.
@@ -115,7 +115,7 @@ pub struct Receiver {
     area: Option<Area>,
     state: State,
     /// The hash of the image while it is checked. Two hundred bytes, which a copied state would move about.
-    hash: Option<Sha512>,
+    hash: Option<Hash>,
 }
 
 impl core::fmt::Debug for Receiver {
@@ -217,7 +217,7 @@ impl Receiver {
             }
             (_, State::Checking(..)) => Err(Denied::Busy),
             (command::CHECK, State::Receiving(arriving)) if arriving.is_complete() => {
-                self.hash = Some(Sha512::new());
+                self.hash = Some(Hash::new());
                 self.state = State::Checking(arriving, 0, 0);
                 Ok(())
             }
@@ -270,7 +270,7 @@ impl Receiver {
             None => self.state = State::Refused(refusal::STORAGE),
             Some(crc) if end < arriving.header.length => self.state = State::Checking(arriving, end, crc),
             Some(crc) => {
-                let sha512 = self.hash.take().map(Sha512::finalize);
+                let sha512 = self.hash.take().map(Hash::finalize);
                 self.state = match sha512 {
                     _ if crc != arriving.header.crc32 => State::Refused(refusal::CHECKSUM),
                     Some(sha512) if is_signed(&arriving.package, &sha512, &self.firmware.key) => {
@@ -371,7 +371,7 @@ impl Receiver {
 /// Hashes a range of the image; its checksum so far.
 fn digest<F: NorFlash>(
     flash: &mut F,
-    hash: &mut Sha512,
+    hash: &mut Hash,
     slot: u32,
     range: Range<u32>,
     crc: u32,
@@ -389,17 +389,6 @@ fn digest<F: NorFlash>(
         at += count;
     }
     Some(crc)
-}
-
-fn is_signed(package: &[u8; PACKAGE_BYTES], sha512: &[u8; 64], key: &[u8; 32]) -> bool {
-    let Some((header, signature)) = package.split_first_chunk::<HEADER_BYTES>() else {
-        return false;
-    };
-    let (Ok(signature), Ok(key)) = (<&[u8; 64]>::try_from(signature), PublicKey::try_from(key)) else {
-        return false;
-    };
-    let message = signed_bytes(header, sha512);
-    key.verify(&message, &Signature::from(signature)).is_ok()
 }
 
 /// The longest image: what the slot holds, the journal can mark and a block number can count.

@@ -131,12 +131,13 @@ impl Learning {
 
 /// The length of the difference of two vectors, saturating below "no value".
 pub(crate) fn distance(a: Field, b: Field) -> u16 {
-    let squares: u64 = a
+    // The longest difference whose three squares add up to less than 2^32; a sensor's own limit is half of it.
+    const LONGEST: u32 = 37_837;
+    let squares: u32 = a
         .iter()
         .zip(b)
         .map(|(a, b)| {
-            // A sensor delivers 12 to 16 bits; the limit keeps any caller's numbers inside the sum.
-            let difference = u64::from(a.abs_diff(b).min(1_000_000));
+            let difference = a.abs_diff(b).min(LONGEST);
             difference * difference
         })
         .sum();
