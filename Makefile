@@ -5,19 +5,28 @@ S ?=
 T ?= messages profile case
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test lint bench fuzz dist peers
+.PHONY: demo test lint bench fuzz dist peers firmware firmware-test
 
 ## A simulated estate, the gateway and its status page; opens loopback ports only.
 demo:
 	$(CARGO) run --locked -p linli -- demo
 
 ## Installs the peers that are missing, then runs every test.
-test: peers
+test: peers firmware
 	$(CARGO) build --locked -p linli -p linli-node-sim -p loadgen
 	$(CARGO) test --locked --workspace
 	cd dashboards/prometheus && promtool check rules rules.yml && promtool test rules rules_test.yml
 
-## Real programs the tests talk to: mosquitto, promtool, socat, pymodbus.
+## The images of the emulated sensor node, without a panic path and within their budget of flash and RAM.
+firmware:
+	sh firmware/boards/build.sh
+
+## The node's real firmware on an emulated microcontroller, polled by the gateway.
+firmware-test: peers firmware
+	$(CARGO) build --locked -p linli
+	$(CARGO) test --locked -p e2e --test stories firmware
+
+## Real programs the tests talk to: mosquitto, promtool, socat, pymodbus, QEMU.
 peers:
 	sh tests/peers.sh
 

@@ -12,5 +12,6 @@ mod closed_loop;
 mod demo;
 mod estate;
 mod field;
+mod firmware;
 mod kill;
 mod modbus;
