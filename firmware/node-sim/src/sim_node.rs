@@ -61,7 +61,7 @@ impl SimNode {
             baseline: (kind == Kind::Parking).then(|| Baseline::learned(EMPTY_BAY)),
         };
         let mut flash = MemoryFlash::new(SLOT.end);
-        let (mut store, _) = Store::open(&mut flash, 0, kind);
+        let mut store = Store::open(&mut flash, 0, kind).store;
         // Memory does not fail; were it to, the node would start from the factory and say so.
         let _ = store.save(&mut flash, &kept);
         SimNode {

@@ -29,5 +29,5 @@ pub use node::{Identity, Node, ResetCause, SAMPLE_PERIOD_MS};
 pub use samples::{Field, Missing, Probe, Sample, Samples};
 pub use settings::Settings;
 pub use station::{Start, Station};
-pub use store::{Kept, Store, StoreError};
+pub use store::{Kept, Opened, Store, StoreError};
 pub use supervisor::{Supervisor, Task};

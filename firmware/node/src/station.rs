@@ -45,9 +45,19 @@ pub struct Start {
 /// A node with its flash.
 #[derive(Debug)]
 pub struct Station<F> {
+    /// Apart from the rest: a frame is answered where it was received, without a copy.
+    receiver: rtu::Receiver,
+    works: Works<F>,
+    silence_ms: u32,
+    /// When the last byte came.
+    heard_ms: u32,
+}
+
+/// All but the ear.
+#[derive(Debug)]
+struct Works<F> {
     flash: F,
     node: Node,
-    receiver: rtu::Receiver,
     counters: Counters,
     line: Change,
     store: Store,
@@ -55,44 +65,14 @@ pub struct Station<F> {
     /// When the record was written, or writing it failed, last.
     saved_ms: Option<u32>,
     update: Receiver,
-    silence_ms: u32,
-    /// When the last byte came.
-    heard_ms: u32,
 }
 
 impl<F: NorFlash> Station<F> {
     /// Starts with what the flash holds; with factory settings when it holds nothing good.
-    pub fn start(mut flash: F, start: &Start) -> Station<F> {
-        let (store, kept) = Store::open(&mut flash, start.settings_at, start.kind);
-        let mut update = Receiver::new(start.firmware, start.update.clone());
-        update.resume(&mut flash);
-        let settings_lost = kept.is_none();
-        let kept = kept.unwrap_or(Kept {
-            settings: Settings::factory(start.kind),
-            baseline: None,
-        });
-        let mut node = Node::new(kept.settings, start.cause).with_identity(start.identity);
-        if let Some(baseline) = kept.baseline {
-            node = node.with_baseline(baseline);
-        }
-        node.set_storage_fault(fault::SETTINGS_LOST, settings_lost);
-        let line = if start.rescue {
-            Change::Rescue
-        } else {
-            Change::Settled {
-                line: kept.settings.line(),
-            }
-        };
+    pub fn start(flash: F, start: &Start) -> Station<F> {
         Station {
-            flash,
-            node,
             receiver: rtu::Receiver::new(),
-            counters: Counters::new(),
-            line,
-            store,
-            kept,
-            saved_ms: None,
-            update,
+            works: Works::start(flash, start),
             silence_ms: start.silence_ms,
             heard_ms: 0,
         }
@@ -100,56 +80,60 @@ impl<F: NorFlash> Station<F> {
 
     /// What it knows and decides.
     pub const fn node(&self) -> &Node {
-        &self.node
+        &self.works.node
     }
 
     /// Address, speed and parity in use.
     pub const fn line(&self) -> Line {
-        self.line.in_use()
+        self.works.line.in_use()
     }
 
     /// True when a new firmware waits for a restart. The board marks it for its boot loader and resets.
     pub const fn wants_restart(&self) -> bool {
-        self.update.is_activating()
+        self.works.update.is_activating()
     }
 
     /// Version of the firmware under way, `0xMMmm`.
     pub fn update_version(&self) -> u16 {
-        self.update.status().version
+        self.works.update.status().version
     }
 
     /// The board could not mark the new firmware: nothing was changed, and the update says so.
     pub fn restart_failed(&mut self) {
-        self.update.storage_failed();
+        self.works.update.storage_failed();
     }
 
     /// The flash, back.
     pub fn release(self) -> F {
-        self.flash
+        self.works.flash
     }
 
     /// The flash, for the board's boot loader.
     pub fn flash(&mut self) -> &mut F {
-        &mut self.flash
+        &mut self.works.flash
     }
 
     /// True once a request for this node was carried out: a fresh firmware has proved that it can be reached.
     pub const fn has_been_asked(&self) -> bool {
-        self.counters.requests > 0
+        self.works.counters.requests > 0
     }
 
     /// One sample of every sensor.
     pub fn sample(&mut self, now_ms: u32, samples: &Samples) {
-        self.node.step(now_ms, samples);
+        self.works.node.step(now_ms, samples);
     }
 
     /// One byte came. `Some`: send these bytes, all of them, then call [`Station::sent`].
     pub fn byte<'a>(&mut self, now_ms: u32, byte: u8, out: &'a mut [u8; rtu::MAX_FRAME]) -> Option<&'a [u8]> {
         self.heard_ms = now_ms;
         let frame = self.receiver.push(byte)?;
-        // The frame borrows the receiver; a request is short enough to be copied out of it.
-        let (unit, request) = (frame.unit, Request::of(frame.pdu));
-        self.respond(now_ms, unit, &request, out)
+        let (unit, function) = (frame.unit, frame.pdu.first().copied().unwrap_or(0));
+        let is_foreign = unit != BROADCAST && unit != self.works.line.in_use().unit;
+        let answer = self.works.respond(now_ms, frame, out);
+        if is_foreign {
+            self.receiver.expect_answer(unit, function);
+        }
+        answer
     }
 
     /// The line may have been silent long enough to end a frame. `Some`: as for [`Station::byte`].
@@ -158,13 +142,9 @@ impl<F: NorFlash> Station<F> {
             return None;
         }
         match self.receiver.silence()? {
-            Ok(frame) => {
-                let (unit, request) = (frame.unit, Request::of(frame.pdu));
-                self.respond(now_ms, unit, &request, out)
-            }
+            Ok(frame) => self.works.respond(now_ms, frame, out),
             Err(noise) => {
-                self.counters.hear_noise(noise);
-                self.node.note_bus(self.counters);
+                self.works.hear_noise(noise);
                 None
             }
         }
@@ -172,25 +152,64 @@ impl<F: NorFlash> Station<F> {
 
     /// The answer has left the transmitter: a new line takes effect now.
     pub fn sent(&mut self, now_ms: u32) {
-        self.line = self.line.sent(now_ms);
+        self.works.line = self.works.line.sent(now_ms);
     }
 
     /// What takes longer than an answer may: a trial that is over, keeping settings, a slice of an update's check.
     pub fn work(&mut self, now_ms: u32) {
-        if let Some(back) = self.line.expired(now_ms) {
-            self.line = Change::Settled { line: back };
-            // The old line was good before, so it is now.
-            if let Some(settings) = self.node.settings().with_line(back) {
-                self.node.set_settings(settings);
-            }
-        }
-        self.keep(now_ms);
-        self.update.work(&mut self.flash);
+        self.works.end_trial(now_ms);
+        self.works.keep(now_ms);
+        self.works.update.work(&mut self.works.flash);
     }
 
     /// A request that came some other way than over this node's own receiver, as on a simulated bus: its answer,
     /// after which [`Station::sent`] is due.
     pub fn ask(&mut self, now_ms: u32, request: &[u8], audience: Audience) -> Option<Pdu> {
+        self.works.ask(now_ms, request, audience)
+    }
+
+    /// Noise on a simulated bus.
+    pub fn hear_noise(&mut self, noise: rtu::Noise) {
+        self.works.hear_noise(noise);
+    }
+}
+
+impl<F: NorFlash> Works<F> {
+    fn start(mut flash: F, start: &Start) -> Works<F> {
+        let opened = Store::open(&mut flash, start.settings_at, start.kind);
+        let mut update = Receiver::new(start.firmware, start.update.clone());
+        update.resume(&mut flash);
+        let kept = opened.kept.unwrap_or(Kept {
+            settings: Settings::factory(start.kind),
+            baseline: None,
+        });
+        let mut node = Node::new(kept.settings, start.cause).with_identity(start.identity);
+        if let Some(baseline) = kept.baseline {
+            node = node.with_baseline(baseline);
+        }
+        // A blank flash is a node from the factory, not one that lost something.
+        let settings_lost = opened.kept.is_none() && !opened.is_blank;
+        node.set_storage_fault(fault::SETTINGS_LOST, settings_lost);
+        let line = if start.rescue {
+            Change::Rescue
+        } else {
+            Change::Settled {
+                line: kept.settings.line(),
+            }
+        };
+        Works {
+            flash,
+            node,
+            counters: Counters::new(),
+            line,
+            store: opened.store,
+            kept,
+            saved_ms: None,
+            update,
+        }
+    }
+
+    fn ask(&mut self, now_ms: u32, request: &[u8], audience: Audience) -> Option<Pdu> {
         self.counters.messages = self.counters.messages.wrapping_add(1);
         let mut registers = Registers {
             node: &mut self.node,
@@ -202,37 +221,45 @@ impl<F: NorFlash> Station<F> {
         let wanted = self.node.settings().line();
         self.line = self.line.asked(wanted, audience == Audience::Own);
         if answer.is_none() {
-            self.sent(now_ms);
+            self.line = self.line.sent(now_ms);
         }
         answer
-    }
-
-    /// Noise on a simulated bus.
-    pub fn hear_noise(&mut self, noise: rtu::Noise) {
-        self.counters.hear_noise(noise);
-        self.node.note_bus(self.counters);
     }
 
     fn respond<'a>(
         &mut self,
         now_ms: u32,
-        unit: u8,
-        request: &Request,
+        frame: rtu::Frame<'_>,
         out: &'a mut [u8; rtu::MAX_FRAME],
     ) -> Option<&'a [u8]> {
-        let own = self.line().unit;
-        let audience = match unit {
+        let own = self.line.in_use().unit;
+        let audience = match frame.unit {
             BROADCAST => Audience::Everyone,
             unit if unit == own => Audience::Own,
             _ => {
                 self.counters.messages = self.counters.messages.wrapping_add(1);
                 self.node.note_bus(self.counters);
-                self.receiver.expect_answer(unit, request.function());
                 return None;
             }
         };
-        let answer = self.ask(now_ms, request.as_bytes(), audience)?;
+        let answer = self.ask(now_ms, frame.pdu, audience)?;
         Some(rtu::frame(own, &answer, out))
+    }
+
+    fn hear_noise(&mut self, noise: rtu::Noise) {
+        self.counters.hear_noise(noise);
+        self.node.note_bus(self.counters);
+    }
+
+    /// A new line that nobody used: the settings go back with it. The old line was good before, so it is now.
+    fn end_trial(&mut self, now_ms: u32) {
+        let Some(back) = self.line.expired(now_ms) else {
+            return;
+        };
+        self.line = Change::Settled { line: back };
+        if let Some(settings) = self.node.settings().with_line(back) {
+            self.node.set_settings(settings);
+        }
     }
 
     /// Keeps settings and field when they differ from what is kept; never on a line that is still on trial.
@@ -272,32 +299,5 @@ fn is_worth_keeping(due: &Kept, kept: &Kept, since_saved: Option<u32>) -> bool {
                 && since_saved.is_none_or(|passed| passed >= KEEP_DRIFT_MS)
         }
         _ => false,
-    }
-}
-
-/// A request, copied out of the receiver.
-struct Request {
-    bytes: [u8; pdu::MAX_PDU],
-    length: usize,
-}
-
-impl Request {
-    fn of(bytes: &[u8]) -> Request {
-        let mut request = Request {
-            bytes: [0; pdu::MAX_PDU],
-            length: bytes.len().min(pdu::MAX_PDU),
-        };
-        for (slot, byte) in request.bytes.iter_mut().zip(bytes) {
-            *slot = *byte;
-        }
-        request
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or(&[])
-    }
-
-    fn function(&self) -> u8 {
-        self.as_bytes().first().copied().unwrap_or(0)
     }
 }

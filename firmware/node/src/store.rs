@@ -46,15 +46,29 @@ pub struct Store {
     newest: Option<(u32, u32)>,
 }
 
+/// What was found in the two banks.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened {
+    /// The banks.
+    pub store: Store,
+    /// The newest good record.
+    pub kept: Option<Kept>,
+    /// Nothing was ever written there.
+    pub is_blank: bool,
+}
+
 impl Store {
     /// Looks for the newest record of this kind of node in the two pages at `offset`.
-    pub fn open<F: NorFlash>(flash: &mut F, offset: u32, kind: Kind) -> (Store, Option<Kept>) {
+    pub fn open<F: NorFlash>(flash: &mut F, offset: u32, kind: Kind) -> Opened {
         let mut found: Option<(u32, u32, Kept)> = None;
+        let mut is_blank = true;
         for bank in 0..2 {
             let mut record = [0; RECORD_BYTES];
             if flash.read(bank_offset::<F>(offset, bank), &mut record).is_err() {
+                is_blank = false;
                 continue;
             }
+            is_blank &= record.iter().all(|byte| *byte == 0xFF);
             let Some((sequence, kept)) = decode(&record, kind) else {
                 continue;
             };
@@ -63,8 +77,14 @@ impl Store {
                 found = Some((bank, sequence, kept));
             }
         }
-        let newest = found.map(|(bank, sequence, _)| (bank, sequence));
-        (Store { offset, newest }, found.map(|(_, _, kept)| kept))
+        Opened {
+            store: Store {
+                offset,
+                newest: found.map(|(bank, sequence, _)| (bank, sequence)),
+            },
+            kept: found.map(|(_, _, kept)| kept),
+            is_blank,
+        }
     }
 
     /// Writes a record into the older bank and reads it back. On an error the newest record is still the one before.

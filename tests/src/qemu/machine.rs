@@ -29,7 +29,9 @@ impl Machine {
         let mut command = Command::new("qemu-system-arm");
         command
             .args(["-machine", "lm3s6965evb", "-cpu", "cortex-m3"])
-            .args(["-display", "none", "-monitor", "none", "-kernel"])
+            .args(["-display", "none", "-monitor", "none"])
+            // Stopped, until everything is connected: a pin is read at the first instruction.
+            .args(["-S", "-kernel"])
             .arg(image(build.kind))
             .arg("-serial")
             .arg(match wire {
@@ -69,7 +71,7 @@ impl Machine {
             Wire::Pty => Some(pty(&qemu).await),
             Wire::Tcp => None,
         };
-        let mut machine = Self {
+        let machine = Self {
             qemu,
             qmp: Mutex::new(qmp),
             qtest: Mutex::new(qtest),
@@ -77,11 +79,12 @@ impl Machine {
             pty,
         };
         machine.as_built().await;
+        machine.qmp.lock().await.go().await;
         machine
     }
 
-    /// A room at 20 degrees, a bin that stands, a dry contact, no jumper.
-    async fn as_built(&mut self) {
+    /// A bin that stands, a dry contact, no jumper.
+    async fn as_built(&self) {
         for pin in [0, 2] {
             self.pin(pin, true).await;
         }

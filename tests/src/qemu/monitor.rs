@@ -16,6 +16,11 @@ impl Qmp {
         qmp
     }
 
+    /// Starts the processor.
+    pub(super) async fn go(&mut self) {
+        self.execute("cont", json!({})).await;
+    }
+
     /// Sets a property of a part given on the command line.
     pub(super) async fn set(&mut self, part: &str, property: &str, value: i32) {
         let arguments =

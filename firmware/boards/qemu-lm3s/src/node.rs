@@ -40,25 +40,7 @@ pub fn run(kind: Kind) -> ! {
     // SAFETY: called once, from the entry point, before anything else uses the core's peripherals.
     let core = unsafe { cortex_m::Peripherals::steal() };
     clock::start(core.SYST);
-    let start = Start {
-        kind,
-        identity: Identity::THIS,
-        cause: chip::reset_cause(),
-        rescue: matches!(Input::port_e(0).is_low(), Ok(true)),
-        silence_ms: SILENCE_MS,
-        settings_at: SETTINGS,
-        firmware: Firmware {
-            kind: kind as u8,
-            version: Identity::THIS.version,
-            board: *b"lm3s6965",
-            key: TEST_PUBLIC_KEY,
-        },
-        update: Some(Area {
-            journal: JOURNAL,
-            slot: SLOT,
-        }),
-    };
-    let mut station = Station::start(Eeprom::new(Bus::new()), &start);
+    let mut station = start(kind);
     let mut line = station.line();
     let mut rs485 = Rs485::new(line);
     // SAFETY: the handler touches the receive ring and the UART's receiver only.
@@ -103,4 +85,28 @@ pub fn run(kind: Kind) -> ! {
         }
         cortex_m::asm::wfi();
     }
+}
+
+/// Apart from the loop, so that what only the start needs does not stay on the stack.
+#[inline(never)]
+fn start(kind: Kind) -> Station<Eeprom> {
+    let start = Start {
+        kind,
+        identity: Identity::THIS,
+        cause: chip::reset_cause(),
+        rescue: matches!(Input::port_e(0).is_low(), Ok(true)),
+        silence_ms: SILENCE_MS,
+        settings_at: SETTINGS,
+        firmware: Firmware {
+            kind: kind as u8,
+            version: Identity::THIS.version,
+            board: *b"lm3s6965",
+            key: TEST_PUBLIC_KEY,
+        },
+        update: Some(Area {
+            journal: JOURNAL,
+            slot: SLOT,
+        }),
+    };
+    Station::start(Eeprom::new(Bus::new()), &start)
 }

@@ -3,8 +3,8 @@
 
 use linli_modbus_slave::rtu::{self, checksum};
 use linli_node::{
-    Baseline, Identity, Kept, Line, ResetCause, SAMPLE_PERIOD_MS, Samples, Settings, Start, Station, Store,
-    Supervisor, Task,
+    Baseline, Identity, Kept, Line, Opened, ResetCause, SAMPLE_PERIOD_MS, Samples, Settings, Start, Station,
+    Store, Supervisor, Task,
 };
 use linli_registers::meaning::{fault, update};
 use linli_registers::{BLOCK_BYTES, Kind, address};
@@ -116,13 +116,27 @@ impl Bus {
 }
 
 #[test]
-fn settings_outlive_a_restart_and_a_node_from_the_factory_says_that_it_is_one() {
+fn settings_outlive_a_restart() {
     let mut bus = Bus::new(Kind::Leak);
-    assert_eq!(bus.input(17, address::FAULTS), Some(fault::SETTINGS_LOST));
+    assert_eq!(
+        bus.input(17, address::FAULTS),
+        Some(0),
+        "a blank flash has lost nothing"
+    );
     assert_eq!(bus.write(17, address::DEBOUNCE_MS, 900), [17, 6, 0, 2, 3, 132]);
     assert_eq!(bus.input(17, address::FAULTS), Some(0), "kept");
     let mut bus = bus.restart();
     assert_eq!(bus.setting(17, address::DEBOUNCE_MS), Some(900));
+    assert_eq!(bus.input(17, address::FAULTS), Some(0));
+}
+
+#[test]
+fn a_node_that_lost_its_settings_says_so_until_it_has_some() {
+    let mut flash = Flash::new(4_096);
+    flash.bytes[..1_024].fill(0x5A);
+    let mut bus = Bus::with(flash, start(Kind::Leak));
+    assert_eq!(bus.input(17, address::FAULTS), Some(fault::SETTINGS_LOST));
+    bus.write(17, address::DEBOUNCE_MS, 900);
     assert_eq!(bus.input(17, address::FAULTS), Some(0));
 }
 
@@ -229,6 +243,7 @@ fn a_node_whose_address_nobody_knows_is_found_with_its_rescue_jumper() {
 #[test]
 fn a_flash_that_cannot_be_written_is_told_and_tried_again() {
     let mut flash = Flash::new(4_096);
+    flash.bytes[..1_024].fill(0x5A);
     flash.worn = true;
     let mut bus = Bus::with(flash, start(Kind::Leak));
     bus.write(17, address::DEBOUNCE_MS, 900);
@@ -295,31 +310,32 @@ proptest! {
         if let Some(byte) = garbage {
             flash.bytes.fill(byte);
         }
-        let (mut store, found) = Store::open(&mut flash, 0, Kind::Parking);
-        prop_assert_eq!(found, None);
+        let opened = Store::open(&mut flash, 0, Kind::Parking);
+        prop_assert_eq!((opened.kept, opened.is_blank), (None, matches!(garbage, None | Some(0xFF))));
+        let mut store = opened.store;
         for number in 0..saves {
             store.save(&mut flash, &kept(number)).expect("power is on");
         }
         flash.cut_after(cut);
         let saved = store.save(&mut flash, &kept(saves));
         let mut flash = flash.restart();
-        let (mut store, found) = Store::open(&mut flash, 0, Kind::Parking);
+        let Opened { mut store, kept: found, .. } = Store::open(&mut flash, 0, Kind::Parking);
         let whole = [Some(kept(saves - 1)), Some(kept(saves))];
         prop_assert!(whole.contains(&found), "{:?}", found);
         prop_assert!(saved.is_err() || found == Some(kept(saves)));
         store.save(&mut flash, &kept(saves + 1)).expect("power is on");
-        prop_assert_eq!(Store::open(&mut flash, 0, Kind::Parking).1, Some(kept(saves + 1)));
-        prop_assert_eq!(Store::open(&mut flash, 0, Kind::Leak).1, None, "another kind's settings are none");
+        prop_assert_eq!(Store::open(&mut flash, 0, Kind::Parking).kept, Some(kept(saves + 1)));
+        prop_assert_eq!(Store::open(&mut flash, 0, Kind::Leak).kept, None, "another kind's settings are none");
     }
 
     #[test]
     fn a_flipped_bit_in_the_newest_record_brings_the_one_before_back(at in 0usize..64, bit in 0u8..8) {
         let mut flash = Flash::new(1_024);
-        let (mut store, _) = Store::open(&mut flash, 0, Kind::Parking);
+        let mut store = Store::open(&mut flash, 0, Kind::Parking).store;
         for number in 0..2 {
             store.save(&mut flash, &kept(number)).expect("power is on");
         }
         flash.bytes[512 + at] ^= 1 << bit;
-        prop_assert_eq!(Store::open(&mut flash, 0, Kind::Parking).1, Some(kept(0)));
+        prop_assert_eq!(Store::open(&mut flash, 0, Kind::Parking).kept, Some(kept(0)));
     }
 }
