@@ -178,6 +178,8 @@ impl Node {
     }
 
     /// One sample was taken. `now_ms` is any millisecond counter that wraps at 2^32.
+    // Never inlined: its temporaries would stay on the stack of the board's loop.
+    #[inline(never)]
     pub fn step(&mut self, now_ms: u32, samples: &Samples) {
         self.uptime.advance(now_ms);
         self.supply_mv = samples.supply_mv;

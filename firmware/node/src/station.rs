@@ -226,6 +226,8 @@ impl<F: NorFlash> Works<F> {
         answer
     }
 
+    // Never inlined: its temporaries would stay on the stack of the board's loop.
+    #[inline(never)]
     fn respond<'a>(
         &mut self,
         now_ms: u32,
@@ -263,6 +265,8 @@ impl<F: NorFlash> Works<F> {
     }
 
     /// Keeps settings and field when they differ from what is kept; never on a line that is still on trial.
+    // Never inlined: its temporaries would stay on the stack of the board's loop.
+    #[inline(never)]
     fn keep(&mut self, now_ms: u32) {
         let settings = *self.node.settings();
         let proven = self.line.proven(settings.line());

@@ -138,6 +138,8 @@ impl Receiver {
     }
 
     /// After a start: goes on where a power cut ended a transfer, and forgets one that became what runs.
+    // Never inlined: its temporaries would stay on the stack of the board's loop.
+    #[inline(never)]
     pub fn resume<F: NorFlash>(&mut self, flash: &mut F) {
         let Some(area) = self.area.clone() else { return };
         let mut package = [0; PACKAGE_BYTES];
@@ -206,6 +208,8 @@ impl Receiver {
     }
 
     /// A command of [`command`].
+    // Never inlined: its temporaries would stay on the stack of the board's loop.
+    #[inline(never)]
     pub fn command<F: NorFlash>(&mut self, number: u16, flash: &mut F) -> Result<(), Denied> {
         let area = self.area.clone().ok_or(Denied::Unsupported)?;
         match (number, self.state) {
@@ -232,6 +236,8 @@ impl Receiver {
     }
 
     /// Block `number`; 0 is header and signature. A block that is there already is accepted and not written again.
+    // Never inlined: its temporaries would stay on the stack of the board's loop.
+    #[inline(never)]
     pub fn block<F: NorFlash>(
         &mut self,
         number: u16,
@@ -257,6 +263,8 @@ impl Receiver {
 
     /// A slice of a check, if one is under way. The last slice verifies the signature, which takes a slow processor
     /// a second or two.
+    // Never inlined: its temporaries would stay on the stack of the board's loop.
+    #[inline(never)]
     pub fn work<F: NorFlash>(&mut self, flash: &mut F) {
         let State::Checking(arriving, at, crc) = self.state else {
             return;

@@ -79,4 +79,21 @@ impl Master {
         let request = [unit, 5, a1, a0, 0xFF, 0];
         assert_eq!(self.ask(&request).await, Ok(request.to_vec()));
     }
+
+    /// Waits until a coil that was switched on is off again: what it started is done.
+    ///
+    /// # Panics
+    /// When the node refuses or does not answer, or the coil stays on.
+    pub async fn until_off(&mut self, unit: u8, address: u16) {
+        let [a1, a0] = address.to_be_bytes();
+        let started = std::time::Instant::now();
+        loop {
+            let answer = self.ask(&[unit, 1, a1, a0, 0, 1]).await;
+            match answer.as_deref() {
+                Ok(&[_, 1, 1, 0]) => return,
+                Ok(&[_, 1, 1, 1]) if started.elapsed() < crate::wait::PATIENCE => {}
+                _ => panic!("coil {address:#06x} of unit {unit}: {answer:02x?}"),
+            }
+        }
+    }
 }
