@@ -13,7 +13,7 @@ need python3 python3
 need qemu-system-arm qemu-system-arm
 # The firmware is built with an installed rustup target, else with Debian's compiler, which has no library for the target
 # but its source.
-if ! [ -d "$(rustc --print sysroot 2>/dev/null)/lib/rustlib/thumbv7m-none-eabi/lib" ]; then
+if ! [ -d "$(rustc --print sysroot 2>/dev/null)/lib/rustlib/thumbv7em-none-eabi/lib" ]; then
     [ -x /usr/bin/rustc ] && ls -d /usr/src/rustc-* >/dev/null 2>&1 || missing="$missing rustc-web cargo-web rust-web-src"
     need ld.lld lld
 fi

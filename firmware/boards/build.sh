@@ -5,7 +5,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 target_dir="${CARGO_TARGET_DIR:-$root/target}/firmware"
-target=thumbv7m-none-eabi
+target=thumbv7em-none-eabi
 cd "$here" # .cargo/config.toml is found from here
 
 if rustc --print sysroot >/dev/null 2>&1 && [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ]; then

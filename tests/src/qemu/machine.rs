@@ -28,7 +28,7 @@ impl Machine {
         let unix = |path: &Path| format!("unix:{},server=on,wait=off", path.display());
         let mut command = Command::new("qemu-system-arm");
         command
-            .args(["-machine", "lm3s6965evb", "-cpu", "cortex-m3"])
+            .args(["-machine", "lm3s6965evb", "-cpu", "cortex-m4"])
             .args(["-display", "none", "-monitor", "none"])
             // Stopped, until everything is connected: a pin is read at the first instruction.
             .args(["-S", "-kernel"])
