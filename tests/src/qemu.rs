@@ -53,8 +53,6 @@ pub enum Wire {
 /// Pins of port E.
 #[derive(Debug, Clone, Copy)]
 pub enum Pin {
-    /// Low when the rescue jumper is set.
-    Rescue = 0,
     /// Low while the bin stands.
     Tilt = 1,
     /// Low while water closes the contact.
@@ -68,6 +66,7 @@ pub struct Node {
     build: Build,
     wire: Wire,
     port: u16,
+    rescue: bool,
     /// What the ultrasonic sensor sees, millimetres; 0 when it is unplugged.
     distance_mm: Arc<AtomicU16>,
     _sensor: DropGuard,
@@ -81,13 +80,14 @@ impl Node {
         std::fs::write(eeprom(folder.path()), vec![0xFF; 65_536]).expect("an EEPROM");
         let distance_mm = Arc::new(AtomicU16::new(0));
         let port = free_port();
-        let machine = Machine::start(folder.path(), build, wire, port).await;
+        let machine = Machine::start(folder.path(), build, wire, port, false).await;
         let sensor = ultrasonic(folder.path(), Arc::clone(&distance_mm));
         Self {
             machine,
             build,
             wire,
             port,
+            rescue: false,
             distance_mm,
             _sensor: sensor,
             folder,
@@ -100,10 +100,16 @@ impl Node {
         self.restart().await;
     }
 
+    /// Sets or takes away the rescue jumper; the node looks at it when it starts.
+    pub fn set_rescue(&mut self, set: bool) {
+        self.rescue = set;
+    }
+
     /// A power cut.
     pub async fn restart(&mut self) {
         self.machine.stop().await;
-        self.machine = Machine::start(self.folder.path(), self.build, self.wire, self.port).await;
+        self.machine =
+            Machine::start(self.folder.path(), self.build, self.wire, self.port, self.rescue).await;
     }
 
     /// Its `[[modbus]]` section.
@@ -145,6 +151,21 @@ impl Node {
     /// What the ultrasonic sensor sees; `None` unplugs it.
     pub fn distance_mm(&self, distance_mm: Option<u16>) {
         self.distance_mm.store(distance_mm.unwrap_or(0), Ordering::SeqCst);
+    }
+
+    /// The deepest its stack has been, bytes. Emulated memory starts as zeros; the stack grows down from its end.
+    pub async fn deepest_stack(&self) -> usize {
+        const START: u32 = 0x2000_0000;
+        const BYTES: u32 = 65_536;
+        let file = self.folder.path().join("memory");
+        self.machine.save_memory(START, BYTES, &file).await;
+        let memory = std::fs::read(&file).expect("saved");
+        // Below lie the statics, which take far less than the first half.
+        let untouched = memory[memory.len() / 2..]
+            .iter()
+            .take_while(|byte| **byte == 0)
+            .count();
+        memory.len() / 2 - untouched
     }
 
     /// What the emulator wrote.

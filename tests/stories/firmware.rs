@@ -1,6 +1,8 @@
 //! The node's real firmware on an emulated microcontroller, polled by the real gateway: from a magnet, a flame and a
 //! drop of water to what people see.
 
+mod on_board;
+
 use e2e::gateway::{Gateway, Site};
 use e2e::qemu::{Build, Node, Pin, Wire};
 use linli_registers::{Kind, address};

@@ -1,13 +1,16 @@
 //! One emulated board: QEMU's command line, its two control sockets and its end.
 
 use super::monitor::{Qmp, Qtest};
-use super::{Build, Wire, appears, eeprom, image, sensor_socket};
+use super::{Build, Pin, Wire, appears, eeprom, image, sensor_socket};
 use crate::process::Running;
 use crate::wait::until;
 use std::path::{Path, PathBuf};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::sync::Mutex;
+
+/// Pin of port E that is low when the rescue jumper is set.
+const RESCUE: u8 = 0;
 
 #[derive(Debug)]
 pub(super) struct Machine {
@@ -20,7 +23,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) async fn start(folder: &Path, build: Build, wire: Wire, port: u16) -> Self {
+    pub(super) async fn start(folder: &Path, build: Build, wire: Wire, port: u16, rescue: bool) -> Self {
         let (qmp, qtest, sensor) = (folder.join("qmp"), folder.join("qtest"), sensor_socket(folder));
         for socket in [&qmp, &qtest, &sensor] {
             let _ = std::fs::remove_file(socket);
@@ -78,17 +81,16 @@ impl Machine {
             port_e,
             pty,
         };
-        machine.as_built().await;
+        machine.as_built(rescue).await;
         machine.qmp.lock().await.go().await;
         machine
     }
 
-    /// A bin that stands, a dry contact, no jumper.
-    async fn as_built(&self) {
-        for pin in [0, 2] {
-            self.pin(pin, true).await;
-        }
-        self.pin(1, false).await;
+    /// A bin that stands and a dry contact.
+    async fn as_built(&self, rescue: bool) {
+        self.pin(RESCUE, !rescue).await;
+        self.pin(Pin::Tilt as u8, false).await;
+        self.pin(Pin::Contact as u8, true).await;
     }
 
     pub(super) fn pty(&self) -> &Path {
@@ -101,6 +103,10 @@ impl Machine {
 
     pub(super) async fn pin(&self, pin: u8, high: bool) {
         self.qtest.lock().await.pin(&self.port_e, pin, high).await;
+    }
+
+    pub(super) async fn save_memory(&self, start: u32, bytes: u32, file: &Path) {
+        self.qmp.lock().await.save_memory(start, bytes, file).await;
     }
 
     pub(super) fn log(&self) -> String {

@@ -28,6 +28,12 @@ impl Qmp {
         self.execute("qom-set", arguments).await;
     }
 
+    /// Writes a stretch of memory into a file.
+    pub(super) async fn save_memory(&mut self, start: u32, bytes: u32, file: &Path) {
+        let arguments = json!({ "val": start, "size": bytes, "filename": file.display().to_string() });
+        self.execute("pmemsave", arguments).await;
+    }
+
     /// The path of the n-th GPIO block; they are made in the order of their letters.
     pub(super) async fn gpio_port(&mut self, number: usize) -> String {
         let folder = "/machine/unattached";
