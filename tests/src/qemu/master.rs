@@ -8,8 +8,10 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A shared host lets an emulator stand still for a second or two.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an answer is waited for. A shared host lets an emulator stand still for a second or two.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// A node that was just switched on does not hear yet; what it was asked is asked again.
+const TRIES: u32 = 5;
 
 /// A connection to a node's converter.
 #[derive(Debug)]
@@ -24,10 +26,13 @@ impl Master {
     pub async fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>, String> {
         let mut frame = request.to_vec();
         frame.extend(checksum(request).to_le_bytes());
-        self.0.write_all(&frame).await.map_err(|e| e.to_string())?;
-        let answer = tokio::time::timeout(PATIENCE, self.answer()).await;
-        let answer = answer.map_err(|_| format!("no answer to {request:02x?}"))?;
-        answer.map_err(|e| e.to_string())
+        for _ in 0..TRIES {
+            self.0.write_all(&frame).await.map_err(|e| e.to_string())?;
+            if let Ok(answer) = tokio::time::timeout(TIMEOUT, self.answer()).await {
+                return answer.map_err(|e| e.to_string());
+            }
+        }
+        Err(format!("no answer to {request:02x?}"))
     }
 
     async fn answer(&mut self) -> std::io::Result<Vec<u8>> {
