@@ -55,6 +55,8 @@ pub fn run(kind: Kind) -> ! {
             if let Some(answer) = station.byte(now_ms(), byte, &mut out) {
                 rs485.send(answer);
                 station.sent(now_ms());
+                // One answer per turn: what was written is kept before the next request is heard.
+                break;
             }
         }
         if let Some(answer) = station.idle(now_ms(), &mut out) {
