@@ -1,4 +1,4 @@
-//! The loop of the node: bytes, samples, work, watchdog.
+//! The board as the loop of the node sees it.
 //!
 //! Not responsible for: anything a node decides; see `linli-node`.
 
@@ -6,14 +6,13 @@ use core::ops::Range;
 
 use cortex_m::peripheral::NVIC;
 use embedded_hal::digital::InputPin;
-use linli_modbus_slave::rtu::MAX_FRAME;
-use linli_node::{Identity, SAMPLE_PERIOD_MS, Start, Station, Supervisor, Task};
+use linli_node::{Hardware, Identity, Line, Rounds, Samples, Start, Station};
 use linli_registers::Kind;
 use linli_update::{Area, Firmware, TEST_PUBLIC_KEY};
 use lm3s6965::{Interrupt, interrupt};
 
 use crate::chip::{self, Watchdog};
-use crate::clock::{self, now_ms};
+use crate::clock;
 use crate::eeprom::Eeprom;
 use crate::i2c::Bus;
 use crate::pin::{self, Input};
@@ -28,6 +27,42 @@ const SLOT: Range<u32> = 4_096..65_536;
 /// Bytes of a frame come as far apart as a busy host lets the emulator run.
 const SILENCE_MS: u32 = 50;
 
+struct Board {
+    rs485: Rs485,
+    sensors: Sensors,
+    watchdog: Watchdog,
+}
+
+impl Hardware for Board {
+    fn now_ms(&self) -> u32 {
+        clock::now_ms()
+    }
+
+    fn receive(&mut self) -> Option<u8> {
+        RECEIVED.pop()
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.rs485.send(bytes);
+    }
+
+    fn set_line(&mut self, line: Line) {
+        self.rs485.set_line(line);
+    }
+
+    fn listen(&mut self) {
+        self.sensors.listen();
+    }
+
+    fn sample(&mut self) -> Samples {
+        self.sensors.sample()
+    }
+
+    fn feed_watchdog(&mut self) {
+        self.watchdog.feed();
+    }
+}
+
 #[interrupt]
 fn UART0() {
     uart::receive();
@@ -41,49 +76,19 @@ pub fn run(kind: Kind) -> ! {
     let core = unsafe { cortex_m::Peripherals::steal() };
     clock::start(core.SYST);
     let mut station = start(kind);
-    let mut line = station.line();
-    let mut rs485 = Rs485::new(line);
+    let mut board = Board {
+        rs485: Rs485::new(station.line()),
+        sensors: Sensors::new(kind),
+        watchdog: Watchdog::start(),
+    };
     // SAFETY: the handler touches the receive ring and the UART's receiver only.
     unsafe { NVIC::unmask(Interrupt::UART0) };
-    let mut sensors = Sensors::new(kind);
-    let mut supervisor = Supervisor::new();
-    let mut watchdog = Watchdog::start();
-    let mut out = [0; MAX_FRAME];
-    let mut sampled_ms = now_ms();
+    let mut rounds = Rounds::new(&station, &board);
     loop {
-        while let Some(byte) = RECEIVED.pop() {
-            if let Some(answer) = station.byte(now_ms(), byte, &mut out) {
-                rs485.send(answer);
-                station.sent(now_ms());
-                // One answer per turn: what was written is kept before the next request is heard.
-                break;
-            }
-        }
-        if let Some(answer) = station.idle(now_ms(), &mut out) {
-            rs485.send(answer);
-            station.sent(now_ms());
-        }
-        supervisor.report(Task::Bus);
-
-        sensors.listen();
-        if now_ms().wrapping_sub(sampled_ms) >= SAMPLE_PERIOD_MS {
-            sampled_ms = now_ms();
-            station.sample(sampled_ms, &sensors.sample());
-            supervisor.report(Task::Sampling);
-        }
-
-        station.work(now_ms());
-        supervisor.report(Task::Storage);
+        rounds.turn(&mut station, &mut board);
         if station.wants_restart() {
             // No boot loader here: the emulated flash cannot be written.
             station.restart_failed();
-        }
-        if station.line() != line {
-            line = station.line();
-            rs485.set_line(line);
-        }
-        if supervisor.is_everybody_alive() {
-            watchdog.feed();
         }
         cortex_m::asm::wfi();
     }

@@ -58,14 +58,14 @@ pub(crate) struct Rs485 {
 
 impl Rs485 {
     pub(crate) fn new(line: Line) -> Rs485 {
-        let rs485 = Rs485 {
+        let mut rs485 = Rs485 {
             direction: Output::port_e(3),
         };
         rs485.set_line(line);
         rs485
     }
 
-    pub(crate) fn set_line(&self, line: Line) {
+    pub(crate) fn set_line(&mut self, line: Line) {
         UART0.set_up(line.baud(), line.parity());
     }
 

@@ -5,4 +5,5 @@ mod nodes;
 #[allow(dead_code, reason = "shared with the tests of the update; each uses a part")]
 #[path = "../../../update/src/ramflash.rs"]
 mod ramflash;
+mod rounds;
 mod station;

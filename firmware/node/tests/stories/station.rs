@@ -4,7 +4,7 @@
 use linli_modbus_slave::rtu::{self, checksum};
 use linli_node::{
     Baseline, Identity, Kept, Line, Opened, ResetCause, SAMPLE_PERIOD_MS, Samples, Settings, Start, Station,
-    Store, Supervisor, Task,
+    Store,
 };
 use linli_registers::meaning::{fault, update};
 use linli_registers::{BLOCK_BYTES, Kind, address};
@@ -15,7 +15,7 @@ use crate::ramflash::RamFlash;
 
 type Flash = RamFlash<512, 8>;
 
-fn start(kind: Kind) -> Start {
+pub(crate) fn start(kind: Kind) -> Start {
     Start {
         kind,
         identity: Identity::THIS,
@@ -277,14 +277,6 @@ fn an_update_is_written_whole_or_not_at_all() {
     assert_eq!(bus.ask(&block), [17, 0x90, 3], "no header");
     assert_eq!(bus.input(17, address::UPDATE_STATE), Some(update::REFUSED));
     assert_eq!(bus.setting(17, address::UPDATE_DATA), Some(0), "reads as 0");
-}
-
-#[test]
-fn a_hung_loop_starves_the_watchdog() {
-    let mut supervisor = Supervisor::new();
-    supervisor.report(Task::Bus);
-    supervisor.report(Task::Sampling);
-    assert!(!supervisor.is_everybody_alive());
 }
 
 /// Settings and field that differ with the number.
