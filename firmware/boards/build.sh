@@ -1,6 +1,7 @@
 #!/bin/sh
-# Builds the images of the emulated board into target/firmware/images, with an installed rustup target or, where there is
-# none, with Debian's toolchain (see debian.toml). Shows that no panic path of ours is left, and holds the size budget.
+# Builds the images of the emulated and of the real board into target/firmware/images, with an installed rustup target or,
+# where there is none, with Debian's toolchain (see debian.toml). Shows that no panic path of ours is left, and holds the
+# images to their budget of flash and RAM.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -24,10 +25,13 @@ fi
 cross build --locked --release -p qemu-lm3s --no-default-features --target-dir "$target_dir"
 echo "firmware: no panic path is left outside of the signature check"
 cross build --locked --release -p qemu-lm3s --target-dir "$target_dir"
+cross build --locked --release -p nucleo-l432kc -p nucleo-l432kc-boot --target-dir "$target_dir"
 
 images="${CARGO_TARGET_DIR:-$root/target}/firmware/images"
 mkdir -p "$images"
-for image in qemu-parking qemu-bin qemu-leak; do
-    cp "$target_dir/$target/release/$image" "$images/$image"
+for kind in parking bin leak; do
+    cp "$target_dir/$target/release/qemu-$kind" "$images/qemu-$kind"
+    cp "$target_dir/$target/release/$kind" "$images/nucleo-l432kc-$kind"
 done
-exec python3 "$here/budget.py" "$images"/qemu-parking "$images"/qemu-bin "$images"/qemu-leak
+cp "$target_dir/$target/release/boot" "$images/nucleo-l432kc-boot"
+exec python3 "$here/budget.py" "$images"/qemu-* "$images"/nucleo-l432kc-parking "$images"/nucleo-l432kc-bin "$images"/nucleo-l432kc-leak

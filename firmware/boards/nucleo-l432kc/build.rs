@@ -15,10 +15,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let key = match std::env::var_os("LINLI_UPDATE_KEY") {
         Some(path) => {
             println!("cargo:rerun-if-changed={}", PathBuf::from(&path).display());
-            <[u8; 32]>::try_from(std::fs::read(&path)?).map_err(|_| "LINLI_UPDATE_KEY: the file does not hold 32 bytes")?
+            <[u8; 32]>::try_from(std::fs::read(&path)?)
+                .map_err(|_| "LINLI_UPDATE_KEY: the file does not hold 32 bytes")?
         }
         None => {
-            println!("cargo:warning=LINLI_UPDATE_KEY is not set: this image takes firmware signed with the test key");
+            println!(
+                "cargo:warning=LINLI_UPDATE_KEY is not set: this image takes firmware signed with the test key"
+            );
             linli_update::TEST_PUBLIC_KEY
         }
     };

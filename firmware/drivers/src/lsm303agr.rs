@@ -158,7 +158,14 @@ mod tests {
     fn after_a_failure_it_is_set_up_again() {
         let unplugged = Bus::write_read(MAGNETOMETER, vec![0x67], vec![0]).with_error(NACK);
         let gone = Bus::write_read(MAGNETOMETER, vec![0x4F], vec![0]).with_error(NACK);
-        let script = [set_up(), vec![unplugged, gone], set_up(), measured(2, 0, 0), started()].concat();
+        let script = [
+            set_up(),
+            vec![unplugged, gone],
+            set_up(),
+            measured(2, 0, 0),
+            started(),
+        ]
+        .concat();
         let mut bus = Mock::new(&script);
         let mut sensor = Lsm303agr::new(bus.clone());
         assert_eq!(sensor.read_mg(), Ok(None));

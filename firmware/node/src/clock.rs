@@ -4,7 +4,7 @@
 
 /// Seconds since start, fed by a wrapping counter. Feed it at least once in 49 days.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Uptime {
+pub struct Uptime {
     last_ms: Option<u32>,
     seconds: u32,
     rest_ms: u32,
@@ -19,7 +19,8 @@ impl Uptime {
         self.rest_ms = rest % 1000;
     }
 
-    pub(crate) fn seconds(self) -> u32 {
+    /// Whole seconds.
+    pub fn seconds(self) -> u32 {
         self.seconds
     }
 

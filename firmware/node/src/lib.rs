@@ -23,8 +23,9 @@ mod store;
 mod supervisor;
 mod window;
 
+pub use clock::Uptime;
 pub use gate::{Gate, State};
-pub use kinds::Baseline;
+pub use kinds::{AnyKind, Baseline, Bin, Leak, Parking, Watch};
 pub use line::{Line, Parity};
 pub use node::{Identity, Node, ResetCause, SAMPLE_PERIOD_MS};
 pub use rounds::{Hardware, Rounds};

@@ -9,7 +9,7 @@ use linli_registers::meaning::{alarm, fault};
 use crate::alarms::Latch;
 use crate::channel::{Channel, Outcome};
 use crate::clock::Uptime;
-use crate::kinds::{Baseline, Bin, Leak, Parking, Watch};
+use crate::kinds::{AnyKind, Baseline, Watch};
 use crate::samples::{Missing, Sample};
 use crate::{Gate, Samples, Settings, State};
 
@@ -67,11 +67,11 @@ const fn version(major: &str, minor: &str) -> u16 {
 
 /// A sensor node without its hardware.
 #[derive(Clone, Copy, Debug)]
-pub struct Node {
+pub struct Node<W = AnyKind> {
     pub(crate) identity: Identity,
     pub(crate) cause: ResetCause,
     pub(crate) settings: Settings,
-    pub(crate) watch: Watch,
+    pub(crate) watch: W,
     pub(crate) heat: Gate,
     pub(crate) temperature: Channel<i16>,
     pub(crate) supply_mv: u16,
@@ -86,19 +86,14 @@ pub struct Node {
     pub(crate) bus: Counters,
 }
 
-impl Node {
+impl<W: Watch> Node<W> {
     /// A node of the kind the settings are for. Nothing is known until it has been stepped.
-    pub fn new(settings: Settings, cause: ResetCause) -> Node {
-        let watch = match settings.kind() {
-            Kind::Parking => Watch::Parking(Parking::new(None)),
-            Kind::Bin => Watch::Bin(Bin::new()),
-            Kind::Leak => Watch::Leak(Leak::new()),
-        };
+    pub fn new(settings: Settings, cause: ResetCause) -> Node<W> {
         Node {
             identity: Identity::THIS,
             cause,
             settings,
-            watch,
+            watch: W::new(settings.kind()),
             heat: Gate::NEW,
             temperature: Channel::new(),
             supply_mv: 0,
@@ -113,25 +108,20 @@ impl Node {
     }
 
     /// The field of the empty bay, as learned earlier and kept. Other kinds ignore it.
-    pub fn with_baseline(mut self, baseline: Baseline) -> Node {
-        if let Watch::Parking(parking) = &mut self.watch {
-            parking.baseline = Some(baseline);
-        }
+    pub fn with_baseline(mut self, baseline: Baseline) -> Node<W> {
+        self.watch.set_baseline(baseline);
         self
     }
 
     /// What the firmware says it is, where that is not this crate's version.
-    pub fn with_identity(mut self, identity: Identity) -> Node {
+    pub fn with_identity(mut self, identity: Identity) -> Node<W> {
         self.identity = identity;
         self
     }
 
     /// The learned field of the empty bay.
     pub fn baseline(&self) -> Option<Baseline> {
-        match &self.watch {
-            Watch::Parking(parking) => parking.baseline,
-            Watch::Bin(_) | Watch::Leak(_) => None,
-        }
+        self.watch.baseline()
     }
 
     /// What it watches.
@@ -232,26 +222,15 @@ impl Node {
         }
     }
 
-    pub(crate) fn tilt(&self) -> State {
-        match &self.watch {
-            Watch::Bin(bin) => bin.tilt.state(),
-            Watch::Parking(_) | Watch::Leak(_) => State::Unknown,
-        }
-    }
-
     /// Every state whose change is an event; the kind's own first.
     fn states(&self) -> [State; 3] {
-        [self.state(), self.tilt(), self.heat.state()]
+        [self.state(), self.watch.tilt(), self.heat.state()]
     }
 
     fn alarm_states(&self) -> [(u16, State); 3] {
-        let leak = match &self.watch {
-            Watch::Leak(leak) => leak.wet.state(),
-            Watch::Parking(_) | Watch::Bin(_) => State::Unknown,
-        };
         [
-            (alarm::LEAK, leak),
-            (alarm::TILT, self.tilt()),
+            (alarm::LEAK, self.watch.wet()),
+            (alarm::TILT, self.watch.tilt()),
             (alarm::OVER_TEMPERATURE, self.heat.state()),
         ]
     }

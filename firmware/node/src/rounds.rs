@@ -5,7 +5,7 @@
 use embedded_storage::nor_flash::NorFlash;
 use linli_modbus_slave::rtu::MAX_FRAME;
 
-use crate::{Line, SAMPLE_PERIOD_MS, Samples, Station, Supervisor, Task};
+use crate::{Line, SAMPLE_PERIOD_MS, Samples, Settings, Station, Supervisor, Task, Watch};
 
 /// What a board is made of, as the loop sees it.
 pub trait Hardware {
@@ -19,8 +19,8 @@ pub trait Hardware {
     fn set_line(&mut self, line: Line);
     /// Takes what sensors send by themselves; called every round.
     fn listen(&mut self);
-    /// One sample of every sensor; called every [`SAMPLE_PERIOD_MS`].
-    fn sample(&mut self) -> Samples;
+    /// One sample of every sensor that the settings say is fitted; called every [`SAMPLE_PERIOD_MS`].
+    fn sample(&mut self, settings: &Settings) -> Samples;
     /// Every task has shown that it lives.
     fn feed_watchdog(&mut self);
 }
@@ -35,7 +35,7 @@ pub struct Rounds {
 
 impl Rounds {
     /// Before the first round; the board has set its UART to [`Station::line`].
-    pub fn new<F: NorFlash>(station: &Station<F>, hardware: &impl Hardware) -> Rounds {
+    pub fn new<F: NorFlash, W: Watch>(station: &Station<F, W>, hardware: &impl Hardware) -> Rounds {
         Rounds {
             line: station.line(),
             sampled_ms: hardware.now_ms(),
@@ -44,7 +44,7 @@ impl Rounds {
     }
 
     /// One round. Call it at least every millisecond or two: what a UART can hold is short.
-    pub fn turn<F: NorFlash>(&mut self, station: &mut Station<F>, hardware: &mut impl Hardware) {
+    pub fn turn<F: NorFlash, W: Watch>(&mut self, station: &mut Station<F, W>, hardware: &mut impl Hardware) {
         self.answer(station, hardware);
         self.supervisor.report(Task::Bus);
 
@@ -52,7 +52,7 @@ impl Rounds {
         let now_ms = hardware.now_ms();
         if now_ms.wrapping_sub(self.sampled_ms) >= SAMPLE_PERIOD_MS {
             self.sampled_ms = now_ms;
-            let samples = hardware.sample();
+            let samples = hardware.sample(station.node().settings());
             station.sample(now_ms, &samples);
             self.supervisor.report(Task::Sampling);
         }
@@ -69,7 +69,7 @@ impl Rounds {
     }
 
     /// One answer per round: what was written is kept before the next request is heard.
-    fn answer<F: NorFlash>(&mut self, station: &mut Station<F>, hardware: &mut impl Hardware) {
+    fn answer<F: NorFlash, W: Watch>(&mut self, station: &mut Station<F, W>, hardware: &mut impl Hardware) {
         let mut out = [0; MAX_FRAME];
         while let Some(byte) = hardware.receive() {
             if let Some(answer) = station.byte(hardware.now_ms(), byte, &mut out) {

@@ -12,7 +12,7 @@ use linli_update::{Area, Firmware, Receiver};
 use crate::kinds::distance;
 use crate::line::Change;
 use crate::window::Registers;
-use crate::{Baseline, Identity, Kept, Line, Node, ResetCause, Samples, Settings, Store};
+use crate::{AnyKind, Baseline, Identity, Kept, Line, Node, ResetCause, Samples, Settings, Store, Watch};
 
 /// A failed save is tried again after so long. Flash that fails once often works again, or never.
 const RETRY_MS: u32 = 60_000;
@@ -44,10 +44,10 @@ pub struct Start {
 
 /// A node with its flash.
 #[derive(Debug)]
-pub struct Station<F> {
+pub struct Station<F, W = AnyKind> {
     /// Apart from the rest: a frame is answered where it was received, without a copy.
     receiver: rtu::Receiver,
-    works: Works<F>,
+    works: Works<F, W>,
     silence_ms: u32,
     /// When the last byte came.
     heard_ms: u32,
@@ -55,9 +55,9 @@ pub struct Station<F> {
 
 /// All but the ear.
 #[derive(Debug)]
-struct Works<F> {
+struct Works<F, W> {
     flash: F,
-    node: Node,
+    node: Node<W>,
     counters: Counters,
     line: Change,
     store: Store,
@@ -67,9 +67,9 @@ struct Works<F> {
     update: Receiver,
 }
 
-impl<F: NorFlash> Station<F> {
+impl<F: NorFlash, W: Watch> Station<F, W> {
     /// Starts with what the flash holds; with factory settings when it holds nothing good.
-    pub fn start(flash: F, start: &Start) -> Station<F> {
+    pub fn start(flash: F, start: &Start) -> Station<F, W> {
         Station {
             receiver: rtu::Receiver::new(),
             works: Works::start(flash, start),
@@ -79,7 +79,7 @@ impl<F: NorFlash> Station<F> {
     }
 
     /// What it knows and decides.
-    pub const fn node(&self) -> &Node {
+    pub const fn node(&self) -> &Node<W> {
         &self.works.node
     }
 
@@ -174,8 +174,8 @@ impl<F: NorFlash> Station<F> {
     }
 }
 
-impl<F: NorFlash> Works<F> {
-    fn start(mut flash: F, start: &Start) -> Works<F> {
+impl<F: NorFlash, W: Watch> Works<F, W> {
+    fn start(mut flash: F, start: &Start) -> Works<F, W> {
         let opened = Store::open(&mut flash, start.settings_at, start.kind);
         let mut update = Receiver::new(start.firmware, start.update.clone());
         update.resume(&mut flash);
@@ -183,7 +183,7 @@ impl<F: NorFlash> Works<F> {
             settings: Settings::factory(start.kind),
             baseline: None,
         });
-        let mut node = Node::new(kept.settings, start.cause).with_identity(start.identity);
+        let mut node: Node<W> = Node::new(kept.settings, start.cause).with_identity(start.identity);
         if let Some(baseline) = kept.baseline {
             node = node.with_baseline(baseline);
         }

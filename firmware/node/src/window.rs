@@ -7,17 +7,17 @@ use linli_modbus_slave::{Bank, Bits, Exception, Words};
 use linli_registers::{BLOCK_BYTES, UPDATE_HOLDING, UPDATE_INPUT, address as at};
 use linli_update::{Denied, Receiver};
 
-use crate::Node;
+use crate::{Node, Watch};
 
 const DATA_WORDS: usize = BLOCK_BYTES / 2;
 
-pub(crate) struct Registers<'a, F> {
-    pub(crate) node: &'a mut Node,
+pub(crate) struct Registers<'a, F, W> {
+    pub(crate) node: &'a mut Node<W>,
     pub(crate) update: &'a mut Receiver,
     pub(crate) flash: &'a mut F,
 }
 
-impl<F: NorFlash> Bank for Registers<'_, F> {
+impl<F: NorFlash, W: Watch> Bank for Registers<'_, F, W> {
     fn input(&self, address: u16) -> Result<u16, Exception> {
         if !UPDATE_INPUT.contains(&address) {
             return self.node.input(address);

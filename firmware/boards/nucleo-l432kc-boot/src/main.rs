@@ -16,7 +16,9 @@ use embassy_sync::blocking_mutex::Mutex;
 #[entry]
 fn main() -> ! {
     let peripherals = embassy_stm32::init(Default::default());
-    let flash = Flash::new_blocking(peripherals.FLASH).into_blocking_regions().bank1_region;
+    let flash = Flash::new_blocking(peripherals.FLASH)
+        .into_blocking_regions()
+        .bank1_region;
     let flash = Mutex::new(RefCell::new(flash));
     let config = BootLoaderConfig::from_linkerfile_blocking(&flash, &flash, &flash);
     let active = config.active.offset();

@@ -19,7 +19,7 @@ mod flash;
 mod node;
 mod sensors;
 
-pub use node::run;
+pub use node::{bin, leak, parking};
 
 use embassy_stm32::pac;
 

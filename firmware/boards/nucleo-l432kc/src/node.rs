@@ -4,26 +4,32 @@
 
 use core::cell::RefCell;
 
-use embassy_stm32::bind_interrupts;
+use cortex_m::peripheral::SCB;
 use embassy_stm32::flash::Flash;
 use embassy_stm32::gpio::{Input, Pull};
 use embassy_stm32::i2c::{self, I2c};
-use embassy_stm32::pac;
-use embassy_stm32::peripherals::{IWDG, LPUART1, USART1};
+use embassy_stm32::peripherals::{FLASH, IWDG, LPUART1, PA8, PA9, PA10, PA12, USART1};
 use embassy_stm32::rcc::Sysclk;
-use embassy_stm32::usart::{self, BufferedInterruptHandler, BufferedUart, Parity as UartParity};
+use embassy_stm32::usart::{self, BufferedInterruptHandler, BufferedUart, ConfigError, Parity as UartParity};
 use embassy_stm32::wdg::IndependentWatchdog;
+use embassy_stm32::{Peri, bind_interrupts, pac};
+use embedded_hal_bus::i2c::RefCellDevice;
 use embedded_hal_nb::serial::Read;
 use embedded_io::Write;
-use linli_drivers::{ContactProbe, TiltSwitch, Ultrasonic};
-use linli_node::{Hardware, Identity, Line, Missing, Parity, ResetCause, Rounds, Samples, Start, Station};
+use linli_drivers::{ContactProbe, Lm75, Lsm303agr, TiltSwitch};
+use linli_node::{
+    Bin, Hardware, Identity, Leak, Line, Parity, Parking, ResetCause, Rounds, Samples, Settings, Start,
+    Station, Watch,
+};
 use linli_registers::Kind;
 use linli_update::{Area, Firmware};
 
 use crate::clock::{self, now_ms};
 use crate::flash::{self, ChipFlash};
-use crate::sensors::{Converter, SensorBus, Sensors};
+use crate::sensors::{BinSensors, Bus, Echo, LeakSensors, ParkingSensors, Sensors, Supply};
 
+/// TMP102 and LM75 with their address pins low.
+const THERMOMETER: u8 = Lm75::<Bus>::DEFAULT_ADDRESS;
 /// The name in the header of a package; only firmware for this board is taken.
 const BOARD: [u8; 8] = *b"l432kc\0\0";
 /// Who may sign the next firmware: the key named when this one was built; see `build.rs`.
@@ -38,15 +44,13 @@ bind_interrupts!(struct Interrupts {
     LPUART1 => BufferedInterruptHandler<LPUART1>;
 });
 
-struct Board<'a> {
+struct Board<'a, S> {
     rs485: BufferedUart<'a>,
-    sensors: Sensors<'a>,
+    sensors: S,
     watchdog: IndependentWatchdog<'static, IWDG>,
-    /// What the settings say is fitted; looked up before every round.
-    probe_is_contact: bool,
 }
 
-impl Hardware for Board<'_> {
+impl<S: Sensors> Hardware for Board<'_, S> {
     fn now_ms(&self) -> u32 {
         now_ms()
     }
@@ -71,8 +75,8 @@ impl Hardware for Board<'_> {
         self.sensors.listen();
     }
 
-    fn sample(&mut self) -> Samples {
-        self.sensors.sample(self.probe_is_contact)
+    fn sample(&mut self, settings: &Settings) -> Samples {
+        self.sensors.sample(settings)
     }
 
     fn feed_watchdog(&mut self) {
@@ -80,70 +84,122 @@ impl Hardware for Board<'_> {
     }
 }
 
-/// Runs a node of this kind, for good.
-pub fn run(kind: Kind) -> ! {
+/// The pins and peripherals every kind uses.
+struct Base {
+    uart: Peri<'static, USART1>,
+    receive: Peri<'static, PA10>,
+    send: Peri<'static, PA9>,
+    direction: Peri<'static, PA12>,
+    rescue: Peri<'static, PA8>,
+    flash: Peri<'static, FLASH>,
+    watchdog: Peri<'static, IWDG>,
+}
+
+macro_rules! base {
+    ($p:ident) => {
+        Base {
+            uart: $p.USART1,
+            receive: $p.PA10,
+            send: $p.PA9,
+            direction: $p.PA12,
+            rescue: $p.PA8,
+            flash: $p.FLASH,
+            watchdog: $p.IWDG,
+        }
+    };
+}
+
+macro_rules! echo {
+    ($p:ident, $receiving:ident, $sending:ident) => {{
+        let mut slow = usart::Config::default();
+        slow.baudrate = 9_600;
+        // Nothing is sent to the sensor; that pin belongs to the debugger's serial port, which listens to silence.
+        Echo::new(expect(BufferedUart::new(
+            $p.LPUART1,
+            $p.PA3,
+            $p.PA2,
+            &mut $sending,
+            &mut $receiving,
+            Interrupts,
+            slow,
+        )))
+    }};
+}
+
+/// Runs a parking node, for good.
+pub fn parking() -> ! {
+    let p = chip();
+    let bus = RefCell::new(I2c::new_blocking(p.I2C1, p.PB6, p.PB7, i2c::Config::default()));
+    let (mut receiving, mut sending) = ([0; 32], [0; 1]);
+    let sensors = ParkingSensors {
+        thermometer: Lm75::new(RefCellDevice::new(&bus), THERMOMETER),
+        magnetometer: Lsm303agr::new(RefCellDevice::new(&bus)),
+        echo: echo!(p, receiving, sending),
+    };
+    run::<Parking>(Kind::Parking, base!(p), sensors)
+}
+
+/// Runs a bin node, for good.
+pub fn bin() -> ! {
+    let p = chip();
+    let bus = I2c::new_blocking(p.I2C1, p.PB6, p.PB7, i2c::Config::default());
+    let (mut receiving, mut sending) = ([0; 32], [0; 1]);
+    let sensors = BinSensors {
+        thermometer: Lm75::new(bus, THERMOMETER),
+        tilt: TiltSwitch::new(Input::new(p.PB0, Pull::Up)),
+        echo: echo!(p, receiving, sending),
+    };
+    run::<Bin>(Kind::Bin, base!(p), sensors)
+}
+
+/// Runs a leak node, for good.
+pub fn leak() -> ! {
+    let p = chip();
+    let bus = I2c::new_blocking(p.I2C1, p.PB6, p.PB7, i2c::Config::default());
+    let sensors = LeakSensors {
+        thermometer: Lm75::new(bus, THERMOMETER),
+        contact: ContactProbe::new(Input::new(p.PB1, Pull::Up)),
+        rope: p.PA0,
+        supply: Supply::new(p.ADC1),
+    };
+    run::<Leak>(Kind::Leak, base!(p), sensors)
+}
+
+fn chip() -> embassy_stm32::Peripherals {
     let mut config = embassy_stm32::Config::default();
     config.rcc.hsi = true;
     config.rcc.sys = Sysclk::HSI;
-    let p = embassy_stm32::init(config);
+    let peripherals = embassy_stm32::init(config);
     // SAFETY: called once, from the entry point; nothing else uses the core's timer.
     let core = unsafe { cortex_m::Peripherals::steal() };
     clock::start(core.SYST);
+    peripherals
+}
 
-    let rescue = Input::new(p.PA8, Pull::Up).is_low();
-    let mut station = start(kind, rescue, Flash::new_blocking(p.FLASH));
-    let bus: SensorBus = RefCell::new(I2c::new_blocking(p.I2C1, p.PB6, p.PB7, i2c::Config::default()));
-    let (mut sending, mut receiving, mut sensing) = ([0; 64], [0; 256], [0; 32]);
-    let rs485 = BufferedUart::new_with_de(
-        p.USART1,
-        p.PA10,
-        p.PA9,
-        p.PA12,
+fn run<W: Watch>(kind: Kind, base: Base, sensors: impl Sensors) -> ! {
+    let rescue = Input::new(base.rescue, Pull::Up).is_low();
+    let mut station = start::<W>(kind, rescue, Flash::new_blocking(base.flash));
+    let (mut sending, mut receiving) = ([0; 64], [0; 256]);
+    let rs485 = expect(BufferedUart::new_with_de(
+        base.uart,
+        base.receive,
+        base.send,
+        base.direction,
         Interrupts,
         &mut sending,
         &mut receiving,
         configuration(station.line()),
-    );
-    let mut slow = usart::Config::default();
-    slow.baudrate = 9_600;
-    // Nothing is sent to the sensor; the pin belongs to the debugger's serial port, which listens to silence.
-    let mut silent = [0; 1];
-    let port = BufferedUart::new(
-        p.LPUART1,
-        p.PA3,
-        p.PA2,
-        &mut silent,
-        &mut sensing,
-        Interrupts,
-        slow,
-    );
-    let (Ok(rs485), Ok(port)) = (rs485, port) else {
-        // Both configurations are constants the chip can do.
-        cortex_m::peripheral::SCB::sys_reset()
-    };
-    let sensors = Sensors {
-        kind,
-        magnetometer: Sensors::magnetometer(&bus),
-        thermometer: Sensors::thermometer(&bus),
-        tilt: TiltSwitch::new(Input::new(p.PB0, Pull::Up)),
-        contact: ContactProbe::new(Input::new(p.PB1, Pull::Up)),
-        converter: Converter::new(p.ADC1, p.PA0),
-        port,
-        echo: Ultrasonic::new(Ultrasonic::A02YYUW_MM),
-        heard: Err(Missing::Absent),
-    };
-    let mut watchdog = IndependentWatchdog::new(p.IWDG, WATCHDOG_US);
+    ));
+    let mut watchdog = IndependentWatchdog::new(base.watchdog, WATCHDOG_US);
     watchdog.unleash();
     let mut board = Board {
         rs485,
         sensors,
         watchdog,
-        probe_is_contact: false,
     };
     let mut rounds = Rounds::new(&station, &board);
     let mut is_proved = false;
     loop {
-        board.probe_is_contact = station.node().settings().probe_is_contact();
         rounds.turn(&mut station, &mut board);
         // A firmware on trial has proved itself once somebody could ask it something.
         if !is_proved && station.has_been_asked() {
@@ -151,7 +207,7 @@ pub fn run(kind: Kind) -> ! {
         }
         if station.wants_restart() {
             if flash::mark_updated(station.flash()) {
-                cortex_m::peripheral::SCB::sys_reset();
+                SCB::sys_reset();
             }
             station.restart_failed();
         }
@@ -159,9 +215,18 @@ pub fn run(kind: Kind) -> ! {
     }
 }
 
+/// A UART whose configuration is one the chip can do. Were it not, the next start would not help either, but the
+/// watchdog's record of it would tell.
+fn expect<T>(uart: Result<T, ConfigError>) -> T {
+    match uart {
+        Ok(uart) => uart,
+        Err(_) => SCB::sys_reset(),
+    }
+}
+
 /// Apart from the loop, so that what only the start needs does not stay on the stack.
 #[inline(never)]
-fn start(kind: Kind, rescue: bool, flash: ChipFlash) -> Station<ChipFlash> {
+fn start<W: Watch>(kind: Kind, rescue: bool, flash: ChipFlash) -> Station<ChipFlash, W> {
     let start = Start {
         kind,
         identity: Identity::THIS,

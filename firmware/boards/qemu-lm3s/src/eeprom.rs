@@ -55,7 +55,11 @@ impl Eeprom {
     }
 
     /// Calls `page` with the part of `from..to` that lies in each page.
-    fn pages(from: u32, to: u32, mut page: impl FnMut(u32, usize) -> Result<(), Failed>) -> Result<(), Failed> {
+    fn pages(
+        from: u32,
+        to: u32,
+        mut page: impl FnMut(u32, usize) -> Result<(), Failed>,
+    ) -> Result<(), Failed> {
         if from > to || to > CAPACITY {
             return Err(Failed);
         }

@@ -17,7 +17,7 @@ mod ring;
 mod sensors;
 mod uart;
 
-pub use node::run;
+pub use node::{bin, leak, parking};
 
 /// A panic has nowhere to go on a node: the watchdog, which is not fed here, restarts it.
 ///

@@ -6,7 +6,9 @@ use core::ops::Range;
 
 use cortex_m::peripheral::NVIC;
 use embedded_hal::digital::InputPin;
-use linli_node::{Hardware, Identity, Line, Rounds, Samples, Start, Station};
+use linli_node::{
+    Bin, Hardware, Identity, Leak, Line, Parking, Rounds, Samples, Settings, Start, Station, Watch,
+};
 use linli_registers::Kind;
 use linli_update::{Area, Firmware, TEST_PUBLIC_KEY};
 use lm3s6965::{Interrupt, interrupt};
@@ -16,7 +18,7 @@ use crate::clock;
 use crate::eeprom::Eeprom;
 use crate::i2c::Bus;
 use crate::pin::{self, Input};
-use crate::sensors::Sensors;
+use crate::sensors::{BinSensors, LeakSensors, ParkingSensors, Sensors};
 use crate::uart::{self, RECEIVED, Rs485};
 
 /// In the EEPROM: two pages of settings, one for the journal of an update, and its image.
@@ -27,13 +29,13 @@ const SLOT: Range<u32> = 4_096..65_536;
 /// Bytes of a frame come as far apart as a busy host lets the emulator run.
 const SILENCE_MS: u32 = 50;
 
-struct Board {
+struct Board<S> {
     rs485: Rs485,
-    sensors: Sensors,
+    sensors: S,
     watchdog: Watchdog,
 }
 
-impl Hardware for Board {
+impl<S: Sensors> Hardware for Board<S> {
     fn now_ms(&self) -> u32 {
         clock::now_ms()
     }
@@ -54,7 +56,7 @@ impl Hardware for Board {
         self.sensors.listen();
     }
 
-    fn sample(&mut self) -> Samples {
+    fn sample(&mut self, _: &Settings) -> Samples {
         self.sensors.sample()
     }
 
@@ -68,17 +70,31 @@ fn UART0() {
     uart::receive();
 }
 
-/// Runs a node of this kind, for good.
-pub fn run(kind: Kind) -> ! {
+/// Runs a parking node, for good.
+pub fn parking() -> ! {
+    run::<Parking, _>(Kind::Parking, ParkingSensors::new)
+}
+
+/// Runs a bin node, for good.
+pub fn bin() -> ! {
+    run::<Bin, _>(Kind::Bin, BinSensors::new)
+}
+
+/// Runs a leak node, for good.
+pub fn leak() -> ! {
+    run::<Leak, _>(Kind::Leak, LeakSensors::new)
+}
+
+fn run<W: Watch, S: Sensors>(kind: Kind, sensors: fn() -> S) -> ! {
     chip::enable_clocks();
     pin::assign();
     // SAFETY: called once, from the entry point, before anything else uses the core's peripherals.
     let core = unsafe { cortex_m::Peripherals::steal() };
     clock::start(core.SYST);
-    let mut station = start(kind);
+    let mut station = start::<W>(kind);
     let mut board = Board {
         rs485: Rs485::new(station.line()),
-        sensors: Sensors::new(kind),
+        sensors: sensors(),
         watchdog: Watchdog::start(),
     };
     // SAFETY: the handler touches the receive ring and the UART's receiver only.
@@ -96,7 +112,7 @@ pub fn run(kind: Kind) -> ! {
 
 /// Apart from the loop, so that what only the start needs does not stay on the stack.
 #[inline(never)]
-fn start(kind: Kind) -> Station<Eeprom> {
+fn start<W: Watch>(kind: Kind) -> Station<Eeprom, W> {
     let start = Start {
         kind,
         identity: Identity::THIS,

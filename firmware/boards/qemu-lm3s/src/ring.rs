@@ -40,7 +40,10 @@ impl Ring {
         if tail == self.head.load(Ordering::Acquire) {
             return None;
         }
-        let byte = self.bytes.get(usize::from(tail)).map(|slot| slot.load(Ordering::Relaxed));
+        let byte = self
+            .bytes
+            .get(usize::from(tail))
+            .map(|slot| slot.load(Ordering::Relaxed));
         self.tail.store(tail.wrapping_add(1), Ordering::Release);
         byte
     }

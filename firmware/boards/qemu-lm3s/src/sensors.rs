@@ -4,72 +4,141 @@
 
 use linli_drivers::{ContactProbe, Hmc5883, Lm75, SensorError, TiltSwitch, Ultrasonic};
 use linli_node::{Missing, Probe, Sample, Samples};
-use linli_registers::Kind;
 
 use crate::i2c::Bus;
 use crate::pin::Input;
 use crate::uart::SensorPort;
 
-pub(crate) struct Sensors {
-    kind: Kind,
+/// What is fitted to one kind of node.
+pub(crate) trait Sensors {
+    /// Takes what sensors send by themselves; often, since the FIFO is short.
+    fn listen(&mut self) {}
+    /// One sample of each.
+    fn sample(&mut self) -> Samples;
+}
+
+/// A magnetometer, and an ultrasonic sensor where one is fitted.
+pub(crate) struct ParkingSensors {
+    thermometer: Lm75<Bus>,
     magnetometer: Hmc5883<Bus>,
+    echo: Echo,
+}
+
+impl ParkingSensors {
+    pub(crate) fn new() -> ParkingSensors {
+        ParkingSensors {
+            thermometer: thermometer(),
+            magnetometer: Hmc5883::new(Bus::new()),
+            echo: Echo::new(),
+        }
+    }
+}
+
+impl Sensors for ParkingSensors {
+    fn listen(&mut self) {
+        self.echo.listen();
+    }
+
+    fn sample(&mut self) -> Samples {
+        Samples {
+            field_mg: sample(self.magnetometer.read_mg()),
+            distance_mm: self.echo.take(),
+            temperature_centi: sample(self.thermometer.read_centi()),
+            ..Samples::NONE
+        }
+    }
+}
+
+/// An ultrasonic sensor and a tilt switch.
+pub(crate) struct BinSensors {
     thermometer: Lm75<Bus>,
     tilt: TiltSwitch<Input>,
+    echo: Echo,
+}
+
+impl BinSensors {
+    pub(crate) fn new() -> BinSensors {
+        BinSensors {
+            thermometer: thermometer(),
+            tilt: TiltSwitch::new(Input::port_e(1)),
+            echo: Echo::new(),
+        }
+    }
+}
+
+impl Sensors for BinSensors {
+    fn listen(&mut self) {
+        self.echo.listen();
+    }
+
+    fn sample(&mut self) -> Samples {
+        Samples {
+            distance_mm: self.echo.take(),
+            tilted: sample(self.tilt.is_tilted()),
+            temperature_centi: sample(self.thermometer.read_centi()),
+            ..Samples::NONE
+        }
+    }
+}
+
+/// A spot probe with a contact. The emulated converter only makes noise up, so that there is no rope, whatever the
+/// settings say.
+pub(crate) struct LeakSensors {
+    thermometer: Lm75<Bus>,
     contact: ContactProbe<Input>,
+}
+
+impl LeakSensors {
+    pub(crate) fn new() -> LeakSensors {
+        LeakSensors {
+            thermometer: thermometer(),
+            contact: ContactProbe::new(Input::port_e(2)),
+        }
+    }
+}
+
+impl Sensors for LeakSensors {
+    fn sample(&mut self) -> Samples {
+        Samples {
+            probe: sample(self.contact.is_wet()).map(Probe::Contact),
+            temperature_centi: sample(self.thermometer.read_centi()),
+            ..Samples::NONE
+        }
+    }
+}
+
+/// The ultrasonic sensor on UART1.
+struct Echo {
     port: SensorPort,
-    echo: Ultrasonic,
-    /// What the ultrasonic sensor said last since the last sample.
+    parser: Ultrasonic,
+    /// What it said last since the last sample.
     heard: Sample<u16>,
 }
 
-impl Sensors {
-    pub(crate) fn new(kind: Kind) -> Sensors {
-        Sensors {
-            kind,
-            magnetometer: Hmc5883::new(Bus::new()),
-            thermometer: Lm75::new(Bus::new(), Lm75::<Bus>::DEFAULT_ADDRESS),
-            tilt: TiltSwitch::new(Input::port_e(1)),
-            contact: ContactProbe::new(Input::port_e(2)),
+impl Echo {
+    fn new() -> Echo {
+        Echo {
             port: SensorPort::new(),
-            echo: Ultrasonic::new(Ultrasonic::A02YYUW_MM),
+            parser: Ultrasonic::new(Ultrasonic::A02YYUW_MM),
             heard: Err(Missing::Absent),
         }
     }
 
-    /// Takes what the ultrasonic sensor has sent; often, since its FIFO is short.
-    pub(crate) fn listen(&mut self) {
+    fn listen(&mut self) {
         while let Some(byte) = self.port.get() {
-            if let Some(measured) = self.echo.push(byte) {
+            if let Some(measured) = self.parser.push(byte) {
                 self.heard = sample(measured);
             }
         }
     }
 
-    pub(crate) fn sample(&mut self) -> Samples {
-        let common = Samples {
-            temperature_centi: sample(self.thermometer.read_centi()),
-            supply_mv: 3_300,
-            ..Samples::NONE
-        };
-        let heard = core::mem::replace(&mut self.heard, Err(Missing::Absent));
-        match self.kind {
-            Kind::Parking => Samples {
-                field_mg: sample(self.magnetometer.read_mg()),
-                distance_mm: heard,
-                ..common
-            },
-            Kind::Bin => Samples {
-                distance_mm: heard,
-                tilted: sample(self.tilt.is_tilted()),
-                ..common
-            },
-            // This board has no converter for a rope: its probe is a contact, whatever the settings say.
-            Kind::Leak => Samples {
-                probe: sample(self.contact.is_wet()).map(Probe::Contact),
-                ..common
-            },
-        }
+    fn take(&mut self) -> Sample<u16> {
+        core::mem::replace(&mut self.heard, Err(Missing::Absent))
     }
+}
+
+fn thermometer() -> Lm75<Bus> {
+    Lm75::new(Bus::new(), Lm75::<Bus>::DEFAULT_ADDRESS)
 }
 
 fn sample<T>(measured: Result<T, SensorError>) -> Sample<T> {

@@ -3,8 +3,9 @@
 //! Not responsible for: where along a rope the water is; the probe cannot tell.
 
 use linli_registers::meaning::fault;
+use linli_registers::{Kind, NO_VALUE, address as at};
 
-use super::Onsets;
+use super::{Onsets, Watch};
 use crate::channel::{Channel, Outcome};
 use crate::clock::Uptime;
 use crate::samples::Missing;
@@ -15,20 +16,21 @@ const LONGEST_S: u16 = u16::MAX - 1;
 /// The most a 12-bit converter can say.
 const FULL_SCALE: u16 = 4_095;
 
+/// The memory of a leak node.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Leak {
-    pub(crate) wet: Gate,
-    pub(crate) cable: State,
-    pub(crate) signal: Option<u16>,
-    pub(crate) last_duration_s: Option<u16>,
+pub struct Leak {
+    wet: Gate,
+    cable: State,
+    signal: Option<u16>,
+    last_duration_s: Option<u16>,
     probe: Channel<Probe>,
     leaks: Onsets,
     /// Uptime at which the probe became wet.
     wet_since_s: Option<u32>,
 }
 
-impl Leak {
-    pub(crate) const fn new() -> Leak {
+impl Watch for Leak {
+    fn new(_: Kind) -> Leak {
         Leak {
             wet: Gate::NEW,
             cable: State::Unknown,
@@ -40,17 +42,7 @@ impl Leak {
         }
     }
 
-    pub(crate) const fn leaks(&self) -> u16 {
-        self.leaks.count as u16
-    }
-
-    pub(super) fn step(
-        &mut self,
-        now_ms: u32,
-        uptime: Uptime,
-        samples: &Samples,
-        settings: &Settings,
-    ) -> u16 {
+    fn step(&mut self, now_ms: u32, uptime: Uptime, samples: &Samples, settings: &Settings) -> u16 {
         let is_possible = |probe| !matches!(probe, Probe::Signal(signal) if signal > FULL_SCALE);
         match self.probe.sample(samples.probe, is_possible) {
             Outcome::Measured(Probe::Signal(signal)) => {
@@ -86,6 +78,26 @@ impl Leak {
         }
     }
 
+    fn state(&self) -> State {
+        self.wet.state()
+    }
+
+    fn input(&self, address: u16, _: State) -> Option<u16> {
+        Some(match address {
+            at::LEAK_SIGNAL => self.signal.unwrap_or(NO_VALUE),
+            at::LEAK_CABLE => self.cable.raw(),
+            at::LEAK_COUNT => self.leaks.count as u16,
+            at::LEAK_LAST_DURATION_S => self.last_duration_s.unwrap_or(NO_VALUE),
+            _ => return None,
+        })
+    }
+
+    fn wet(&self) -> State {
+        self.wet.state()
+    }
+}
+
+impl Leak {
     fn blind(&mut self) {
         self.wet.lost();
         self.signal = None;

@@ -5,9 +5,10 @@
 //! when none can tell. Not responsible for: keeping the learned field over a restart; see `store`.
 
 use linli_registers::meaning::fault;
+use linli_registers::{Kind, NO_VALUE, address as at};
 
-use super::Onsets;
 use super::baseline::{Baseline, Learning, distance};
+use super::{Onsets, Watch};
 use crate::channel::{Channel, Median, Outcome};
 use crate::clock::Uptime;
 use crate::samples::Missing;
@@ -22,12 +23,13 @@ const FARTHEST_MM: u16 = 6_000;
 /// A distance sensor reports five to ten times a second; samples are taken more often.
 const ECHOES_MISSED: u8 = 20;
 
+/// The memory of a parking node.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Parking {
-    pub(crate) baseline: Option<Baseline>,
-    pub(crate) learning: Option<Learning>,
-    pub(crate) change_mg: Option<u16>,
-    pub(crate) distance_mm: Option<u16>,
+pub struct Parking {
+    baseline: Option<Baseline>,
+    learning: Option<Learning>,
+    change_mg: Option<u16>,
+    distance_mm: Option<u16>,
     magnet: Gate,
     near: Gate,
     field: Channel<Field>,
@@ -38,10 +40,10 @@ pub(crate) struct Parking {
     arrivals: Onsets,
 }
 
-impl Parking {
-    pub(crate) const fn new(baseline: Option<Baseline>) -> Parking {
+impl Watch for Parking {
+    fn new(_: Kind) -> Parking {
         Parking {
-            baseline,
+            baseline: None,
             learning: None,
             change_mg: None,
             distance_mm: None,
@@ -55,11 +57,7 @@ impl Parking {
         }
     }
 
-    pub(crate) const fn arrivals(&self) -> u32 {
-        self.arrivals.count
-    }
-
-    pub(crate) fn state(&self) -> State {
+    fn state(&self) -> State {
         match (self.magnet.state(), self.near.state()) {
             (State::On, _) | (_, State::On) => State::On,
             (State::Off, _) | (_, State::Off) => State::Off,
@@ -67,19 +65,43 @@ impl Parking {
         }
     }
 
-    pub(super) fn step(
-        &mut self,
-        now_ms: u32,
-        uptime: Uptime,
-        samples: &Samples,
-        settings: &Settings,
-    ) -> u16 {
+    fn step(&mut self, now_ms: u32, uptime: Uptime, samples: &Samples, settings: &Settings) -> u16 {
         let faults = self.step_field(now_ms, uptime, samples, settings)
             | self.step_distance(now_ms, samples, settings);
         self.arrivals.follow(self.state());
         faults
     }
 
+    fn input(&self, address: u16, _: State) -> Option<u16> {
+        const ARRIVALS_LOW: u16 = at::PARKING_VEHICLE_COUNT + 1;
+        Some(match address {
+            at::PARKING_VEHICLE_COUNT => (self.arrivals.count >> 16) as u16,
+            ARRIVALS_LOW => self.arrivals.count as u16,
+            at::PARKING_FIELD_CHANGE_MG => self.change_mg.unwrap_or(NO_VALUE),
+            at::PARKING_DISTANCE_MM => self.distance_mm.unwrap_or(NO_VALUE),
+            at::PARKING_DRIFT_MG => self.baseline.as_ref().map_or(NO_VALUE, Baseline::drift_mg),
+            _ => return None,
+        })
+    }
+
+    fn baseline(&self) -> Option<Baseline> {
+        self.baseline
+    }
+
+    fn set_baseline(&mut self, baseline: Baseline) {
+        self.baseline = Some(baseline);
+    }
+
+    fn is_learning(&self) -> Option<bool> {
+        Some(self.learning.is_some())
+    }
+
+    fn learn(&mut self, on: bool) {
+        self.learning = on.then(Learning::default);
+    }
+}
+
+impl Parking {
     fn step_field(&mut self, now_ms: u32, uptime: Uptime, samples: &Samples, settings: &Settings) -> u16 {
         let is_possible = |field: Field| field.iter().all(|axis| axis.abs() <= STRONGEST_MG);
         let field = match self.field.sample(samples.field_mg, is_possible) {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use linli_modbus_slave::rtu::checksum;
-use linli_node::{Hardware, Line, Rounds, SAMPLE_PERIOD_MS, Samples, Station};
+use linli_node::{Hardware, Line, Rounds, SAMPLE_PERIOD_MS, Samples, Settings, Station};
 use linli_registers::{Kind, address};
 
 use crate::ramflash::RamFlash;
@@ -35,7 +35,7 @@ impl Hardware for Desk {
         self.log.push(format!("line {} at {}", line.unit, line.baud()));
     }
     fn listen(&mut self) {}
-    fn sample(&mut self) -> Samples {
+    fn sample(&mut self, _: &Settings) -> Samples {
         self.samples += 1;
         Samples::NONE
     }

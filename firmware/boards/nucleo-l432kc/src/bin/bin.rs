@@ -4,5 +4,5 @@
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    nucleo_l432kc::run(linli_registers::Kind::Bin)
+    nucleo_l432kc::bin()
 }

@@ -4,5 +4,5 @@
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    nucleo_l432kc::run(linli_registers::Kind::Leak)
+    nucleo_l432kc::leak()
 }

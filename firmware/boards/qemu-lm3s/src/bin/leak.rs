@@ -4,5 +4,5 @@
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    qemu_lm3s::run(linli_registers::Kind::Leak)
+    qemu_lm3s::leak()
 }

@@ -4,5 +4,5 @@
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    qemu_lm3s::run(linli_registers::Kind::Parking)
+    qemu_lm3s::parking()
 }
