@@ -26,7 +26,7 @@ firmware-test: peers firmware
 	$(CARGO) build --locked -p linli
 	$(CARGO) test --locked -p e2e --test stories firmware
 
-## Real programs the tests talk to: mosquitto, promtool, socat, pymodbus, QEMU.
+## Real programs the tests talk to: mosquitto and its clients, openssl, promtool, socat, pymodbus, QEMU.
 peers:
 	sh tests/peers.sh
 

@@ -11,8 +11,15 @@
 
 mod decode;
 mod durable;
+mod embedded;
 mod idle;
+#[path = "../../gateway/decode/tests/decode/line.rs"]
+mod line;
 mod load;
+mod modbus_master;
+mod modbus_replies;
+mod modbus_rtu;
+mod modbus_tcp;
 mod null;
 mod own;
 mod report;
@@ -22,7 +29,7 @@ use report::Report;
 /// A scenario by its name.
 type Scenario = (&'static str, &'static str);
 
-const SCENARIOS: [Scenario; 4] = [
+const SCENARIOS: [Scenario; 8] = [
     (
         "decode",
         "one frame in the pure core, beside code written by hand for that device",
@@ -35,12 +42,32 @@ const SCENARIOS: [Scenario; 4] = [
         "own_limit",
         "QoS 1 from a broker without cost, beside the same null subscriber",
     ),
+    (
+        "embedded_broker",
+        "QoS 1 at the embedded broker, durable, beside mosquitto alone; and beside a flood",
+    ),
     ("idle", "binary size and memory of an idle gateway"),
+    (
+        "modbus_tcp",
+        "the Modbus master alone: two hundred devices, sick ones among them, and flat out beside a raw poller",
+    ),
+    (
+        "modbus_rtu",
+        "a line at 9600 baud with dead and late slaves, beside a loop with one timeout for each",
+    ),
+    (
+        "modbus_replies",
+        "ten million replies, late, doubled, cut and foreign ones among them, through the matcher",
+    ),
 ];
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
     let wanted = std::env::args().nth(1).unwrap_or_default();
+    if wanted == modbus_master::COMMAND {
+        modbus_master::serve().await;
+        return std::process::ExitCode::SUCCESS;
+    }
     if !wanted.is_empty() && !SCENARIOS.iter().any(|(name, _)| *name == wanted) {
         eprintln!("there is no scenario {wanted:?}; the scenarios are:");
         for (name, what) in SCENARIOS {
@@ -57,6 +84,10 @@ async fn main() -> std::process::ExitCode {
             "decode" => decode::run(&mut report),
             "durable_ingest" => durable::run(&mut report).await,
             "own_limit" => own::run(&mut report).await,
+            "embedded_broker" => embedded::run(&mut report).await,
+            "modbus_tcp" => modbus_tcp::run(&mut report).await,
+            "modbus_rtu" => modbus_rtu::run(&mut report).await,
+            "modbus_replies" => modbus_replies::run(&mut report),
             _ => idle::run(&mut report).await,
         }
     }

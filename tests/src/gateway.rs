@@ -16,6 +16,8 @@ pub struct Site {
     pub broker: Option<u16>,
     /// Whether the embedded broker runs, connection name `embedded`; one user `field` with password `field`.
     pub embedded: Option<u16>,
+    /// Further keys and tables of `[broker]`.
+    pub broker_extra: String,
     /// `[[modbus]]` sections.
     pub modbus: String,
     /// Where webhooks go, with the secret.
@@ -221,7 +223,7 @@ impl Gateway {
         answer
     }
 
-    /// The value of a metric, summed over its labels.
+    /// The value of a metric, summed over its labels; or of one series, written as the page shows it.
     pub async fn metric(&self, name: &str) -> f64 {
         let request = self
             .client
@@ -262,6 +264,22 @@ impl Gateway {
         .await
     }
 
+    /// Waits until a device has exactly these flags, in their order.
+    pub async fn flags_are(&self, device: &str, flags: &[&str]) -> Value {
+        until(&format!("{device} to be {flags:?}"), || async {
+            let shown = self.get(&format!("/api/v1/devices/{device}")).await?;
+            let raised = shown["flags"].as_array().cloned().unwrap_or_default();
+            let mut names: Vec<&str> = raised.iter().filter_map(|flag| flag["flag"].as_str()).collect();
+            names.dedup();
+            if names == flags {
+                Ok(shown)
+            } else {
+                Err(format!("{shown:#}\n{}", self.log()))
+            }
+        })
+        .await
+    }
+
     /// Waits until the latest value of a point is `value`.
     pub async fn point_is(&self, point: &str, value: Value) {
         until(&format!("{point} to be {value}"), || async {
@@ -296,8 +314,9 @@ fn write(folder: &Path, site: &Site) {
             let _ = write!(
                 text,
                 "[broker]\nenabled = true\nname = \"embedded\"\nlisten = \"127.0.0.1:{port}\"\n\
-                 [[broker.users]]\nusername = \"field\"\npassword = {{ file = \"field.password\" }}\n\
+                 {}\n[[broker.users]]\nusername = \"field\"\npassword = {{ file = \"field.password\" }}\n\
                  publish = [\"#\"]\nsubscribe = [\"#\"]\n{}",
+                site.broker_extra,
                 section("broker")
             );
         }

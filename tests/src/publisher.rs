@@ -137,3 +137,32 @@ impl Publisher {
         }
     }
 }
+
+/// Says one thing, as a client of its own, and waits until the broker has it. An empty retained message takes a
+/// retained one away.
+///
+/// # Panics
+/// When the broker cannot be reached or ends the connection.
+pub async fn say(port: u16, topic: &str, payload: &str, retain: bool) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("the broker");
+    let mut publish = mqtt::publish(topic, 1, false, payload.as_bytes());
+    publish.head |= u8::from(retain);
+    let client = format!("says-{}", topic.replace('/', "-"));
+    let mut bytes = mqtt::connect(&client, None).encode();
+    bytes.extend(publish.encode());
+    stream.write_all(&bytes).await.expect("the broker listens");
+    let mut buffer = Vec::new();
+    loop {
+        let read = stream.read_buf(&mut buffer).await.expect("an answer");
+        assert!(
+            read > 0,
+            "the broker has ended the connection before it had {topic}"
+        );
+        if mqtt::take(&mut buffer)
+            .iter()
+            .any(|packet| packet.puback_id() == Some(1))
+        {
+            return;
+        }
+    }
+}

@@ -27,3 +27,12 @@ where
         }
     }
 }
+
+/// Waits until a loopback port takes connections. HTTP is ready before the field is, so being ready is not enough.
+pub async fn listening(port: u16) {
+    until(&format!("port {port} to take connections"), || async move {
+        let connected = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
+        connected.map(drop).map_err(|error| error.to_string())
+    })
+    .await;
+}

@@ -16,3 +16,5 @@ pub mod sim;
 pub mod profiles;
 pub mod messages;
 pub mod metrics;
+mod quiet;
+pub mod certificates;

@@ -197,6 +197,15 @@ mod tests {
         for kind in kinds {
             assert!(find(Language::Zh, "notice", kind.name()).is_some(), "{kind:?}");
         }
+        for kind in linli_domain::health::FlagKind::ALL {
+            assert!(find(Language::Zh, "flag", kind.name()).is_some(), "{kind}");
+        }
+        for state in linli_domain::health::availability::Availability::ALL {
+            assert!(
+                find(Language::Zh, "availability", state.name()).is_some(),
+                "{state:?}"
+            );
+        }
         for reason in linli_decode::RejectReason::ALL {
             assert!(
                 find(Language::Zh, "reject", reason.label()).is_some(),

@@ -48,12 +48,14 @@ metrics! {
     counters {
         readings_stored: "linli_readings_stored_total", "Readings committed to the ledger.";
         readings_late: "linli_readings_late_total", "Readings older than the last evaluated one: stored, not evaluated.";
+        readings_historical: "linli_readings_historical_total", "Records devices had stored and sent later: kept as history.";
         duplicates: "linli_messages_duplicate_total", "Messages or readings dropped as repetitions.";
         conflicts: "linli_readings_conflict_total", "Second values for the same point and time that differ from the first.";
         commits: "linli_store_commits_total", "Transactions committed.";
         commit_failures: "linli_store_commit_failures_total", "Transactions that failed.";
         sealed_samples: "linli_store_sealed_samples_total", "Samples moved from the stage into chunks.";
         live_resets: "linli_live_resets_total", "Live listeners told to start over because they were too slow.";
+        broker_reload_failures: "linli_broker_reload_failures_total", "Changed users files and certificates of the embedded broker that could not be used.";
         http_refused_host: "linli_http_refused_host_total", "Requests refused for their Host header.";
     }
     counter_sets {
@@ -64,8 +66,11 @@ metrics! {
         field_asks: "linli_field_asks_total" ["connection", "outcome"], "Questions to the field (Sparkplug rebirths) by outcome.";
         broker_refused: "linli_broker_refused_total" ["what"], "Connections, messages and subscriptions the embedded broker refused.";
         broker_lost: "linli_broker_lost_total" ["what"], "Messages the embedded broker could not hand on or keep.";
+        broker_throttled: "linli_broker_throttled_total" ["user"], "Pauses of clients that were too fast for the embedded broker, by configured user.";
         modbus_requests: "linli_modbus_requests_total" ["bus", "outcome"], "Modbus requests by outcome.";
-        modbus_overruns: "linli_modbus_cycle_overruns_total" ["bus"], "Poll cycles left out because the one before took too long.";
+        modbus_missed_polls: "linli_modbus_missed_polls_total" ["bus"], "Polls left out because the bus could not keep up.";
+        modbus_quarantined: "linli_modbus_quarantined_total" ["bus", "kind"], "Frames that were no answer to what was asked, by kind; none became a value.";
+        modbus_dtu_refused: "linli_modbus_dtu_refused_total" ["reason"], "Connections of DTUs that were refused.";
         alarm_transitions: "linli_alarm_transitions_total" ["priority", "to"], "Alarm transitions.";
         order_transitions: "linli_order_transitions_total" ["to"], "Order transitions.";
         deliveries: "linli_deliveries_total" ["kind", "outcome"], "Delivery attempts by outcome.";
@@ -79,12 +84,18 @@ metrics! {
         live_listeners: "linli_live_listeners", "Listeners of the live feed.";
         outbox_pending: "linli_outbox_pending", "Deliveries waiting.";
         outbox_dead: "linli_outbox_dead", "Deliveries given up.";
+        broker_backlog: "linli_broker_backlog_bytes", "Bytes of messages the embedded broker holds for clients that are slow or away.";
+        broker_certificate_expires: "linli_broker_certificate_expires_timestamp_seconds", "When the certificate of the embedded broker expires; 0 without TLS.";
         uptime_seconds: "linli_uptime_seconds", "Seconds since start.";
     }
     gauge_sets {
         build_info: "linli_build_info" ["version"], "Always 1.";
         connector_up: "linli_connector_up" ["connection", "kind"], "1 while connected.";
+        modbus_slaves: "linli_modbus_slaves" ["bus", "state"], "Modbus slaves by the state of their breaker.";
+        modbus_use: "linli_modbus_bus_use_percent" ["bus", "kind"], "Share of a bus's time that its plan asks for, and that was used.";
         broker_dropped: "linli_broker_dropped_messages" ["connection"], "The broker's own count of dropped messages.";
+        broker_clients: "linli_broker_clients" ["listener"], "Clients connected to the embedded broker.";
+        devices_flagged: "linli_devices_flagged" ["flag"], "Devices with something wrong, by what.";
         alarms_live: "linli_alarms_live" ["priority"], "Alarms that have not ended.";
         orders_open: "linli_orders_open" ["state"], "Orders that are not closed or cancelled.";
     }

@@ -30,7 +30,7 @@ const SHUTDOWN: Duration = Duration::from_secs(5);
 pub struct Gateway {
     /// Where HTTP listens.
     pub http: SocketAddr,
-    /// Where the embedded broker listens.
+    /// Where the embedded broker listens without encryption.
     pub broker: Option<SocketAddr>,
     /// The estate in use.
     pub estate: Arc<Estate>,
@@ -94,7 +94,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
     let admin = http::auth::first_token(&ledger.reader()?, &config.store.data, &clock)?;
     let retained = ledger
         .reader()?
-        .retained()
+        .retained(clock.now().wall)
         .context("read the retained messages")?;
     let readers = http::Readers::open(&config.store.data)?;
 
@@ -176,6 +176,12 @@ pub async fn start(config: Config) -> Result<Gateway> {
             )
         })?;
     let address = listener.local_addr()?;
+    let mut buses = field::modbus::errand::Buses::new(catalogue.clone());
+    let mut errands: std::collections::HashMap<_, _> = config
+        .modbus
+        .iter()
+        .map(|bus| (bus.bus.clone(), buses.add(bus.bus.clone(), bus.writes)))
+        .collect();
     let state = http::Http::new(
         &config,
         address,
@@ -185,6 +191,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
         &metrics,
         &clock,
     );
+    state.connect(Arc::new(buses));
     outflow.spawn(http::serve(listener, state, intake.child_token()));
 
     let running_broker = match &config.broker {
@@ -214,21 +221,33 @@ pub async fn start(config: Config) -> Result<Gateway> {
             intake.child_token(),
         ));
     }
+    let ports = field::modbus::dtu::Ports::bind(&config.modbus)
+        .await
+        .map_err(|(address, error)| {
+            anyhow::anyhow!(error).context(format!(
+                "listen on {address} for DTUs: is another program using the port?"
+            ))
+        })?;
     for bus in &config.modbus {
         let devices = field::modbus::devices(bus, progressed.clone(), catalogue.clone());
-        let (door, clock, metrics) = (door.clone(), Arc::clone(&clock), Arc::clone(&metrics));
-        field_tasks.spawn(field::modbus::run(
-            bus.clone(),
-            devices,
-            door,
-            clock,
-            metrics,
-            intake.child_token(),
-        ));
+        let surroundings = field::modbus::Surroundings {
+            door: door.clone(),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+            shutdown: intake.child_token(),
+        };
+        let port = field::modbus::Port {
+            dialled: ports.of(bus),
+            // Names are unique: every bus has its own.
+            errands: errands.remove(&bus.bus).unwrap_or_else(|| mpsc::channel(1).1),
+            catalogue: catalogue.clone(),
+        };
+        field_tasks.spawn(field::modbus::run(bus.clone(), devices, port, surroundings));
     }
+    field_tasks.spawn(ports.serve(Arc::clone(&metrics), intake.child_token()));
     Ok(Gateway {
         http: address,
-        broker: running_broker.as_ref().map(|b| b.addr),
+        broker: running_broker.as_ref().and_then(|b| b.plain),
         estate,
         door,
         intake,

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use serde_json::Value;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -17,7 +19,7 @@ fn repository() -> PathBuf {
 fn linli(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_linli"));
     command.env_clear().args(arguments).current_dir(repository());
-    command.output().unwrap()
+    command.stdin(Stdio::null()).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -58,6 +60,130 @@ fn the_demo_estate_fits_a_configuration_with_its_buses() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
 }
 
+/// A configuration with one bus, and an estate with so many energy meters on it.
+fn meters(folder: &Path, bus: &str, count: usize) -> PathBuf {
+    let mut estate = String::from(
+        "id = \"e\"\nname = { zh = \"园\", en = \"E\" }\n[[places]]\nid = \"p\"\nkind = \"room\"\n\
+         name = { zh = \"房\", en = \"Room\" }\n",
+    );
+    for unit in 1..=count {
+        estate += &format!(
+            "[[devices]]\nid = \"m{unit}\"\nprofile = \"carlo-gavazzi.em24\"\nname = {{ zh = \"表\", en = \"M\" }}\n\
+             address = {{ bus = \"bus-1\", unit = {unit} }}\n"
+        );
+    }
+    std::fs::write(folder.join("estate.toml"), estate).unwrap();
+    let config = format!(
+        "config_version = 1\nestate_seed = \"estate.toml\"\nlanguage = \"en\"\nstore = {{ data = \"data\" }}\n\
+         [[modbus]]\nname = \"bus-1\"\n{bus}\n"
+    );
+    let path = folder.join("linli.toml");
+    std::fs::write(&path, config).unwrap();
+    path
+}
+
+fn check(config: &Path, language: &str) -> (Option<i32>, Value) {
+    let output = linli(&[
+        "check",
+        "--config",
+        config.to_str().unwrap(),
+        "--json",
+        "--lang",
+        language,
+    ]);
+    (output.status.code(), json(&output))
+}
+
+#[test]
+fn a_plan_that_no_line_can_keep_is_refused_with_its_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let serial = "serial = { path = \"/dev/ttyUSB0\", baud = 9600 }";
+    let (code, report) = check(&meters(folder.path(), serial, 20), "en");
+    let problem = &report["problems"][0];
+    assert_eq!(
+        (code, &problem["code"], &problem["line"]),
+        (Some(1), &"bus-time".into(), &5.into()),
+        "{report:#}"
+    );
+    // Five requests every 5 s and two a minute, 20 times: 20.7 a second, each about 50 ms.
+    let message = problem["message"].as_str().unwrap();
+    assert!(
+        message.contains("20 slaves and 20.7 requests a second take"),
+        "{message}"
+    );
+    assert!(message.contains("at 9600 baud"), "{message}");
+    assert!(
+        problem["hint"].as_str().unwrap().contains("turnaround of 20ms"),
+        "{problem}"
+    );
+    let (_, chinese) = check(&meters(folder.path(), serial, 20), "zh-CN");
+    assert!(
+        chinese["problems"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("20 个从机每秒 20.7 个请求"),
+        "{chinese}"
+    );
+
+    let (code, report) = check(&meters(folder.path(), serial, 16), "en");
+    assert_eq!(
+        (code, &report["problems"][0]["severity"]),
+        (Some(0), &"warning".into()),
+        "{report:#}"
+    );
+    assert!(
+        report["problems"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("% full"),
+        "{report:#}"
+    );
+    let (code, report) = check(&meters(folder.path(), serial, 10), "en");
+    assert_eq!(
+        (code, report["problems"].as_array().unwrap().len()),
+        (Some(0), 0),
+        "{report:#}"
+    );
+    let faster = "serial = { path = \"/dev/ttyUSB0\", baud = 115200 }\nturnaround = \"5ms\"";
+    let (_, report) = check(&meters(folder.path(), faster, 20), "en");
+    assert_eq!(report["problems"].as_array().unwrap().len(), 0, "{report:#}");
+}
+
+#[test]
+fn a_line_of_unknown_speed_is_warned_about_and_a_unit_no_line_has_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let converter = "rtu_over_tcp = \"10.0.0.6:4196\"";
+    let (code, report) = check(&meters(folder.path(), converter, 60), "en");
+    assert_eq!(
+        (code, &report["problems"][0]["severity"]),
+        (Some(0), &"warning".into()),
+        "{report:#}"
+    );
+    let known = format!("{converter}\nbaud = 9600");
+    let (code, _) = check(&meters(folder.path(), &known, 60), "en");
+    assert_eq!(code, Some(1));
+    let estate = folder.path().join("estate.toml");
+    let path = meters(folder.path(), converter, 1);
+    let text = std::fs::read_to_string(&estate)
+        .unwrap()
+        .replace("unit = 1 ", "unit = 255 ");
+    std::fs::write(&estate, text).unwrap();
+    let (code, report) = check(&path, "en");
+    assert_eq!(code, Some(1));
+    assert!(
+        report["problems"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("unit 255"),
+        "{report:#}"
+    );
+    let config = std::fs::read_to_string(&path)
+        .unwrap()
+        .replace(converter, "tcp = \"10.0.0.6:502\"");
+    std::fs::write(&path, config).unwrap();
+    assert_eq!(check(&path, "en").0, Some(0));
+}
+
 #[test]
 fn a_wrong_estate_is_answered_with_every_problem_at_its_line() {
     let folder = tempfile::tempdir().unwrap();
@@ -95,6 +221,163 @@ fn a_wrong_estate_is_answered_with_every_problem_at_its_line() {
     ] {
         assert!(shown.contains(part), "{part:?} is missing in\n{shown}");
     }
+}
+
+/// Runs openssl in a folder.
+fn openssl(folder: &Path, arguments: &str) {
+    let run = Command::new("openssl")
+        .args(arguments.split_whitespace())
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "openssl {arguments}: {}", text(&run.stderr));
+}
+
+/// Makes `gone.pem` with its key: a certificate whose time is over takes an authority's bookkeeping to make.
+fn expired(folder: &Path, key: &str) {
+    let config = "[ca]\ndefault_ca = d\n[d]\ndatabase = index.txt\nnew_certs_dir = .\nserial = serial\n\
+        default_md = sha256\npolicy = p\n[p]\ncommonName = supplied\n";
+    for (name, text) in [("ca.cnf", config), ("index.txt", ""), ("serial", "01\n")] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    openssl(
+        folder,
+        &format!("req {key} -keyout gone.key -out gone.csr -subj /CN=gone"),
+    );
+    openssl(
+        folder,
+        "ca -batch -selfsign -config ca.cnf -in gone.csr -keyfile gone.key -out gone.pem \
+         -startdate 20200101000000Z -enddate 20210101000000Z",
+    );
+}
+
+#[test]
+fn the_check_looks_into_certificates_and_the_users_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    for (name, days) in [("good", 400), ("soon", 5)] {
+        openssl(
+            folder.path(),
+            &format!("req -x509 {key} -keyout {name}.key -out {name}.pem -subj /CN={name} -days {days}"),
+        );
+    }
+    expired(folder.path(), key);
+    std::fs::write(at("empty.pem"), "nothing here\n").unwrap();
+    std::fs::write(at("gate"), "canary\n").unwrap();
+    std::fs::set_permissions(at("gate"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let digest = "$argon2id$v=19$m=7168,t=5,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+    let config = |certificate: &str, key: &str, users: &str| {
+        let users_file = at("users");
+        std::fs::write(&users_file, users).unwrap();
+        for private in [at(key), users_file] {
+            std::fs::set_permissions(private, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let text = format!(
+            "config_version = 1\nestate_seed = \"{}/config/estates/example.toml\"\nlanguage = \"en\"\n\
+             store = {{ data = \"data\" }}\n[broker]\nusers_file = \"users\"\n\
+             subscriptions = [{{ family = \"chirpstack-v4\" }}]\n[broker.tls]\nlisten = \"127.0.0.1:8883\"\n\
+             certificate = \"{certificate}\"\nkey = \"{key}\"\n[[broker.users]]\nusername = \"bin\"\n\
+             [[broker.users]]\nusername = \"gate\"\npassword = {{ file = \"gate\" }}\n",
+            repository().display()
+        );
+        std::fs::write(at("linli.toml"), text).unwrap();
+        let path = at("linli.toml");
+        let output = linli(&["check", "--config", path.to_str().unwrap(), "--json"]);
+        (output.status.code(), json(&output))
+    };
+    let said = |report: &Value| -> Vec<String> {
+        let problems = report["problems"].as_array().unwrap().iter();
+        problems
+            .map(|p| {
+                format!(
+                    "{}:{} {}",
+                    p["severity"].as_str().unwrap(),
+                    p["line"],
+                    p["message"].as_str().unwrap()
+                )
+            })
+            .collect()
+    };
+    let (code, report) = config("good.pem", "good.key", &format!("# yard\nbin:{digest}\n"));
+    assert_eq!((code, said(&report).len()), (Some(0), 0), "{report:#}");
+    assert!(
+        report["notes"][0].as_str().unwrap().contains("but not sessions"),
+        "{report:#}"
+    );
+    for (certificate, key, users, expected) in [
+        (
+            "soon.pem",
+            "soon.key",
+            format!("bin:{digest}\n"),
+            "warning:10 the certificate expires at",
+        ),
+        (
+            "gone.pem",
+            "gone.key",
+            format!("bin:{digest}\n"),
+            "error:10 the certificate expired at",
+        ),
+        (
+            "good.pem",
+            "soon.key",
+            format!("bin:{digest}\n"),
+            "error:11 the key does not belong",
+        ),
+        (
+            "empty.pem",
+            "good.key",
+            format!("bin:{digest}\n"),
+            "error:10 cannot find a certificate",
+        ),
+        (
+            "none.pem",
+            "good.key",
+            format!("bin:{digest}\n"),
+            "error:10 cannot read ",
+        ),
+        (
+            "good.pem",
+            "good.key",
+            format!("bay:{digest}\n"),
+            "error:13 the user \"bin\" has no password",
+        ),
+        (
+            "good.pem",
+            "good.key",
+            format!("bin:{digest}\ngate:{digest}\n"),
+            "warning:15 the user \"gate\" has a second password",
+        ),
+        (
+            "good.pem",
+            "good.key",
+            "bin:canary\n".into(),
+            "error:1 the digest of \"bin\" cannot be used",
+        ),
+    ] {
+        let (code, report) = config(certificate, key, &users);
+        let found = said(&report);
+        assert!(
+            found.iter().any(|line| line.starts_with(expected)),
+            "{expected}: {found:#?}"
+        );
+        assert_eq!(code, Some(i32::from(expected.starts_with("error"))), "{found:#?}");
+        assert!(!report.to_string().contains("canary"), "a secret is shown");
+    }
+    std::fs::set_permissions(at("good.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let output = linli(&[
+        "check",
+        "--config",
+        at("linli.toml").to_str().unwrap(),
+        "--lang",
+        "zh-CN",
+    ]);
+    let shown = text(&output.stderr);
+    assert!(shown.contains("其他用户可读取密钥文件"), "{shown}");
+    assert!(
+        !shown.contains("canary") && shown.contains("不保留会话"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -313,4 +596,46 @@ fn the_description_of_the_api_is_printed() {
         json(&output)["openapi"].as_str().unwrap().split('.').next(),
         Some("3")
     );
+}
+
+#[test]
+fn users_of_the_broker_are_added_listed_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("users");
+    let file = file.to_str().unwrap();
+    let made = json(&linli(&[
+        "broker", "user", "add", "bin-7", "--file", file, "--json",
+    ]));
+    let password = made["password"].as_str().unwrap();
+    assert!(password.len() >= 24, "{made}");
+    let kept = std::fs::read_to_string(file).unwrap();
+    assert!(
+        kept.starts_with("bin-7:$argon2id$") && !kept.contains(password),
+        "{kept}"
+    );
+    let piped = linli(&["broker", "user", "add", "bin-8", "--file", file]);
+    assert_eq!(piped.status.code(), Some(2), "a password does not go into a pipe");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_linli"))
+        .args(["broker", "user", "add", "bin-8", "--file", file])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"canary\n").unwrap();
+    let given = child.wait_with_output().unwrap();
+    assert!(given.status.success() && !text(&given.stdout).contains("canary"));
+    let listed = linli(&["broker", "user", "list", "--file", file]);
+    assert_eq!(text(&listed.stdout), "bin-7\nbin-8\n");
+    assert!(
+        linli(&["broker", "user", "remove", "bin-7", "--file", file])
+            .status
+            .success()
+    );
+    let again = linli(&[
+        "broker", "user", "remove", "bin-7", "--file", file, "--lang", "zh-CN",
+    ]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(text(&again.stderr).contains("用户文件中没有 bin-7"));
+    let wrong = linli(&["broker", "user", "add", "bin/7", "--file", file, "--json"]);
+    assert_eq!(wrong.status.code(), Some(1), "{}", text(&wrong.stderr));
 }

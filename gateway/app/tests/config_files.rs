@@ -73,7 +73,7 @@ fn every_example_of_the_shipped_configuration_is_right_when_it_is_switched_on() 
             config.channels.len(),
             config.routes.len()
         ),
-        (1, 3, 2, 2)
+        (1, 5, 2, 2)
     );
     assert!(config.mqtt[0].tls.as_ref().unwrap().client.is_some());
     assert!(
@@ -88,8 +88,9 @@ fn every_key_the_program_reads_stands_in_the_shipped_configuration() {
     let path = repository().join("config/linli.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     let sections = "xyzzy1 = 1\n[store]\nxyzzy2 = 1\n[http]\nxyzzy3 = 1\n[log]\nxyzzy4 = 1\n[clock]\nxyzzy5 = 1\n\
-        [broker]\nxyzzy6 = 1\n[[broker.users]]\nxyzzy7 = 1\n[[broker.subscriptions]]\nxyzzy8 = 1\n[[mqtt]]\n\
-        xyzzy9 = 1\n[[modbus]]\nxyzzya = 1\nserial = { xyzzyb = 1 }\n[[channels]]\nxyzzyc = 1\n[[routes]]\nxyzzyd = 1\n";
+        [broker]\nxyzzy6 = 1\n[[broker.users]]\nxyzzy7 = 1\n[[broker.subscriptions]]\nxyzzy8 = 1\n[broker.tls]\n\
+        xyzzye = 1\n[broker.limits]\nxyzzyf = 1\n[[mqtt]]\nxyzzy9 = 1\n[[modbus]]\nxyzzya = 1\nserial = { xyzzyb = 1 }\n\
+        dtu = { xyzzyg = 1 }\n[[channels]]\nxyzzyc = 1\n[[routes]]\nxyzzyd = 1\n";
     let loaded = inspect(Path::new("keys.toml"), sections, Path::new("/nonexistent"));
     let mut tables = 0;
     for problem in loaded.problems.iter().filter(|p| p.said.code == "unknown-key") {
@@ -101,7 +102,7 @@ fn every_key_the_program_reads_stands_in_the_shipped_configuration() {
                 line.starts_with(key)
                     || line.contains(&format!("{{ {key} ="))
                     || line.contains(&format!(", {key} ="))
-                    || line.contains(&format!(".{key}]]"))
+                    || line.contains(&format!(".{key}]"))
             };
             assert!(
                 text.lines().any(written),
@@ -109,7 +110,7 @@ fn every_key_the_program_reads_stands_in_the_shipped_configuration() {
             );
         }
     }
-    assert_eq!(tables, 13);
+    assert_eq!(tables, 16);
 }
 
 #[test]

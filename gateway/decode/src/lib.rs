@@ -55,7 +55,7 @@ mod context;
 mod envelope;
 mod frame;
 mod memory;
-mod modbus;
+pub mod modbus;
 mod observation;
 mod plausible;
 mod profile;

@@ -27,6 +27,8 @@ pub mod estate;
 
 pub mod rule;
 
+pub mod health;
+
 pub mod alarm;
 
 pub mod order;

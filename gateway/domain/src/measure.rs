@@ -58,6 +58,10 @@ impl Measure {
     pub fn is_state(self) -> bool {
         self.unit() == Unit::BOOL
     }
+    /// Whether it is reported on change, so that its last value holds for as long as the device is heard.
+    pub fn may_rest(self) -> bool {
+        self.is_state() || self.unit() == Unit::TEXT
+    }
     /// Every measure, in the order of the vocabulary.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..VOCABULARY.len())

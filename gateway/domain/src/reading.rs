@@ -56,7 +56,7 @@ pub enum Reason {
     IllegalAddress = 6,
     /// The device answered with another exception.
     DeviceFailure = 7,
-    /// The device's own time is implausible; the time of receipt is used instead.
+    /// The device's own time cannot be read, or its clock is known to be wrong; the time of receipt is used instead.
     ClockInvalid = 8,
     /// A retained message: a replay of unknown age.
     Retained = 9,
@@ -64,11 +64,19 @@ pub enum Reason {
     Simulated = 10,
     /// A reply that failed its checksum or was cut short.
     FrameError = 11,
+    /// The device's clock was never set (1970, 2000); the time of receipt is used instead.
+    ClockUnset = 12,
+    /// The device's time lies in the future; the time of receipt is used instead.
+    ClockAhead = 13,
+    /// The device's time lies too far back to be believed; the time of receipt is used instead.
+    ClockBehind = 14,
+    /// A change faster than what is measured can change.
+    ImpossibleJump = 15,
 }
 
 impl Reason {
     /// Every reason, for tables and tests.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::SensorNoReading,
         Self::OutOfRange,
         Self::Stale,
@@ -80,7 +88,18 @@ impl Reason {
         Self::Retained,
         Self::Simulated,
         Self::FrameError,
+        Self::ClockUnset,
+        Self::ClockAhead,
+        Self::ClockBehind,
+        Self::ImpossibleJump,
     ];
+    /// Whether the device's own time was not believed, so that the time of receipt stands in for it.
+    pub fn is_about_time(self) -> bool {
+        matches!(
+            self,
+            Self::ClockInvalid | Self::ClockUnset | Self::ClockAhead | Self::ClockBehind
+        )
+    }
     /// The reason with this stored code.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|r| *r as u8 == code)

@@ -46,6 +46,10 @@ impl Timestamp {
     }
 }
 
+/// 2015, the year of the first LoRaWAN specification. A device that claims an earlier time has a clock that was never
+/// set: it counts from 1970, 1980 or 2000.
+pub const CLOCKS_BEGIN: Timestamp = Timestamp(1_420_070_400_000);
+
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds and `Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -263,6 +267,11 @@ mod tests {
     fn nine_fraction_digits_are_cut_to_milliseconds() {
         let t = Timestamp::parse_rfc3339("2022-07-18T09:34:15.775023242+00:00").unwrap();
         assert_eq!(t.to_string(), "2022-07-18T09:34:15.775Z");
+    }
+
+    #[test]
+    fn clocks_begin_with_2015() {
+        assert_eq!(CLOCKS_BEGIN.to_string(), "2015-01-01T00:00:00.000Z");
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod commands;
 mod edits;
 #[path = "runner/estates.rs"]
 mod estates;
+#[path = "runner/health.rs"]
+mod health;
 #[path = "runner/properties.rs"]
 mod properties;
 #[path = "runner/readings.rs"]

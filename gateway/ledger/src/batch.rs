@@ -18,7 +18,8 @@ pub enum Entry<'a> {
     Reading {
         /// The reading.
         reading: &'a Reading,
-        /// Whether the engine was given it; a replay feeds it the same ones.
+        /// Whether the engine evaluated it, which makes it the newest of its point. The engine is given all of them;
+        /// one that was stored by the device, came late or is a replay without news is not evaluated.
         evaluated: bool,
     },
     /// Any other input of the engine (command, timer, edit of the estate), encoded by the caller.

@@ -8,13 +8,13 @@ use linli_domain::id::{CommitId, PointKey};
 use linli_domain::reading::Reading;
 use linli_domain::time::Timestamp;
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
 
 /// Most steps along the chain of one point.
 const MAX_STEPS: usize = 256;
 
-/// The newest sample of a point: the one with the greatest observed time, the later committed among equals.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The newest sample of a point: the last one that was evaluated. What came late, was stored by the device or is a
+/// replay never takes its place; a point of which nothing else is known shows the one with the greatest observed time.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Latest {
     /// The point.
     pub point: PointKey,
@@ -22,22 +22,76 @@ pub struct Latest {
     pub sample: StoredSample,
     /// The commit that stored it.
     pub commit: CommitId,
+    /// Whether it was evaluated.
+    pub evaluated: bool,
 }
 
 impl Latest {
-    /// Replaces this by a sample that is at least as new. Samples must come in commit order.
-    pub(crate) fn offer(&mut self, commit: CommitId, reading: &Reading) {
-        if (reading.observed, commit) >= (self.sample.observed, self.commit) {
-            self.sample = StoredSample::from(reading);
-            self.commit = commit;
+    pub(crate) fn new(commit: CommitId, reading: &Reading, evaluated: bool) -> Self {
+        Self {
+            point: reading.point,
+            sample: StoredSample::from(reading),
+            commit,
+            evaluated,
         }
     }
+
+    /// Replaces this by a sample that is at least as new. Samples must come in commit order.
+    pub(crate) fn offer(&mut self, commit: CommitId, reading: &Reading, evaluated: bool) {
+        if rank(evaluated, commit, reading.observed) >= self.rank() {
+            *self = Self::new(commit, reading, evaluated);
+        }
+    }
+
+    /// What outranks what: evaluated samples in the order of their commits, the others by their observed time.
+    pub(crate) fn rank(&self) -> (bool, u64, i64) {
+        rank(self.evaluated, self.commit, self.sample.observed)
+    }
+}
+
+fn rank(evaluated: bool, commit: CommitId, observed: Timestamp) -> (bool, u64, i64) {
+    if evaluated {
+        (true, commit.0, 0)
+    } else {
+        (false, 0, observed.as_millis())
+    }
+}
+
+/// Writes a newest sample and the greatest observed time of its point as the column `series.latest` holds them.
+pub(crate) fn pack_latest(latest: &Latest, last_observed: Timestamp) -> Result<Vec<u8>, postcard::Error> {
+    let Latest {
+        point,
+        sample,
+        commit,
+        evaluated,
+    } = latest;
+    postcard::to_stdvec(&(point, sample, commit, evaluated, last_observed))
+}
+
+/// Reads them back. The first files ended after the commit: their newest sample was the one observed last.
+pub(crate) fn unpack_latest(bytes: &[u8]) -> Option<(Latest, Timestamp)> {
+    let ((point, sample, commit), rest): ((PointKey, StoredSample, CommitId), _) =
+        postcard::take_from_bytes(bytes).ok()?;
+    let (evaluated, last_observed) = if rest.is_empty() {
+        (true, sample.observed)
+    } else {
+        postcard::from_bytes(rest).ok()?
+    };
+    let latest = Latest {
+        point,
+        sample,
+        commit,
+        evaluated,
+    };
+    Some((latest, last_observed))
 }
 
 /// What is remembered of one point.
 #[derive(Debug)]
 pub(crate) struct Series {
     pub(crate) latest: Latest,
+    /// The greatest observed time, of samples that were not evaluated too.
+    pub(crate) last_observed: Timestamp,
     /// Samples up to this commit are in chunks.
     pub(crate) sealed: CommitId,
     /// Row of the newest chunk; 0 when there is none.
@@ -111,10 +165,17 @@ impl Heads {
     }
 
     /// Takes over what the file says about the sealed samples of a point.
-    pub(crate) fn restore(&mut self, latest: Latest, sealed: CommitId, last_chunk: i64) {
+    pub(crate) fn restore(
+        &mut self,
+        latest: Latest,
+        last_observed: Timestamp,
+        sealed: CommitId,
+        last_chunk: i64,
+    ) {
         let unsealed = Unsealed::default();
         let series = Series {
             latest,
+            last_observed,
             sealed,
             last_chunk,
             unsealed,
@@ -125,13 +186,10 @@ impl Heads {
     }
 
     /// Takes in a reading of a committed batch; at start, of a stage row. What is sealed already is passed over.
-    pub(crate) fn push(&mut self, commit: CommitId, at: Timestamp, reading: &Reading) {
+    pub(crate) fn push(&mut self, commit: CommitId, at: Timestamp, reading: &Reading, evaluated: bool) {
         let series = self.series.entry(reading.point).or_insert_with(|| Series {
-            latest: Latest {
-                point: reading.point,
-                sample: StoredSample::from(reading),
-                commit,
-            },
+            latest: Latest::new(commit, reading, evaluated),
+            last_observed: reading.observed,
             sealed: CommitId(0),
             last_chunk: 0,
             unsealed: Unsealed::default(),
@@ -141,7 +199,8 @@ impl Heads {
         if commit <= series.sealed {
             return;
         }
-        series.latest.offer(commit, reading);
+        series.latest.offer(commit, reading, evaluated);
+        series.last_observed = series.last_observed.max(reading.observed);
         series.unsealed.add(commit, at);
         if let Some(since) = &mut series.since_pass {
             since.add(commit, at);
@@ -167,7 +226,7 @@ impl Heads {
         let Some(series) = self.series.get(&point) else {
             return Lookup::Absent;
         };
-        if observed > series.latest.sample.observed {
+        if observed > series.last_observed {
             return Lookup::Absent;
         }
         let (mut next, mut unsealed_seen) = (series.newest, 0);
@@ -230,9 +289,9 @@ mod tests {
     fn a_chatty_point_pushes_a_quiet_one_out_of_the_ring_but_not_out_of_mind() {
         let at = Timestamp::from_millis(0);
         let mut heads = Heads::new(4);
-        heads.push(CommitId(1), at, &wet(1, 100));
+        heads.push(CommitId(1), at, &wet(1, 100), true);
         for n in 0..4 {
-            heads.push(CommitId(2), at, &wet(2, 200 + n));
+            heads.push(CommitId(2), at, &wet(2, 200 + n), true);
         }
         assert!(matches!(
             heads.find(PointKey(2), Timestamp::from_millis(201)),
@@ -251,5 +310,39 @@ mod tests {
             Lookup::Absent
         );
         assert_eq!(heads.find(PointKey(3), Timestamp::from_millis(1)), Lookup::Absent);
+    }
+
+    #[test]
+    fn what_was_not_evaluated_never_takes_the_place_of_what_was() {
+        let mut latest = Latest::new(CommitId(1), &wet(1, 500), false);
+        latest.offer(CommitId(2), &wet(1, 400), false);
+        assert_eq!(latest.sample.observed.as_millis(), 500, "history by its own time");
+        latest.offer(CommitId(3), &wet(1, 300), true);
+        assert_eq!(
+            latest.sample.observed.as_millis(),
+            300,
+            "anything heard live is newer"
+        );
+        latest.offer(CommitId(4), &wet(1, 900), false);
+        latest.offer(CommitId(5), &wet(1, 200), true);
+        assert_eq!(
+            latest.sample.observed.as_millis(),
+            200,
+            "what is evaluated is in order"
+        );
+    }
+
+    #[test]
+    fn the_newest_sample_is_read_back_from_the_first_files_too() {
+        let latest = Latest::new(CommitId(7), &wet(3, 500), false);
+        let at = Timestamp::from_millis(900);
+        assert_eq!(
+            unpack_latest(&pack_latest(&latest, at).unwrap()),
+            Some((latest.clone(), at))
+        );
+        let first = postcard::to_stdvec(&(latest.point, &latest.sample, latest.commit)).unwrap();
+        let (read, last_observed) = unpack_latest(&first).unwrap();
+        assert_eq!((read.sample, read.evaluated), (latest.sample, true));
+        assert_eq!(last_observed.as_millis(), 500);
     }
 }

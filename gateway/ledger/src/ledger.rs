@@ -156,8 +156,8 @@ impl Ledger {
             });
         }
         for entry in batch.entries {
-            if let Entry::Reading { reading, .. } = entry {
-                self.heads.push(commit, batch.at.wall, reading);
+            if let Entry::Reading { reading, evaluated } = entry {
+                self.heads.push(commit, batch.at.wall, reading, *evaluated);
             }
         }
         Ok(commit)
@@ -183,9 +183,9 @@ impl Ledger {
         self.heads.iter().map(|series| &series.latest)
     }
 
-    /// The greatest observed time of a point, from memory.
+    /// The greatest observed time of a point, whether it was evaluated or not, from memory.
     pub fn last_observed(&self, point: PointKey) -> Option<Timestamp> {
-        self.latest(point).map(|latest| latest.sample.observed)
+        self.heads.get(point).map(|series| series.last_observed)
     }
 
     /// Moves the write-ahead log into the database when it has grown past 4,000 pages, and gives a little free

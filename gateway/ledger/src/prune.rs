@@ -1,4 +1,5 @@
-//! What may go: log that is sealed, covered and passed by every cursor; identities and answers that have expired.
+//! What may go: log that is sealed, covered and passed by every cursor; identities, answers and retained messages that
+//! have expired.
 //!
 //! Everything here deletes in bounded portions inside the sealer's transaction.
 
@@ -59,7 +60,7 @@ impl Ledger {
         Ok((count, count == ROWS))
     }
 
-    /// Deletes expired identities, answers and packet marks, at most once a minute. Returns whether it looked.
+    /// Deletes expired identities, answers, retained messages and packet marks, at most once a minute. Returns whether it looked.
     pub(crate) fn prune(&mut self, now: Timestamp) -> rusqlite::Result<bool> {
         if now.since(self.pruned) < EVERY && self.pruned <= now {
             return Ok(false);
@@ -71,6 +72,7 @@ impl Ledger {
         for sql in [
             "DELETE FROM identity WHERE id IN (SELECT id FROM identity WHERE expires <= ?1 ORDER BY id LIMIT ?2)",
             "DELETE FROM answer WHERE rowid IN (SELECT rowid FROM answer WHERE expires <= ?1 LIMIT ?2)",
+            "DELETE FROM retained WHERE topic IN (SELECT topic FROM retained WHERE expires <= ?1 LIMIT ?2)",
         ] {
             gone += self.conn.execute(sql, params![now.as_millis(), EXPIRED])?;
         }

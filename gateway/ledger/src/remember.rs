@@ -4,10 +4,11 @@
 
 use crate::codec::log::{Decoded, Decoder};
 use crate::error::{Damage, Doing, StoreError};
-use crate::heads::Latest;
+use crate::heads::{Latest, unpack_latest};
 use crate::ledger::{Ledger, RowSpan};
 use crate::stage;
 use linli_domain::id::CommitId;
+use linli_domain::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 impl Ledger {
@@ -54,11 +55,9 @@ impl Ledger {
         while let Some(row) = rows.next().doing(doing)? {
             let (sealed, last_chunk): (i64, i64) = (row.get(0).doing(doing)?, row.get(1).doing(doing)?);
             let bytes: Vec<u8> = row.get(2).doing(doing)?;
-            self.heads.restore(
-                unpack_latest(&bytes).doing(doing)?,
-                CommitId(sealed as u64),
-                last_chunk,
-            );
+            let (latest, last_observed) = read_latest(&bytes).doing(doing)?;
+            self.heads
+                .restore(latest, last_observed, CommitId(sealed as u64), last_chunk);
         }
         Ok(())
     }
@@ -78,8 +77,8 @@ impl Ledger {
             }
             let mut log = Decoder::new(row.commit, row.log).doing(doing)?;
             while let Some(entry) = log.next().doing(doing)? {
-                if let Decoded::Reading { reading, .. } = entry {
-                    heads.push(row.commit, row.at, &reading);
+                if let Decoded::Reading { reading, evaluated } = entry {
+                    heads.push(row.commit, row.at, &reading, evaluated);
                 }
             }
             Ok(std::ops::ControlFlow::Continue(()))
@@ -97,9 +96,9 @@ fn meta(conn: &Connection, name: &str) -> Result<u64, StoreError> {
     .map(|value| value.unwrap_or(0) as u64)
 }
 
-/// Reads the newest sample of a point as `series` holds it.
-pub(crate) fn unpack_latest(bytes: &[u8]) -> Result<Latest, Damage> {
-    postcard::from_bytes(bytes).map_err(|_| Damage::Row {
+/// What `series` holds of a point: its newest sample, and its greatest observed time.
+pub(crate) fn read_latest(bytes: &[u8]) -> Result<(Latest, Timestamp), Damage> {
+    unpack_latest(bytes).ok_or(Damage::Row {
         table: "series",
         what: "the newest sample makes no sense",
     })

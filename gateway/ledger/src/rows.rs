@@ -121,6 +121,8 @@ pub struct RetainedRow {
     pub qos: u8,
     /// When it was published.
     pub at: Timestamp,
+    /// From when it counts as gone; `None`: it stays until it is cleared.
+    pub expires: Option<Timestamp>,
 }
 
 /// A message that could not be used. At most [`MAX_REJECTS`] are kept, payloads cut at [`MAX_REJECT_PAYLOAD`].

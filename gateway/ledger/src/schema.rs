@@ -12,7 +12,7 @@ use std::time::Duration;
 pub const DATABASE_FILE: &str = "linli.db";
 
 /// SQL that leads from format n to format n + 1.
-pub(crate) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 const PAGE_BYTES: u64 = 4096;
 
@@ -135,6 +135,22 @@ mod tests {
                 .unwrap();
             assert_eq!(occupied, 0, "from format {older}");
         }
+    }
+
+    #[test]
+    fn a_file_of_format_1_keeps_its_retained_messages_without_an_expiry() {
+        let path = Path::new("memory");
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, path, &MIGRATIONS[..1]).unwrap();
+        let kept = "INSERT INTO retained (topic, payload, qos, at) VALUES ('bay/7', x'6f6e', 1, 5)";
+        conn.execute(kept, []).unwrap();
+        migrate(&mut conn, path, MIGRATIONS).unwrap();
+        let row: (String, Vec<u8>, Option<i64>) = conn
+            .query_row("SELECT topic, payload, expires FROM retained", [], |r| {
+                Ok((r.get(0)?, r.get(1)?, r.get(2)?))
+            })
+            .unwrap();
+        assert_eq!(row, ("bay/7".into(), b"on".to_vec(), None));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::cli::args::Check;
 use crate::cli::context::Context;
 use crate::cli::text::{self, Key};
 use crate::cli::{Failure, Outcome, output};
+use crate::clock::{Clock, SystemClock};
 use crate::config::{render, secrets};
 use crate::ops::check::{Report, check as run};
 
@@ -13,6 +14,7 @@ pub(super) fn check(context: &Context, arguments: &Check) -> Outcome {
         &context.config,
         arguments.estate.as_deref(),
         &secrets::process_environment,
+        &SystemClock::new().now(),
     );
     let failed = report.fails(arguments.strict);
     if context.json {
@@ -21,11 +23,21 @@ pub(super) fn check(context: &Context, arguments: &Check) -> Outcome {
             .iter()
             .map(|problem| problem.to_json(context.language))
             .collect();
-        let value = serde_json::json!({ "ok": !failed, "problems": problems, "looked_at": report.looked_at });
+        let notes: Vec<&str> = report
+            .notes
+            .iter()
+            .map(|note| note.get(context.language))
+            .collect();
+        let value = serde_json::json!({
+            "ok": !failed, "problems": problems, "looked_at": report.looked_at, "notes": notes
+        });
         output::result(context, &value, |_| String::new())?;
     } else {
         output::note(render::render(&report.problems, context.language, context.colour).trim_end());
         output::note(&closing(context, &report));
+        for note in &report.notes {
+            output::note(note.get(context.language));
+        }
     }
     if failed { Err(Failure::Said) } else { Ok(()) }
 }

@@ -50,6 +50,12 @@ impl Client {
             .and_then(|answer| self.json(&answer.body))
     }
 
+    /// Waits, for a gateway that works on something.
+    pub(crate) fn wait(&self, duration: Duration) {
+        self.runtime
+            .block_on(async { tokio::time::sleep(duration).await });
+    }
+
     /// POST of something that has no version.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.send(Method::POST, path, Some(body), None)

@@ -1,6 +1,8 @@
 //! `linli device`: devices, and how a message of one is understood. Decoding needs no gateway.
 
+use super::health;
 use crate::cli::args::{Decode, Device, DeviceTest, Payload};
+use crate::cli::bus;
 use crate::cli::client::Client;
 use crate::cli::context::Context;
 use crate::cli::output::{self, field, name};
@@ -21,7 +23,10 @@ const MAX_PAYLOAD_BYTES: u64 = 1 << 20;
 pub(super) fn dispatch(context: &Context, command: Device) -> Outcome {
     match command {
         Device::List => list(context),
+        Device::Health(arguments) => health::health(context, &arguments),
         Device::Decode(arguments) => decode_one(context, &arguments),
+        Device::Scan { bus, units } => bus::scan(context, &bus, &units),
+        Device::Write { id, name, value } => bus::write(context, &id, &name, &value),
         Device::Test(arguments) => test(context, &arguments),
     }
 }

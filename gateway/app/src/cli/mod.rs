@@ -4,11 +4,14 @@
 //! too, unless `--strict`), 1 a problem was found, 2 wrong use.
 
 pub mod args;
+mod broker;
 mod check;
 mod client;
 mod context;
+mod bus;
 mod device;
 mod estate;
+mod health;
 pub mod help;
 mod outbox;
 mod output;
@@ -82,6 +85,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Notify(args::Notify::Test { channel }) => outbox::test(context, channel.as_deref()),
         Command::Rejects(args::Rejects::List { limit }) => outbox::rejects(context, limit),
         Command::Token(command) => token::dispatch(context, command),
+        Command::Broker(command) => broker::dispatch(context, command),
         Command::Engine(Engine::Dump) => {
             let client = client::Client::new(context)?;
             let dump = client.get("/api/v1/engine/dump")?;

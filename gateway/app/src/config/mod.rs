@@ -53,6 +53,10 @@ pub struct Outline {
     pub connections: Vec<String>,
     /// Names of buses.
     pub buses: Vec<String>,
+    /// The embedded broker, when its section is whole.
+    pub broker: Option<EmbeddedBroker>,
+    /// The buses whose sections are whole, with their places in the file.
+    pub lines: Vec<(ModbusBus, std::ops::Range<usize>)>,
 }
 
 /// A configuration that cannot be used; its text lists every problem with its line.
@@ -108,8 +112,10 @@ pub fn inspect_text(path: &Path, text: String, environment: Environment<'_>) -> 
     }
     let raw = Raw::read(read::Table::root(&sink, &table));
     let folder = path.parent().unwrap_or(Path::new(""));
-    let outline = outline(&raw, folder);
+    let mut outline = outline(&raw, folder);
     let config = check::check(&raw, folder, environment, &sink);
+    outline.broker = config.as_ref().and_then(|config| config.broker.clone());
+    outline.lines = lines(&raw, config.as_ref());
     let problems = sink.into_problems();
     Loaded {
         config: config.filter(|_| !has_errors(&problems)),
@@ -160,7 +166,25 @@ fn outline(raw: &Raw, folder: &Path) -> Outline {
             .iter()
             .filter_map(|bus| Some(bus.name.as_ref()?.value.to_string()))
             .collect(),
+        broker: None,
+        lines: Vec::new(),
     }
+}
+
+/// The buses of a configuration beside their places.
+fn lines(raw: &Raw, config: Option<&Config>) -> Vec<(ModbusBus, std::ops::Range<usize>)> {
+    let place = |bus: &ModbusBus| {
+        let section = raw
+            .modbus
+            .iter()
+            .find(|raw| raw.name.as_ref().is_some_and(|at| at.value == bus.bus))?;
+        Some((bus.clone(), section.place.clone()))
+    };
+    config
+        .iter()
+        .flat_map(|config| &config.modbus)
+        .filter_map(place)
+        .collect()
 }
 
 /// Reads a text file of at most `limit` bytes.

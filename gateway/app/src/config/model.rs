@@ -1,5 +1,11 @@
 //! The validated configuration. Nothing here can hold a value the program would have to refuse later.
 
+mod broker;
+
+pub use broker::*;
+
+use linli_decode::modbus::budget::Line;
+pub use linli_decode::modbus::budget::LineSpeed;
 use linli_decode::{ClockWindow, Family, TopicPattern};
 use linli_domain::id::{BusId, ChannelId};
 use linli_domain::order::OrderRole;
@@ -55,34 +61,6 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Host names accepted in requests besides loopback names.
     pub hosts: Vec<String>,
-}
-
-/// The embedded broker.
-#[derive(Debug, Clone)]
-pub struct EmbeddedBroker {
-    /// Address to bind.
-    pub listen: SocketAddr,
-    /// Largest accepted packet in bytes.
-    pub max_packet_bytes: u32,
-    /// Clients that may connect.
-    pub users: Vec<BrokerUser>,
-    /// Subscriptions as of an external connection: how each topic is understood.
-    pub subscriptions: Vec<Subscription>,
-    /// The connection name devices refer to in the estate.
-    pub name: Arc<str>,
-}
-
-/// One client of the embedded broker.
-#[derive(Debug, Clone)]
-pub struct BrokerUser {
-    /// User name; client ids must equal it or start with it and a `-`.
-    pub username: String,
-    /// Password.
-    pub password: SecretString,
-    /// Topic filters it may publish to.
-    pub publish: Vec<String>,
-    /// Topic filters it may subscribe to.
-    pub subscribe: Vec<String>,
 }
 
 /// One connection to a broker.
@@ -168,10 +146,77 @@ pub struct ModbusBus {
     pub transport: ModbusTransport,
     /// Longest wait for an answer.
     pub timeout: Duration,
-    /// Period of a poll of each device.
+    /// Period of what a profile gives none.
     pub period: Duration,
-    /// Pause between two requests on the bus.
+    /// Least pause between two requests on the bus.
     pub pause: Duration,
+    /// How late after a question a device may still answer, unless its profile says so.
+    pub max_lateness: Duration,
+    /// A silence this long ends a frame (RTU).
+    pub frame_gap: Duration,
+    /// The usual time from a question to the beginning of its answer, for the budget.
+    pub turnaround: Duration,
+    /// Speed of the serial line, where there is one and it is known.
+    pub speed: Option<LineSpeed>,
+    /// Registers may be written that a profile allows by name.
+    pub writes: bool,
+}
+
+impl ModbusBus {
+    /// A bus with everything else as it is by default.
+    pub fn new(bus: BusId, transport: ModbusTransport) -> Self {
+        let timeout = match transport {
+            // A mobile network takes its time.
+            ModbusTransport::Dtu(_) => Duration::from_secs(2),
+            _ => Duration::from_millis(500),
+        };
+        Self {
+            timeout,
+            period: Duration::from_secs(5),
+            pause: Duration::from_millis(5),
+            max_lateness: Self::usual_lateness(timeout),
+            // Adapters on USB deliver in steps of 16 ms, converters and mobile networks in segments.
+            frame_gap: Duration::from_millis(match transport {
+                ModbusTransport::Rtu { .. } | ModbusTransport::Tcp(_) => 40,
+                ModbusTransport::RtuOverTcp(_) => 100,
+                ModbusTransport::Dtu(_) => 300,
+            }),
+            turnaround: Duration::from_millis(match transport {
+                ModbusTransport::Tcp(_) => 5,
+                ModbusTransport::Rtu { .. } | ModbusTransport::RtuOverTcp(_) => 20,
+                ModbusTransport::Dtu(_) => 300,
+            }),
+            speed: match &transport {
+                ModbusTransport::Rtu {
+                    baud,
+                    parity,
+                    stop_bits,
+                    ..
+                } => Some(LineSpeed {
+                    baud: *baud,
+                    bits_per_character: 9 + u8::from(*parity != Parity::None) + stop_bits,
+                }),
+                _ => None,
+            },
+            writes: false,
+            bus,
+            transport,
+        }
+    }
+
+    /// Slow slaves answer within a second or not at all.
+    pub fn usual_lateness(timeout: Duration) -> Duration {
+        timeout + timeout.max(Duration::from_secs(1))
+    }
+
+    /// What is known of its line, for the budget.
+    pub fn line(&self) -> Line {
+        Line {
+            speed: self.speed,
+            turnaround: self.turnaround,
+            pause: self.pause,
+        }
+    }
 }
 
 /// How a Modbus bus is reached.
@@ -181,6 +226,8 @@ pub enum ModbusTransport {
     Tcp(String),
     /// RTU frames over TCP (serial servers).
     RtuOverTcp(String),
+    /// RTU frames over TCP from a 4G DTU that dials in.
+    Dtu(Dtu),
     /// A serial port.
     Rtu {
         /// Device path.
@@ -192,6 +239,19 @@ pub enum ModbusTransport {
         /// 1 or 2.
         stop_bits: u8,
     },
+}
+
+/// A DTU that dials in and says who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dtu {
+    /// Address to listen on; several DTUs may share it.
+    pub listen: SocketAddr,
+    /// What it registers with: its first bytes.
+    pub registration: Box<[u8]>,
+    /// So many first bytes are the registration of whoever dials in here; `None` takes each DTU's own.
+    pub id_bytes: Option<usize>,
+    /// What it sends unasked to keep its connection.
+    pub heartbeat: Option<Box<[u8]>>,
 }
 
 /// Serial parity.

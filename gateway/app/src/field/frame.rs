@@ -1,8 +1,9 @@
 //! What the field hands to the pipeline.
 
-use linli_decode::RegisterData;
+use linli_decode::modbus::Read;
+use linli_decode::{Profile, RegisterData};
 use linli_domain::reading::Reason;
-use linli_domain::time::Now;
+use linli_domain::time::{Now, Timestamp};
 use std::sync::Arc;
 
 /// Something that arrived from the field.
@@ -39,8 +40,19 @@ pub struct MqttFrame {
     pub unwanted: Option<Unwanted>,
     /// When it was read from the socket.
     pub received: Now,
+    /// What it leaves behind for later subscribers of the embedded broker, committed together with it.
+    pub keep: Option<Keep>,
     /// What must happen after the commit.
     pub done: Done,
+}
+
+/// A message of the embedded broker stays as the retained one of its topic; an empty payload clears the topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Quality of service it was published with.
+    pub qos: u8,
+    /// From when it counts as gone.
+    pub expires: Option<Timestamp>,
 }
 
 /// Why a connection does not want a message. Never acknowledged it would shrink the window for ever; refused it
@@ -84,31 +96,14 @@ pub struct AckTicket {
 pub struct ModbusFrame {
     /// The device that was asked.
     pub device: linli_domain::id::DeviceId,
-    /// Which request of the profile's plan.
-    pub request: usize,
+    /// The profile that planned the request; only it knows what the answer means.
+    pub profile: Arc<Profile>,
+    /// The request.
+    pub read: Read,
     /// Registers or bits, or why there are none.
-    pub answer: Result<Registers, Reason>,
+    pub answer: Result<RegisterData, Reason>,
     /// When the answer was complete (or given up).
     pub received: Now,
-}
-
-/// The answer to one Modbus request, as long as was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Registers {
-    /// Functions 3 and 4.
-    Words(Box<[u16]>),
-    /// Functions 1 and 2.
-    Bits(Box<[bool]>),
-}
-
-impl Registers {
-    /// As decoding wants it.
-    pub fn data(&self) -> RegisterData {
-        match self {
-            Self::Words(words) => RegisterData::Words(words.to_vec()),
-            Self::Bits(bits) => RegisterData::Bits(bits.to_vec()),
-        }
-    }
 }
 
 /// A fact about the gateway's own surroundings.
@@ -128,14 +123,17 @@ impl Frame {
     /// Bytes this frame costs the inbox.
     pub fn cost(&self) -> usize {
         match self {
-            Self::Mqtt(m) => 128 + m.topic.len() + m.payload.len(),
+            Self::Mqtt(m) => {
+                let copies = if m.keep.is_some() { 2 } else { 1 };
+                128 + copies * (m.topic.len() + m.payload.len())
+            }
             Self::Modbus(_) => 512,
             Self::Fact(_) => 128,
         }
     }
 
     /// When it came.
-    pub fn received(&self) -> linli_domain::time::Timestamp {
+    pub fn received(&self) -> Timestamp {
         match self {
             Self::Mqtt(m) => m.received.wall,
             Self::Modbus(m) => m.received.wall,
@@ -147,7 +145,17 @@ impl Frame {
     pub fn origin(&self) -> (String, &[u8]) {
         match self {
             Self::Mqtt(m) => (format!("{} {}", m.connection, m.topic), &m.payload),
-            Self::Modbus(m) => (format!("modbus {} request {}", m.device, m.request), &[]),
+            Self::Modbus(m) => {
+                let request = m.read.request;
+                let (function, start, count) = (request.function, request.start, request.count);
+                (
+                    format!(
+                        "modbus {} function {function} address {start} count {count}",
+                        m.device
+                    ),
+                    &[],
+                )
+            }
             Self::Fact(f) => (format!("gateway {} {}", f.measure, f.instance), &[]),
         }
     }

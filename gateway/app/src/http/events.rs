@@ -36,7 +36,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct EventsQuery {
-    /// `alarms`, `orders`, `readings`, separated by commas; all of them when not given.
+    /// `alarms`, `orders`, `readings`, `devices`, separated by commas; all of them when not given.
     pub topics: Option<String>,
     /// Go on after this event id; the header `Last-Event-ID` comes first.
     pub after: Option<String>,
@@ -44,8 +44,8 @@ pub struct EventsQuery {
 
 /// Live events
 ///
-/// Events `alarm`, `order` and `point` carry the resource as its own listing shows it, `readings` an array of
-/// readings with their points. On `reset` fetch everything again: events were lost.
+/// Events `alarm`, `order`, `point` and `device` carry the resource as its own listing shows it (a device without its
+/// values), `readings` an array of readings with their points. On `reset` fetch everything again: events were lost.
 #[utoipa::path(get, path = "/events", tag = "events", params(EventsQuery,
         ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event seen")),
     responses((status = 200, description = "The stream", content_type = "text/event-stream", body = String)))]
@@ -98,7 +98,7 @@ fn read_topics(text: Option<&str>) -> Result<Vec<Topic>, Problem> {
         .ok_or_else(|| {
             Problem::new(
                 Code::BadQuery,
-                "topics are alarms, orders and readings, separated by commas",
+                "topics are alarms, orders, readings and devices, separated by commas",
             )
         })
 }

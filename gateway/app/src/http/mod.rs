@@ -22,6 +22,7 @@ pub mod wire;
 pub mod alarms;
 pub mod command;
 pub mod deliveries;
+pub mod devices;
 pub mod engine;
 pub mod estate;
 mod estate_diff;
@@ -29,7 +30,9 @@ pub mod health;
 pub mod orders;
 pub mod points;
 pub mod rejects;
+pub mod scans;
 pub mod tokens;
+pub mod writes;
 
 pub mod events;
 pub mod live;
@@ -46,13 +49,14 @@ pub use serve::serve;
 
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::field::modbus::errand::Buses;
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
 use crate::pipeline::{Door, Progress};
 use linli_domain::id::{ChannelId, CommitId};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -83,6 +87,8 @@ pub struct Http {
     pub(crate) requests: AtomicU64,
     /// Tells the requests of this run from those of another.
     pub(crate) run_id: String,
+    /// The buses; known once they are running.
+    buses: OnceLock<Arc<Buses>>,
     /// Cancelled when the server stops: long streams end then.
     pub(crate) shutdown: CancellationToken,
 }
@@ -124,8 +130,19 @@ impl Http {
             listeners: Arc::new(Semaphore::new(events::MAX_LISTENERS)),
             requests: AtomicU64::new(1),
             run_id: format!("{:x}", started.wall.as_millis()),
+            buses: OnceLock::new(),
             shutdown: CancellationToken::new(),
         })
+    }
+
+    /// Makes the buses known, once.
+    pub fn connect(&self, buses: Arc<Buses>) {
+        let _ = self.buses.set(buses);
+    }
+
+    /// The buses; none before they are known.
+    pub(crate) fn buses(&self) -> &Buses {
+        self.buses.get_or_init(Arc::default)
     }
 
     /// Reads what is kept in memory: tokens, points, newest readings.

@@ -34,6 +34,8 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("PUT", "/api/v1/estate", Token(Manager)),
     ("GET", "/api/v1/estate/document", Token(Staff)),
     ("POST", "/api/v1/estate/diff", Token(Staff)),
+    ("GET", "/api/v1/devices", Token(Staff)),
+    ("GET", "/api/v1/devices/{device}", Token(Staff)),
     ("GET", "/api/v1/points", Token(Staff)),
     ("GET", "/api/v1/points/{point}", Token(Staff)),
     ("GET", "/api/v1/points/{point}/readings", Token(Staff)),
@@ -59,6 +61,10 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/tokens", Token(Manager)),
     ("POST", "/api/v1/tokens/{id}/rotate", Token(Manager)),
     ("POST", "/api/v1/tokens/{id}/revoke", Token(Manager)),
+    ("POST", "/api/v1/scans", Token(Manager)),
+    ("GET", "/api/v1/scans/{id}", Token(Staff)),
+    ("POST", "/api/v1/scans/{id}/cancel", Token(Manager)),
+    ("POST", "/api/v1/devices/{id}/writes", Token(Manager)),
     ("GET", "/api/v1/engine/dump", Token(Manager)),
 ];
 

@@ -1,6 +1,7 @@
 //! Points and their readings.
 
 use super::Http;
+use super::devices::freshness;
 use super::extract::Query;
 use super::page::{Ask, Page};
 use super::problem::{Code, Problem};
@@ -66,10 +67,18 @@ pub async fn list(
         .collect();
     let latest = http.live.latest(rows.iter().map(|row| row.key));
     let page = ask.page(rows, |row| row.key.0.to_string());
+    let freshness = freshness(&http, page.items.iter().map(|row| row.key).collect()).await;
     let items = page
         .items
         .iter()
-        .map(|row| Point::new(row, latest.get(&row.key), &names))
+        .map(|row| {
+            Point::new(
+                row,
+                latest.get(&row.key),
+                freshness.get(&row.key).copied(),
+                &names,
+            )
+        })
         .collect();
     Ok(Json(Page {
         items,
@@ -97,7 +106,9 @@ async fn find(http: &Http, text: &str) -> Result<Arc<PointRow>, Problem> {
 pub async fn show(State(http): State<Arc<Http>>, Path(point): Path<String>) -> Result<Json<Point>, Problem> {
     let row = find(&http, &point).await?;
     let latest = http.live.latest(std::iter::once(row.key));
-    Ok(Json(Point::new(&row, latest.get(&row.key), &http.names())))
+    let freshness = freshness(&http, vec![row.key]).await.remove(&row.key);
+    let point = Point::new(&row, latest.get(&row.key), freshness, &http.names());
+    Ok(Json(point))
 }
 
 /// Which readings.

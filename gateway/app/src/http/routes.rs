@@ -1,8 +1,8 @@
 //! Every route, once: the router and the OpenAPI document are made from the same list and cannot drift apart.
 
 use super::{
-    Http, alarms, deliveries, engine, estate, events, health, layers, orders, points, problem, rejects,
-    status, tokens,
+    Http, alarms, deliveries, devices, engine, estate, events, health, layers, orders, points, problem,
+    rejects, scans, status, tokens, writes,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -29,6 +29,8 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(estate::import))
         .routes(routes!(estate::document))
         .routes(routes!(estate::diff))
+        .routes(routes!(devices::list))
+        .routes(routes!(devices::show))
         .routes(routes!(points::list))
         .routes(routes!(points::show))
         .routes(routes!(points::readings))
@@ -54,6 +56,10 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(tokens::add))
         .routes(routes!(tokens::rotate))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(scans::start))
+        .routes(routes!(scans::show))
+        .routes(routes!(scans::cancel))
+        .routes(routes!(writes::write))
         .routes(routes!(engine::dump))
 }
 

@@ -25,6 +25,11 @@ words! {
     title = "运行状态", "Status";
     alarms = "告警", "Alarms";
     orders = "工单", "Orders";
+    devices = "需要照看的设备", "Devices that need care";
+    no_devices = "设备一切正常", "All devices are well";
+    device = "设备", "Device";
+    availability = "可达", "Reachable";
+    last_seen = "最近通信", "Last heard";
     places = "位置与资产", "Places and assets";
     gateway = "网关", "Gateway";
     no_alarms = "没有告警", "No alarms";
@@ -98,6 +103,7 @@ const CODES: &[(&str, &str, &str)] = &[
     ("sensor_no_reading", "传感器无读数", "sensor has no value"),
     ("out_of_range", "超出量程", "out of range"),
     ("stale", "久未更新", "not heard for too long"),
+    ("silent", "失联", "not heard any more"),
     ("decode_error", "无法解码", "cannot be decoded"),
     ("comm_timeout", "通信超时", "no answer"),
     ("illegal_address", "地址无效", "no such address"),
@@ -106,6 +112,10 @@ const CODES: &[(&str, &str, &str)] = &[
     ("retained", "历史留存", "replay of unknown age"),
     ("simulated", "模拟", "simulated"),
     ("frame_error", "报文损坏", "damaged reply"),
+    ("clock_unset", "设备时钟未设置", "device clock was never set"),
+    ("clock_ahead", "设备时间超前", "device time lies in the future"),
+    ("clock_behind", "设备时间过旧", "device time lies too far back"),
+    ("impossible_jump", "突变异常", "jumped faster than possible"),
     ("true", "是", "yes"),
     ("false", "否", "no"),
     ("leak.wet=true", "有水", "wet"),

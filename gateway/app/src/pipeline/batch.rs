@@ -3,9 +3,9 @@
 //! Frames stay whole until the commit, so that a failed batch can be done again, in halves if need be.
 
 use super::door::{Failed, Live};
-use super::understand::Refused;
+use super::understood::Refused;
 use crate::field::{Done, Frame};
-use linli_domain::id::CommitId;
+use linli_domain::id::{CommitId, DeviceId};
 use linli_domain::reading::Reading;
 use linli_domain::time::{Now, Timestamp};
 use linli_ledger as store;
@@ -17,7 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 pub enum Logged {
     /// The time of what follows.
     Now(Now),
-    /// A reading, and whether the engine was given it.
+    /// A reading, and whether the engine evaluated it.
     Reading(Reading, bool),
     /// Another input of the engine, encoded.
     Input(Vec<u8>),
@@ -47,6 +47,8 @@ pub struct OpenBatch {
     pub answers: Vec<Answer>,
     /// What the live feed is told.
     pub live: Vec<Live>,
+    /// Devices whose health changed.
+    pub devices: BTreeSet<DeviceId>,
     /// New points.
     pub points: Vec<store::PointRow>,
     /// Alarms as they are now.
@@ -133,9 +135,19 @@ impl OpenBatch {
         }
     }
 
-    /// Counts a frame among the debts of this batch.
+    /// Counts a frame among the debts of this batch. What it leaves retained is part of it, whether or not the frame
+    /// itself could be used.
     pub fn owe(&mut self, frame: Frame) {
         if let Frame::Mqtt(message) = &frame {
+            if let Some(keep) = message.keep {
+                self.retained.push(store::RetainedRow {
+                    topic: message.topic.to_string(),
+                    payload: Some(message.payload.to_vec()).filter(|payload| !payload.is_empty()),
+                    qos: keep.qos,
+                    at: message.received.wall,
+                    expires: keep.expires,
+                });
+            }
             match &message.done {
                 Done::Ack(_) => self.unacknowledged += 1,
                 Done::Waiting(_) => self.urgent = true,

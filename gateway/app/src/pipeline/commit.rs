@@ -6,12 +6,13 @@
 
 use super::batch::{Logged, OpenBatch};
 use super::core::Core;
-use super::door::Failed;
-use super::understand::Refused;
+use super::door::{Failed, Live};
+use super::understood::Refused;
 use crate::field::Frame;
 use linli_domain::id::CommitId;
 use linli_domain::time::Now;
 use linli_ledger::{self as store, CommitError};
+use std::sync::Arc;
 
 impl Core {
     /// Commits the open batch. `Err` says what to do with its frames; everything else was already answered.
@@ -19,6 +20,7 @@ impl Core {
         if self.batch.is_empty() {
             return Ok(None);
         }
+        self.show_devices();
         let now = self.batch.logged_now.unwrap_or_else(|| self.clock.now());
         let entries: Vec<store::Entry<'_>> = self.batch.log.iter().map(entry).collect();
         let identities: Vec<_> = self
@@ -80,6 +82,7 @@ impl Core {
                 self.fresh.clear();
                 let batch = std::mem::take(&mut self.batch);
                 self.count(&batch, commit);
+                self.count_flags(&batch);
                 Ok(Some(Committed { commit, batch }))
             }
             Err(error) => Err(self.take_back(error)),
@@ -96,6 +99,33 @@ impl Core {
         self.metrics.commit_frames.observe(batch.frames.len() as f64);
     }
 
+    /// Puts the devices whose health changed into the live feed, each once, as they are at the end of the batch.
+    fn show_devices(&mut self) {
+        let Some(now) = self.batch.logged_now else {
+            return;
+        };
+        let commit = self.next_commit();
+        for id in &self.batch.devices {
+            let device = self.engine.estate().device_by_id(id);
+            if let Some(health) = device.and_then(|device| self.engine.device_health(device, &now)) {
+                self.batch.live.push(Live::Device(commit, Arc::new(health)));
+            }
+        }
+    }
+
+    fn count_flags(&mut self, batch: &OpenBatch) {
+        if self.flags_shown && batch.devices.is_empty() && batch.estate.is_none() {
+            return;
+        }
+        self.flags_shown = true;
+        for (kind, count) in self.engine.flag_counts() {
+            self.metrics
+                .devices_flagged
+                .with_label_values(&[kind.name()])
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
     pub(super) fn take_back(&mut self, error: CommitError) -> Uncommitted {
         self.metrics.commit_failures.inc();
         self.engine.rollback();
@@ -105,6 +135,8 @@ impl Core {
         self.fresh.clear();
         self.understanding.learn(self.engine.estate());
         self.estate_version = self.durable_version;
+        // What the catalogue says may have been in the batch.
+        self.profiles_told = false;
         let batch = std::mem::take(&mut self.batch);
         let reason = error.to_string();
         let asked = !batch.answers.is_empty();

@@ -7,7 +7,8 @@ use super::batch::{Logged, OpenBatch};
 use super::door::{Done as Answered, Failed, Idempotency};
 use super::once::Once;
 use super::project::project;
-use super::understand::{Understanding, Understood};
+use super::understand::Understanding;
+use super::understood::Understood;
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
@@ -49,6 +50,10 @@ pub struct Core {
     /// Own-time readings of the open batch, by their place in the log.
     pub(super) fresh: FxHashMap<(PointKey, Timestamp), usize>,
     pub(super) understood: Understood,
+    /// Whether the engine knows what the catalogue says.
+    pub(super) profiles_told: bool,
+    /// Whether the gauges of flags show the engine as it is.
+    pub(super) flags_shown: bool,
     pub(super) complaints: super::complain::Complaints,
 }
 
@@ -82,6 +87,8 @@ impl Core {
             changes: Changes::default(),
             fresh: FxHashMap::default(),
             understood: Understood::default(),
+            profiles_told: false,
+            flags_shown: false,
             complaints: super::complain::Complaints::default(),
         };
         core.understanding.learn(core.engine.estate());
@@ -123,12 +130,16 @@ impl Core {
         if let Err(refusal) = self.input(now, &Input::Started) {
             tracing::error!(%refusal, "the engine refused to start");
         }
+        self.tell_profiles(now);
     }
 
     /// A delay of the engine is over.
     pub fn tick(&mut self, now: &Now) {
         if let Err(refusal) = self.input(now, &Input::Tick) {
             tracing::error!(%refusal, "the engine refused a tick");
+        }
+        if !self.profiles_told {
+            self.tell_profiles(now);
         }
     }
 

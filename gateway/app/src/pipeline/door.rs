@@ -5,8 +5,10 @@
 use crate::field::mqtt::Ask;
 use crate::field::{AckTicket, Frame};
 use linli_domain::command::{Actor, Command, Refusal, Reply};
+use linli_domain::engine::{DeviceHealth, Engine};
 use linli_domain::id::{AlarmId, CommitId, OrderId, PointKey};
 use linli_domain::reading::Reading;
+use linli_domain::time::Now;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
@@ -64,10 +66,25 @@ pub enum Request {
         /// The answer.
         reply: oneshot::Sender<Result<(), Failed>>,
     },
+    /// A line of the audit about something that is done outside of the engine.
+    Audit {
+        /// Who does it.
+        author: String,
+        /// What, such as `device.write`.
+        action: &'static str,
+        /// To what.
+        subject: String,
+        /// How exactly.
+        detail: String,
+        /// The answer.
+        reply: oneshot::Sender<Result<(), Failed>>,
+    },
     /// A retained message of the embedded broker; an empty payload clears the topic.
     Retained(linli_ledger::RetainedRow, oneshot::Sender<Result<(), Failed>>),
     /// The engine's whole state as text, for comparing and support.
     Dump(oneshot::Sender<(CommitId, String)>),
+    /// A question to the engine between two commits.
+    Look(Look),
     /// Put these notices into the outbox (`linli notify test`).
     Notify(
         Vec<linli_ledger::NewDelivery>,
@@ -94,11 +111,31 @@ impl Request {
             Self::Deliveries(_, reply)
             | Self::Retained(_, reply)
             | Self::Notify(_, reply)
+            | Self::Audit { reply, .. }
             | Self::Token { reply, .. } => {
                 drop(reply.send(Err(why.clone())));
             }
             Self::Dump(reply) => drop(reply),
+            Self::Look(look) => drop(look),
         }
+    }
+}
+
+type Question = dyn FnOnce(&Engine, &Now) + Send;
+
+/// A question to the engine, with the way back. It must be short: nothing else happens meanwhile.
+pub struct Look(Box<Question>);
+
+impl std::fmt::Debug for Look {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Look")
+    }
+}
+
+impl Look {
+    /// Asks it.
+    pub fn ask(self, engine: &Engine, now: &Now) {
+        (self.0)(engine, now);
     }
 }
 
@@ -131,14 +168,16 @@ pub enum Failed {
 /// What a listener of the live feed sees, in commit order.
 #[derive(Debug, Clone)]
 pub enum Live {
-    /// A reading was stored.
-    Reading(CommitId, Reading),
+    /// A reading was stored, and whether it is the newest of its point.
+    Reading(CommitId, Reading, bool),
     /// A point appeared.
     Point(CommitId, PointKey),
     /// An alarm changed; its document as JSON.
     Alarm(CommitId, AlarmId, Arc<str>),
     /// An order changed; its document as JSON.
     Order(CommitId, OrderId, Arc<str>),
+    /// The health of a device changed; as it is now.
+    Device(CommitId, Arc<DeviceHealth>),
 }
 
 /// The handle everybody holds.
@@ -233,6 +272,20 @@ impl Door {
             reply,
         })
         .await?
+    }
+
+    /// Asks the engine something, as it is after a commit; answered too while commits fail. The question must be
+    /// short.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Engine, &Now) -> T + Send + 'static,
+    ) -> Result<T, Failed> {
+        self.ask(|reply| {
+            Request::Look(Look(Box::new(move |engine, now| {
+                let _ = reply.send(question(engine, now));
+            })))
+        })
+        .await
     }
 
     /// Joins the live feed.

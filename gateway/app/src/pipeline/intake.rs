@@ -1,14 +1,13 @@
 //! Frames into the open batch: understood, recognised when they came before, bound to points, seen by the engine.
 //!
-//! Everything the engine is given is logged in the same order and with the same time; what it is not given (stored
-//! history) is logged as such.
+//! Everything is logged in the same order and with the same time as the engine was given it.
 
 use super::batch::Logged;
 use super::core::Core;
 use super::door::Live;
-use super::understand::{Refused, Seen, Understood};
+use super::understood::{Refused, Seen, Understood};
 use crate::field::Frame;
-use linli_domain::engine::{Input, PointDef};
+use linli_domain::engine::{Arrival, DeviceNews, Input, PointDef};
 use linli_domain::estate::DeviceIndex;
 use linli_domain::id::{PointKey, point_id};
 use linli_domain::reading::Reading;
@@ -24,20 +23,14 @@ impl Core {
     }
 
     pub(super) fn absorb(&mut self, frame: &Frame, now: &Now) {
+        if !self.profiles_told {
+            self.tell_profiles(now);
+        }
         let mut understood = std::mem::take(&mut self.understood);
         understood.clear();
         match self.understand(frame, &mut understood) {
             Ok(true) => {
-                if let Some(device) = understood.device {
-                    for seen in understood.seen.drain(..) {
-                        self.seen(device, seen, frame.received(), now);
-                    }
-                }
-                for (device, seen) in understood.others.drain(..) {
-                    for seen in seen {
-                        self.seen(device, seen, frame.received(), now);
-                    }
-                }
+                self.take_in(frame, &mut understood, now);
                 for fault in understood.faults.drain(..) {
                     self.refuse(frame, &fault, now);
                 }
@@ -73,10 +66,8 @@ impl Core {
                 self.understanding.mqtt(message, estate, out)?;
                 if let Some((identity, bytes)) = &out.identity {
                     let at = message.received.wall;
-                    if self
-                        .once
-                        .lorawan_seen(identity.dev_eui, identity.f_port, identity.f_cnt, bytes, at)
-                    {
+                    let joins = out.said.device.map_or(0, |device| self.engine.joins(device));
+                    if self.once.lorawan_seen(identity, joins, bytes, at) {
                         return Ok(false);
                     }
                 }
@@ -100,8 +91,8 @@ impl Core {
         self.batch.reject(now.wall, &origin, refused, payload);
     }
 
-    /// Binds a value to its point, drops it when it came before, and lets the engine see it.
-    pub(super) fn seen(&mut self, device: DeviceIndex, seen: Seen, received: Timestamp, now: &Now) {
+    /// Binds a value to its point, drops it when it came before, and lets the engine see it; whether it did.
+    pub(super) fn seen(&mut self, device: DeviceIndex, seen: Seen, received: Timestamp, now: &Now) -> bool {
         let point = match self
             .engine
             .point_of(device, seen.measure, seen.instance.as_deref())
@@ -109,13 +100,13 @@ impl Core {
             Some(point) => point,
             None => match self.new_point(device, &seen, now) {
                 Some(point) => point,
-                None => return,
+                None => return false,
             },
         };
-        if seen.own_time && self.came_before(point, &seen) {
-            return;
+        if seen.own_time && self.came_before(device, point, &seen, received, now) {
+            return false;
         }
-        let reading = Reading {
+        let mut reading = Reading {
             point,
             observed: seen.observed,
             received,
@@ -127,30 +118,44 @@ impl Core {
             let place = self.batch.log.len();
             self.fresh.entry((point, seen.observed)).or_insert(place);
         }
-        let given = !seen.historical;
-        if given {
-            let mut changes = std::mem::take(&mut self.changes);
-            if !matches!(self.engine.step_reading(now, &reading, &mut changes), Ok(true)) {
-                self.metrics.readings_late.inc();
-            }
-            if !changes.is_empty() {
-                self.project(std::mem::take(&mut changes), now);
-            }
-            self.changes = changes;
+        let arrival = if seen.historical {
+            Arrival::Stored
         } else {
+            Arrival::Live
+        };
+        let mut changes = std::mem::take(&mut self.changes);
+        let taken = self.engine.step_reading(now, &reading, arrival, &mut changes);
+        if !changes.is_empty() {
+            self.project(std::mem::take(&mut changes), now);
+        }
+        self.changes = changes;
+        let evaluated = taken.is_ok_and(|taken| {
+            reading.quality = taken.quality;
+            taken.evaluated
+        });
+        if seen.historical {
+            self.metrics.readings_historical.inc();
+        } else if !evaluated {
             self.metrics.readings_late.inc();
         }
         if self.batch.readings < super::door::LIVE_EVENTS {
-            self.batch
-                .live
-                .push(Live::Reading(self.next_commit(), reading.clone()));
+            let live = Live::Reading(self.next_commit(), reading.clone(), evaluated);
+            self.batch.live.push(live);
         }
         self.batch.readings += 1;
-        self.batch.log.push(Logged::Reading(reading, given));
+        self.batch.log.push(Logged::Reading(reading, evaluated));
+        true
     }
 
     /// Whether the point already has a reading of this own time. The first committed one stays.
-    pub(super) fn came_before(&mut self, point: PointKey, seen: &Seen) -> bool {
+    pub(super) fn came_before(
+        &mut self,
+        device: DeviceIndex,
+        point: PointKey,
+        seen: &Seen,
+        received: Timestamp,
+        now: &Now,
+    ) -> bool {
         let first = match self.fresh.get(&(point, seen.observed)) {
             Some(index) => match self.batch.log.get(*index) {
                 Some(Logged::Reading(reading, _)) => Some((reading.value.clone(), reading.quality)),
@@ -174,8 +179,15 @@ impl Core {
         let Some((value, _)) = first else { return false };
         if value == seen.value {
             self.metrics.duplicates.inc();
+            let newest = self.engine.latest(point);
+            let is_newest = newest.is_some_and(|newest| newest.observed == seen.observed);
+            if is_newest && seen.quality.is_good() && !seen.historical {
+                self.news(device, received, DeviceNews::Repeats { point }, now);
+            }
         } else {
             self.metrics.conflicts.inc();
+            let value = seen.value.clone();
+            self.news(device, received, DeviceNews::Conflict { point, value }, now);
         }
         true
     }

@@ -6,10 +6,12 @@ pub mod door;
 mod thread;
 mod core;
 mod intake;
+mod news;
 mod commit;
 mod pay;
 mod batch;
 mod understand;
+mod understood;
 mod once;
 mod pace;
 mod project;
@@ -20,6 +22,8 @@ mod sealing;
 mod complain;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod truth_tests;
 
 pub use core::Core;
 pub use door::*;

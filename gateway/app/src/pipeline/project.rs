@@ -27,6 +27,9 @@ pub(super) fn project(
     for change in &changes.orders {
         order(change, commit, metrics, batch);
     }
+    batch
+        .devices
+        .extend(changes.devices.into_iter().map(|change| change.device));
     if !changes.notices.is_empty() {
         batch.urgent = true;
         let planned = planner.plan_beside(&mut batch.events, &changes.notices, engine.estate(), at);

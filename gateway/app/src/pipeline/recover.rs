@@ -5,7 +5,7 @@ use super::once::Once;
 use super::requests::{ESTATE, estate_row};
 use crate::clock::SharedClock;
 use linli_decode::Memory;
-use linli_domain::engine::{Changes, Engine, Input, SnapshotError};
+use linli_domain::engine::{Arrival, Changes, Engine, Input, SnapshotError};
 use linli_domain::estate::{EstateDoc, Problem};
 use linli_domain::id::CommitId;
 use linli_domain::time::Now;
@@ -18,7 +18,7 @@ use std::time::Duration;
 pub(super) const DECODE_MEMORY: &str = "decode/";
 
 /// Format of the engine's snapshot as stored beside its bytes.
-pub(super) const SNAPSHOT_FORMAT: u32 = 1;
+pub(super) const SNAPSHOT_FORMAT: u32 = 2;
 
 /// Why the engine could not be brought back.
 #[derive(Debug, thiserror::Error)]
@@ -179,13 +179,13 @@ pub fn replay(ledger: &Ledger) -> Result<Engine, RecoverError> {
         match (entry, at) {
             (Entry::Now(now), _) => at = Some(now),
             (
-                Entry::Reading {
-                    reading,
-                    evaluated: true,
-                },
+                // What was not evaluated then (history, late, a replay) is not evaluated now; it still lets time pass
+                // and shows that its device lives.
+                Entry::Reading { reading, evaluated },
                 Some(now),
             ) => {
-                let _ = engine.step_reading(&now, reading, &mut effects);
+                let arrival = if evaluated { Arrival::Live } else { Arrival::Stored };
+                let _ = engine.step_reading(&now, reading, arrival, &mut effects);
                 effects.clear();
             }
             (Entry::Reading { .. }, _) => {}

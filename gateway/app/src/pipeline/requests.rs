@@ -39,6 +39,22 @@ impl Core {
                 self.batch.tokens.push(token);
                 self.answer(reply);
             }
+            Request::Audit {
+                author,
+                action,
+                subject,
+                detail,
+                reply,
+            } => {
+                self.batch.audit.push(store::AuditRow {
+                    at: now.wall,
+                    actor: author,
+                    action: action.into(),
+                    subject,
+                    detail,
+                });
+                self.answer(reply);
+            }
             Request::Retained(row, reply) => {
                 self.batch.retained.push(row);
                 self.answer(reply);
@@ -56,6 +72,7 @@ impl Core {
                 let _ = reply.send(Err(Failed::Stopping));
             }
             Request::Dump(reply) => drop(reply),
+            Request::Look(look) => drop(look),
         }
     }
 

@@ -1,7 +1,7 @@
 //! While commits fail: the same frames again, in the same order, with the inbox as full as it is.
 
 use super::commit::Uncommitted;
-use super::door::{Arrival, Failed};
+use super::door::{Arrival, Failed, Request};
 use super::pay::{pay, release_waiting};
 use super::thread::Loop;
 use std::sync::mpsc::RecvTimeoutError;
@@ -58,6 +58,10 @@ impl Loop {
             // A full disk is no reason for the watchdog to end a program that waits for room.
             self.beat();
             match self.inbox.arrivals.recv_timeout(left) {
+                // The engine is as the last commit left it, and questions about it need no storage.
+                Ok(Arrival::Request(Request::Look(look), _)) => {
+                    look.ask(&self.core.engine, &self.core.clock.now());
+                }
                 Ok(Arrival::Request(request, _)) => request.fail(&Failed::Store("the storage fails".into())),
                 Ok(Arrival::Stop(done)) => {
                     self.stop = Some(done);

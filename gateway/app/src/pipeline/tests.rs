@@ -10,7 +10,7 @@ use super::requests::{ESTATE, estate_row};
 use super::{Loop, Pace, Progress, Understanding};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Subscription;
-use crate::field::{Done, Frame, MqttFrame};
+use crate::field::{Done, Frame, Keep, MqttFrame};
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
 use linli_decode::{ClockWindow, Family};
@@ -107,6 +107,7 @@ fn frame(device: &str, wet: bool) -> Frame {
         session: 1,
         packet: None,
         unwanted: None,
+        keep: None,
         received: clock().now(),
         done: Done::Nothing,
     })
@@ -173,6 +174,40 @@ fn a_disk_that_fails_amid_the_search_for_an_offender_loses_no_frame() {
 }
 
 #[test]
+fn what_a_message_leaves_retained_is_stored_with_it_in_one_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut core = core(folder.path());
+    let now = core.clock.now();
+    let kept = |device: &str, payload: &str| {
+        let Frame::Mqtt(mut message) = frame(device, true) else {
+            unreachable!()
+        };
+        message.payload = payload.as_bytes().into();
+        message.keep = Some(Keep {
+            qos: 1,
+            expires: None,
+        });
+        Frame::Mqtt(message)
+    };
+    let before = core.ledger.last_commit();
+    core.frame(kept("leak", "{\"water_leak\":false}"), &now);
+    core.frame(kept("nobody", "not even JSON"), &now);
+    core.frame(kept("cleared", "soon gone"), &now);
+    core.frame(kept("cleared", ""), &now);
+    assert!(core.commit().is_ok());
+    assert_eq!(core.ledger.last_commit().0, before.0 + 1);
+    let rows = Reader::open(folder.path()).unwrap().retained(now.wall).unwrap();
+    let topics: Vec<&str> = rows.iter().map(|row| row.topic.as_str()).collect();
+    assert_eq!(topics, ["zigbee2mqtt/leak", "zigbee2mqtt/nobody"]);
+    let aside: Vec<String> = set_aside(folder.path())
+        .into_iter()
+        .map(|(origin, _)| origin)
+        .collect();
+    let expected = ["main zigbee2mqtt/nobody", "main zigbee2mqtt/cleared"];
+    assert_eq!(aside, expected, "what could not be used is retained all the same");
+}
+
+#[test]
 fn a_frame_does_not_pay_for_the_request_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut core = core(folder.path());
@@ -215,6 +250,31 @@ async fn what_comes_while_the_disk_fails_does_not_overtake_what_failed() {
     let alarms = Reader::open(folder.path()).unwrap();
     let alarms = alarms.alarms(&AlarmFilter::default(), page).unwrap();
     assert_eq!(alarms.len(), 1, "the leak that came first was evaluated first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_about_devices_are_answered_while_the_disk_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let door = running(folder.path());
+    let heard = |engine: &linli_domain::Engine, now: &linli_domain::Now| {
+        let device = engine.estate().device_by_id(&"leak-b3".parse().unwrap()).unwrap();
+        engine.device_health(device, now).unwrap().heard.is_some()
+    };
+    assert!(!door.look(heard).await.unwrap());
+    sabotage(
+        folder.path(),
+        "CREATE TRIGGER fail BEFORE INSERT ON stage BEGIN SELECT abs(-9223372036854775807 - 1); END",
+    );
+    door.push(vec![frame("leak", true)]).await.unwrap();
+    for _ in 0..3 {
+        let answer = tokio::time::timeout(Duration::from_secs(10), door.look(heard)).await;
+        assert!(!answer.unwrap().unwrap(), "nobody is shown what is not stored");
+    }
+    sabotage(folder.path(), "DROP TRIGGER fail");
+    while !door.look(heard).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+    door.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -211,19 +211,30 @@ impl Loop {
                 self.commit();
                 let _ = reply.send((self.core.ledger.last_commit(), self.core.engine.dump()));
             }
+            // As for the dump: nobody is shown what a crash could take back.
+            Request::Look(look) => self.commit_and(|core| look.ask(&core.engine, now)),
             other => self.core.rows(other, now),
         }
     }
 
     pub(super) fn commit(&mut self) {
+        self.commit_and(|_| {});
+    }
+
+    /// Commits, and shows the core as it is after the last commit, whether this one was it or failed.
+    fn commit_and(&mut self, show: impl FnOnce(&Core)) {
         let load = self.load(true);
         match self.core.commit() {
-            Ok(None) => {}
+            Ok(None) => show(&self.core),
             Ok(Some(committed)) => {
                 self.pay(committed);
                 self.pace.committed(&load);
+                show(&self.core);
             }
-            Err(failed) => self.recover(failed),
+            Err(failed) => {
+                show(&self.core);
+                self.recover(failed);
+            }
         }
         self.committed = Instant::now();
         self.resumed = false;

@@ -1,111 +1,33 @@
 //! From a frame to what it says about which device: envelope, device look-up, profile. Pure but for nothing.
 //!
-//! It finds devices and profiles and gives every observation its times; it neither makes points nor decides what
-//! is new.
+//! It finds devices and profiles, gives every observation its times, and tells what a message says beside its values:
+//! reachability, a join, the device's own time, the bridge. It neither makes points nor decides what is new.
 
 use super::recover::DECODE_MEMORY;
+use super::understood::{Refused, Said, Seen, Understood};
 use crate::config::Subscription;
 use crate::field::{Fact, ModbusFrame, MqttFrame, Unwanted};
 use crate::profiles::ANNOUNCED;
 use jiff::tz::TimeZone;
 use linli_decode::{
-    Body, Catalogue, ClockWindow, DeviceContext, Event, Frame as Message, LorawanIdentity, Memory,
-    Observation, Opened, Profile, RejectReason, Rejection, Request, Role, Wiring, Wrapping, plausible,
+    Body, Catalogue, ClockWindow, DeviceContext, Event, Family, Frame as Message, Memory, Observation,
+    Opened, Profile, Role, Wiring, Wrapping, plausible,
 };
 use linli_domain::estate::builtin::GATEWAY;
-use linli_domain::estate::{Device, DeviceIndex, Estate};
+use linli_domain::estate::{Device, DeviceIndex, Estate, ProfileFacts, Profiles};
 use linli_domain::id::DeviceId;
-use linli_domain::measure::Measure;
-use linli_domain::reading::{Quality, Value};
-use linli_domain::time::Timestamp;
+use linli_domain::reading::Quality;
+use linli_domain::time::{Now, Timestamp};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// Largest payload decoded, in bytes; a larger one is recorded as rejected.
 pub(super) const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
 
-/// One value with its times, not yet bound to a point.
-#[derive(Debug)]
-pub struct Seen {
-    /// What was measured.
-    pub measure: Measure,
-    /// Which of several.
-    pub instance: Option<Arc<str>>,
-    /// What was seen.
-    pub value: Option<Value>,
-    /// How far to trust it.
-    pub quality: Quality,
-    /// When it was seen.
-    pub observed: Timestamp,
-    /// Whether `observed` is a time of its own that identifies the reading together with the point.
-    pub own_time: bool,
-    /// Stored by the device and sent late: kept, never evaluated.
-    pub historical: bool,
-}
-
-/// What a frame says.
-#[derive(Debug, Default)]
-pub struct Understood {
-    /// The device; `None` when the message says nothing about one.
-    pub device: Option<DeviceIndex>,
-    /// Identity of a LoRaWAN frame, with the bytes it covers.
-    pub identity: Option<(LorawanIdentity, Vec<u8>)>,
-    /// Its values. Reused between frames.
-    pub seen: Vec<Seen>,
-    /// What the same message says about further devices.
-    pub others: Vec<(DeviceIndex, Vec<Seen>)>,
-    /// What decoding would like to know.
-    pub requests: Vec<Request>,
-    /// What was wrong with parts of the message; the rest was understood.
-    pub faults: Vec<Refused>,
-}
-
-impl Understood {
-    /// Makes room for the next frame.
-    pub fn clear(&mut self) {
-        self.device = None;
-        self.identity = None;
-        self.seen.clear();
-        self.others.clear();
-        self.requests.clear();
-        self.faults.clear();
-    }
-}
-
-/// Why a frame was recorded as rejected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// A word out of a closed set, for metrics.
-    pub reason: &'static str,
-    /// What exactly is wrong.
-    pub detail: String,
-}
-
-impl Refused {
-    fn new(reason: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            reason,
-            detail: detail.into(),
-        }
-    }
-    fn decode(reason: RejectReason, detail: impl std::fmt::Display) -> Self {
-        Self {
-            reason: reason.label(),
-            detail: detail.to_string(),
-        }
-    }
-}
-
-impl From<Rejection> for Refused {
-    fn from(rejection: Rejection) -> Self {
-        Self::decode(rejection.reason(), &rejection)
-    }
-}
-
 /// What understanding needs to know about the installation.
 #[derive(Debug)]
 pub struct Understanding {
-    subscriptions: FxHashMap<Arc<str>, Vec<Subscription>>,
+    subscriptions: FxHashMap<Arc<str>, Vec<Route>>,
     catalogue: Catalogue,
     /// What decoding remembers between messages; it commits with the batch.
     memory: Memory,
@@ -113,6 +35,25 @@ pub struct Understanding {
     gateway: Option<DeviceIndex>,
     window: ClockWindow,
     scratch: Vec<Observation>,
+}
+
+/// A subscription, and the name of the bridge whose devices are heard on it.
+#[derive(Debug)]
+struct Route {
+    subscription: Subscription,
+    bridge: Option<Arc<str>>,
+}
+
+impl Route {
+    fn new(connection: &str, subscription: Subscription) -> Self {
+        // The fixed part of the topics tells the bridges of one broker apart: `main/zigbee2mqtt`.
+        let bridge = matches!(subscription.family, Family::Zigbee2mqtt).then(|| {
+            let pattern = subscription.pattern.as_str();
+            let topics = pattern.split('{').next().unwrap_or_default();
+            format!("{connection}/{}", topics.trim_end_matches('/')).into()
+        });
+        Self { subscription, bridge }
+    }
 }
 
 /// A device with its profile and the facts its decoding needs.
@@ -144,8 +85,12 @@ impl Understanding {
         memory: Memory,
         window: ClockWindow,
     ) -> Self {
+        let routes = |(connection, all): (Arc<str>, Vec<Subscription>)| {
+            let routes = all.into_iter().map(|one| Route::new(&connection, one)).collect();
+            (connection, routes)
+        };
         Self {
-            subscriptions: subscriptions.into_iter().collect(),
+            subscriptions: subscriptions.into_iter().map(routes).collect(),
             catalogue,
             memory,
             devices: Vec::new(),
@@ -199,6 +144,18 @@ impl Understanding {
         })
     }
 
+    /// What the catalogue says about device types that the engine needs to know.
+    pub fn profiles(&self) -> Profiles {
+        let facts = |profile: &Arc<Profile>| {
+            let facts = ProfileFacts {
+                expected_interval: profile.expected_interval(),
+                sleeps: profile.sleeps(),
+            };
+            (facts != ProfileFacts::default()).then(|| (profile.id().clone(), facts))
+        };
+        self.catalogue.iter().filter_map(facts).collect()
+    }
+
     /// What decoding's memory must store with the batch: names and bytes, or none for what is forgotten.
     pub(super) fn memory_changes(&self) -> Vec<(String, Option<Vec<u8>>)> {
         let named = |(name, bytes)| (format!("{DECODE_MEMORY}{name}"), bytes);
@@ -238,11 +195,9 @@ impl Understanding {
                 format!("{} bytes, at most {MAX_PAYLOAD_BYTES}", frame.payload.len()),
             ));
         }
-        let subscription = self
-            .subscriptions
-            .get(&frame.connection)
-            .and_then(|all| all.get(frame.subscription))
-            .ok_or_else(|| {
+        let route = self.subscriptions.get(&frame.connection);
+        let Route { subscription, bridge } =
+            route.and_then(|all| all.get(frame.subscription)).ok_or_else(|| {
                 Refused::new(
                     "no_subscription",
                     "the topic belongs to no configured subscription",
@@ -258,6 +213,9 @@ impl Understanding {
             family: subscription.family,
             pattern: &subscription.pattern,
         };
+        // Only a device speaks here by its own clock; the time of a LoRaWAN envelope is its network server's.
+        let by_device = !subscription.family.is_lorawan();
+        let bridge = bridge.clone();
         let mut opened = self.memory.open(&frame.connection, &wrapping, &message)?;
         out.requests.append(&mut opened.requests);
         out.faults.extend(opened.fault.take().map(Refused::from));
@@ -265,28 +223,48 @@ impl Understanding {
         if let (Some(identity), Body::Bytes { bytes, .. }) = (opened.identity, &opened.body) {
             out.identity = Some((identity, bytes.to_vec()));
         }
-        out.device = self.said(frame, opened, estate, &mut out.seen)?;
+        if let Event::BridgeAvailability(up) = opened.event {
+            out.bridge = bridge.map(|bridge| (bridge, up));
+            return Ok(());
+        }
+        out.said.through = bridge.filter(|_| !frame.retained);
+        self.said(frame, opened, by_device, estate, &mut out.said)?;
         for other in others {
-            let mut seen = Vec::new();
-            match self.said(frame, other, estate, &mut seen) {
-                Ok(Some(device)) => out.others.push((device, seen)),
-                Ok(None) => {}
+            let mut said = Said::default();
+            match self.said(frame, other, by_device, estate, &mut said) {
+                Ok(()) => out.others.push(said),
                 Err(refused) => out.faults.push(refused),
             }
         }
         Ok(())
     }
 
-    /// What an opened message says about its device; `None` when it is about none.
+    /// What an opened message says about its device, if it is about one.
     fn said(
         &mut self,
         frame: &MqttFrame,
         opened: Opened<'_>,
+        by_device: bool,
         estate: &Estate,
-        out: &mut Vec<Seen>,
-    ) -> Result<Option<DeviceIndex>, Refused> {
-        if !matches!(opened.event, Event::Uplink | Event::Status) {
-            return Ok(None);
+        out: &mut Said,
+    ) -> Result<(), Refused> {
+        let found = estate.device_by_mqtt(&frame.connection, &opened.address);
+        let announced = self.memory.profile_of(&frame.connection, &opened.address);
+        out.sleeps = announced.is_some_and(|profile| profile.sleeps());
+        match opened.event {
+            Event::Uplink | Event::Status => {}
+            // A bridge tells of all its devices; those that are not in the estate will speak for themselves.
+            Event::Availability(online) => {
+                out.available = Some(online);
+                out.device = found;
+                return Ok(());
+            }
+            Event::Join => {
+                out.joined = true;
+                out.device = found;
+                return Ok(());
+            }
+            Event::BridgeAvailability(_) | Event::Inventory | Event::Ignored => return Ok(()),
         }
         if opened.simulated {
             return Err(Refused::new(
@@ -294,17 +272,15 @@ impl Understanding {
                 "made up by a console; it is no reading",
             ));
         }
-        let device = estate
-            .device_by_mqtt(&frame.connection, &opened.address)
-            .ok_or_else(|| {
-                Refused::new(
-                    "unknown_device",
-                    format!(
-                        "{} is not in the estate: add it, or check its key",
-                        opened.address
-                    ),
-                )
-            })?;
+        let device = found.ok_or_else(|| {
+            Refused::new(
+                "unknown_device",
+                format!(
+                    "{} is not in the estate: add it, or check its key",
+                    opened.address
+                ),
+            )
+        })?;
         let known = self.devices.get(device.as_usize()).and_then(Option::as_ref);
         let known = known.ok_or_else(|| {
             Refused::new(
@@ -312,12 +288,11 @@ impl Understanding {
                 "the device's profile is not in the catalogue; see `linli check`",
             )
         })?;
-        let received = frame.received.wall;
+        out.available = opened.online;
         self.scratch.clear();
         let own_time = if opened.body == Body::None {
             None
         } else {
-            let announced = self.memory.profile_of(&frame.connection, &opened.address);
             let profile = known.profile.as_ref().or(announced).ok_or_else(|| {
                 Refused::new(
                     "no_profile",
@@ -329,7 +304,7 @@ impl Understanding {
             })?;
             let context = DeviceContext {
                 caution: opened.caution,
-                received,
+                received: frame.received.wall,
                 ..known.context(profile)
             };
             let decoded = profile
@@ -338,13 +313,17 @@ impl Understanding {
             for diagnostic in &decoded.diagnostics {
                 tracing::debug!(topic = %frame.topic, %diagnostic, "decoded with a remark");
             }
+            out.available = decoded.availability.or(out.available);
             decoded.own_time
         };
+        out.device = Some(device);
+        out.clock = opened.observed.filter(|_| by_device);
         self.scratch.extend(opened.envelope_readings);
         // A network server's time of a LoRaWAN frame identifies nothing more: the frame itself is already known once.
         let network = opened.observed.map(|time| (time, opened.identity.is_none()));
-        self.give_times(own_time.map(|time| (time, true)).or(network), received, out);
-        Ok(Some(device))
+        let common = own_time.map(|time| (time, true)).or(network);
+        self.give_times(common, &frame.received, out);
+        Ok(())
     }
 
     /// What a Modbus answer (or its absence) says.
@@ -361,26 +340,35 @@ impl Understanding {
             )
         })?;
         let known = self.devices.get(device.as_usize()).and_then(Option::as_ref);
-        let (map, context) = known
-            .and_then(|known| {
-                let profile = known.profile.as_deref()?;
-                Some((profile.modbus()?, known.context(profile)))
-            })
+        let known = known
+            .ok_or_else(|| Refused::new("no_profile", "the device's profile is not in the catalogue"))?;
+        let map = frame
+            .profile
+            .modbus()
             .ok_or_else(|| Refused::new("no_profile", "the device's profile has no register map"))?;
-        out.device = Some(device);
+        // Asked under a profile the device no longer has: what came says nothing about its points now.
+        if !known
+            .profile
+            .as_ref()
+            .is_some_and(|now| Arc::ptr_eq(now, &frame.profile))
+        {
+            return Ok(());
+        }
+        let context = known.context(&frame.profile);
+        out.said.device = Some(device);
         self.scratch.clear();
         match &frame.answer {
-            Ok(answer) => map.decode(frame.request, &answer.data(), &context, &mut self.scratch),
-            Err(reason) => map.missing(frame.request, *reason, &context, &mut self.scratch),
+            Ok(data) => map.decode(&frame.read, data, &context, &mut self.scratch),
+            Err(reason) => map.missing(&frame.read, *reason, &context, &mut self.scratch),
         }
-        self.give_times(None, frame.received.wall, &mut out.seen);
+        self.give_times(None, &frame.received, &mut out.said);
         Ok(())
     }
 
     /// A fact is a reading of the built-in `gateway` device.
     pub fn fact(&self, fact: &Fact, out: &mut Understood) {
-        out.device = self.gateway;
-        out.seen.push(Seen {
+        out.said.device = self.gateway;
+        out.said.seen.push(Seen {
             measure: fact.measure,
             instance: Some(Arc::clone(&fact.instance)),
             value: Some(fact.value.clone()),
@@ -392,17 +380,20 @@ impl Understanding {
     }
 
     /// `common` is the time of the whole message, and whether it identifies the readings.
-    fn give_times(&mut self, common: Option<(Timestamp, bool)>, received: Timestamp, out: &mut Vec<Seen>) {
+    fn give_times(&mut self, common: Option<(Timestamp, bool)>, received: &Now, out: &mut Said) {
         for observation in self.scratch.drain(..) {
+            if !observation.historical {
+                out.clock = out.clock.max(observation.observed);
+            }
             let given = observation.observed.map(|time| (time, true)).or(common);
             let claimed = given.map(|(time, _)| time);
-            let (observed, trust) = plausible(claimed, received, self.window);
+            let (observed, trust) = plausible(claimed, observation.historical, received, self.window);
             let quality = if observation.quality.is_good() {
                 trust
             } else {
                 observation.quality
             };
-            out.push(Seen {
+            out.seen.push(Seen {
                 measure: observation.measure,
                 instance: observation.instance,
                 value: observation.value,

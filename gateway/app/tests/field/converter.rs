@@ -17,6 +17,16 @@ pub(crate) enum Slave {
     Late(u32, Duration),
     /// Answers with this exception.
     Exception(u8),
+    /// Has no register at this address.
+    Hole(u16),
+    /// Every n-th answer has a wrong checksum.
+    Damaged(u32),
+    /// Every n-th answer is cut short.
+    Cut(u32),
+    /// Every answer comes twice in one breath.
+    Twice,
+    /// Another unit's answer and noise come first.
+    Noisy,
 }
 
 type Speaker = Arc<tokio::sync::Mutex<Option<OwnedWriteHalf>>>;
@@ -25,6 +35,8 @@ pub(crate) struct Converter {
     pub(crate) addr: SocketAddr,
     /// Requests seen, by unit.
     pub(crate) asked: Arc<Mutex<HashMap<u8, u32>>>,
+    /// Writes seen, without their checksums.
+    pub(crate) writes: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Converter {
@@ -32,6 +44,8 @@ impl Converter {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(HashMap::new()));
+        let writes: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+        let seen = Arc::clone(&writes);
         let (slaves, counts) = (
             slaves.iter().copied().collect::<HashMap<_, _>>(),
             Arc::clone(&asked),
@@ -43,10 +57,14 @@ impl Converter {
                 let (mut read, write) = stream.into_split();
                 *speaker.lock().await = Some(write);
                 let (slaves, counts, speaker) = (slaves.clone(), Arc::clone(&counts), Arc::clone(&speaker));
+                let seen = Arc::clone(&seen);
                 tokio::spawn(async move {
                     let mut request = [0; 8];
                     while read.read_exact(&mut request).await.is_ok() {
                         let unit = request[0];
+                        if matches!(request[1], 5 | 6) {
+                            seen.lock().unwrap().push(request[..6].to_vec());
+                        }
                         let count = {
                             let mut counts = counts.lock().unwrap();
                             let count: &mut u32 = counts.entry(unit).or_default();
@@ -58,26 +76,49 @@ impl Converter {
                 });
             }
         });
-        Self { addr, asked }
+        Self { addr, asked, writes }
     }
 }
 
 async fn answer(request: [u8; 8], slave: Option<Slave>, count: u32, speaker: &Speaker) {
-    let frame = match slave {
-        None | Some(Slave::Silent) => return,
-        Some(Slave::Exception(code)) => with_crc(vec![request[0], request[1] | 0x80, code]),
-        Some(Slave::Prompt | Slave::Late(..)) => registers(request),
+    let Some(slave) = slave else { return };
+    let start = u16::from_be_bytes([request[2], request[3]]);
+    let asked = start..start + u16::from_be_bytes([request[4], request[5]]);
+    let exception = |code| with_crc(vec![request[0], request[1] | 0x80, code]);
+    let whole = match request[1] {
+        // A write is confirmed by its own bytes.
+        5 | 6 => request.to_vec(),
+        _ => registers(request),
     };
-    if let Some(Slave::Late(every, delay)) = slave
-        && count.is_multiple_of(every)
-    {
-        let speaker = Arc::clone(speaker);
-        tokio::spawn(async move {
-            tokio::time::sleep(delay).await;
-            say(&speaker, &frame).await;
-        });
-        return;
-    }
+    let now_and_then = |every: u32| count.is_multiple_of(every);
+    let frame = match slave {
+        Slave::Silent => return,
+        Slave::Exception(code) => exception(code),
+        Slave::Hole(address) if asked.contains(&address) => exception(2),
+        Slave::Damaged(every) if now_and_then(every) => {
+            let mut damaged = whole;
+            damaged[4] ^= 0x10;
+            damaged
+        }
+        Slave::Cut(every) if now_and_then(every) => whole[..whole.len() - 3].to_vec(),
+        Slave::Twice => [whole.clone(), whole].concat(),
+        Slave::Noisy => {
+            say(speaker, &with_crc(vec![request[0] + 1, request[1], 2, 0, 7])).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            say(speaker, &[0x00, 0xFF, 0x13]).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            whole
+        }
+        Slave::Late(every, delay) if now_and_then(every) => {
+            let speaker = Arc::clone(speaker);
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                say(&speaker, &whole).await;
+            });
+            return;
+        }
+        _ => whole,
+    };
     say(speaker, &frame).await;
 }
 
@@ -87,7 +128,7 @@ async fn say(speaker: &Speaker, frame: &[u8]) {
     }
 }
 
-fn registers(request: [u8; 8]) -> Vec<u8> {
+pub(crate) fn registers(request: [u8; 8]) -> Vec<u8> {
     let start = u16::from_be_bytes([request[2], request[3]]);
     let count = u16::from_be_bytes([request[4], request[5]]);
     let mut frame = vec![request[0], request[1], u8::try_from(count * 2).unwrap()];

@@ -11,8 +11,12 @@
 )]
 
 mod broker;
+mod certificates;
 mod converter;
+mod dtu;
+mod errands;
 mod modbus;
+mod modbus_tcp;
 mod mosquitto;
 mod mqtt;
 mod pipeline;

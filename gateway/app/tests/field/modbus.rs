@@ -3,75 +3,105 @@
 use super::converter::{Converter, Slave as Manner};
 use super::pipeline::{Pipeline, within};
 use linli::config::{ModbusBus, ModbusTransport};
-use linli::field::modbus::{self, Devices, Slave};
-use linli::field::{ModbusFrame, Registers};
-use linli_decode::RegisterRequest;
+use linli::field::ModbusFrame;
+use linli::field::modbus::dtu::Dialled;
+use linli::field::modbus::errand::Buses;
+use linli::field::modbus::{self, Devices, Port, Slave, Surroundings};
+use linli_decode::{Profile, RegisterData};
 use linli_domain::reading::Reason;
 use linli_node_sim::{Fault, Kind, NodeConfig, SharedStreet, Street, Transport, serve};
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-const TIMEOUT: Duration = Duration::from_millis(200);
-const PERIOD: Duration = Duration::from_millis(250);
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(200);
+pub(crate) const PERIOD: Duration = Duration::from_millis(250);
+/// How late the converters here get at most.
+const LATENESS: Duration = Duration::from_millis(900);
 
-fn slave(unit: u8, starts: &[u16], count: u16) -> Slave {
+/// A device of which `count` input registers are asked at each of `starts`.
+pub(crate) fn slave(unit: u8, starts: &[u16], count: u16) -> Slave {
+    let registers = starts.iter().flat_map(|start| *start..*start + count).map(|address| {
+        format!("{{ function = 4, address = {address}, type = \"u16\", measure = \"pulse.count\", instance = \"R{address}\" }}")
+    });
+    let registers = registers.collect::<Vec<_>>().join(", ");
+    let text =
+        format!("id = \"test.device\"\ntitle = \"T\"\nversion = 1\n[modbus]\nregisters = [{registers}]");
     Slave {
         device: format!("unit-{unit}").parse().unwrap(),
         unit,
-        requests: starts
-            .iter()
-            .map(|start| RegisterRequest {
-                function: 4,
-                start: *start,
-                count,
-            })
-            .collect(),
+        profile: Arc::new(Profile::parse(&text, "test").unwrap()),
     }
 }
 
-struct Bus {
+pub(crate) struct Bus {
     stop: CancellationToken,
     task: JoinHandle<()>,
+    /// Where errands are given to it.
+    pub(crate) buses: Buses,
 }
 
 impl Bus {
-    fn start(pipeline: &Pipeline, transport: ModbusTransport, slaves: Vec<Slave>) -> Self {
-        let bus = ModbusBus {
-            bus: "garage".parse().unwrap(),
-            transport,
-            timeout: TIMEOUT,
-            period: PERIOD,
-            pause: Duration::ZERO,
-        };
-        let stop = CancellationToken::new();
-        let (door, clock, metrics) = (
-            pipeline.door.clone(),
-            pipeline.clock.clone(),
-            pipeline.metrics.clone(),
-        );
-        let task = tokio::spawn(modbus::run(
-            bus,
-            Devices::fixed(slaves),
-            door,
-            clock,
-            metrics,
-            stop.clone(),
-        ));
-        Self { stop, task }
+    pub(crate) fn start(pipeline: &Pipeline, transport: ModbusTransport, slaves: Vec<Slave>) -> Self {
+        Self::of(pipeline, config(transport), slaves, None)
     }
 
-    async fn stopped(self) {
+    pub(crate) fn of(
+        pipeline: &Pipeline,
+        bus: ModbusBus,
+        slaves: Vec<Slave>,
+        dialled: Option<Arc<Dialled>>,
+    ) -> Self {
+        let stop = CancellationToken::new();
+        let surroundings = Surroundings {
+            door: pipeline.door.clone(),
+            clock: pipeline.clock.clone(),
+            metrics: pipeline.metrics.clone(),
+            shutdown: stop.clone(),
+        };
+        let mut buses = Buses::new(linli::profiles::load(None).unwrap().0);
+        let port = Port {
+            dialled,
+            errands: buses.add(bus.bus.clone(), bus.writes),
+            catalogue: buses.catalogue().clone(),
+        };
+        let task = tokio::spawn(modbus::run(bus, Devices::fixed(slaves), port, surroundings));
+        Self { stop, task, buses }
+    }
+
+    pub(crate) async fn stopped(self) {
         self.stop.cancel();
         within("the bus to end", self.task).await.unwrap();
     }
 }
 
-fn words(frame: &ModbusFrame) -> Option<&[u16]> {
+pub(crate) fn config(transport: ModbusTransport) -> ModbusBus {
+    ModbusBus {
+        timeout: TIMEOUT,
+        period: PERIOD,
+        pause: Duration::from_millis(1),
+        max_lateness: LATENESS,
+        frame_gap: Duration::from_millis(30),
+        ..ModbusBus::new("garage".parse().unwrap(), transport)
+    }
+}
+
+/// How many frames of `kind` were kept from everybody.
+pub(crate) fn quarantined(pipeline: &Pipeline, kind: &str) -> u64 {
+    pipeline
+        .metrics
+        .modbus_quarantined
+        .with_label_values(&["garage", kind])
+        .get()
+}
+
+pub(crate) fn words(frame: &ModbusFrame) -> Option<&[u16]> {
     match &frame.answer {
-        Ok(Registers::Words(words)) => Some(words),
+        Ok(RegisterData::Words(words)) => Some(words),
         _ => None,
     }
 }
@@ -140,8 +170,44 @@ async fn registers_arrive_over_tcp_and_over_a_converter() {
     }
 }
 
+/// What came of each device in a while: values that are right, values of another register, values told missing.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) right: u32,
+    pub(crate) wrong: u32,
+    pub(crate) missing: u32,
+    pub(crate) longest_ms: u128,
+}
+
+/// Watches a bus whose registers hold their own addresses.
+pub(crate) async fn watch(pipeline: &mut Pipeline, span: Duration) -> HashMap<u8, Seen> {
+    let began = Instant::now();
+    let mut seen: HashMap<u8, (Seen, Option<Instant>)> = HashMap::new();
+    while let Some(left) = span.checked_sub(began.elapsed()) {
+        let Ok(frame) = tokio::time::timeout(left, pipeline.answer()).await else {
+            break;
+        };
+        let unit = frame.device.as_str().trim_start_matches("unit-").parse().unwrap();
+        let (seen, last) = seen.entry(unit).or_default();
+        let request = frame.read.request;
+        let expected: Vec<u16> = (request.start..request.start + request.count).collect();
+        match words(&frame) {
+            Some(words) if *words == *expected => {
+                seen.right += 1;
+                seen.longest_ms = seen
+                    .longest_ms
+                    .max(last.map_or(0, |last| last.elapsed().as_millis()));
+                *last = Some(Instant::now());
+            }
+            Some(_) => seen.wrong += 1,
+            None => seen.missing += 1,
+        }
+    }
+    seen.into_iter().map(|(unit, (seen, _))| (unit, seen)).collect()
+}
+
 #[tokio::test]
-async fn a_silent_slave_costs_the_others_one_timeout_a_cycle_and_then_a_probe_now_and_then() {
+async fn a_silent_slave_costs_the_others_a_question_now_and_then() {
     let converter = Converter::start(&[(1, Manner::Prompt), (2, Manner::Silent), (3, Manner::Prompt)]).await;
     let mut pipeline = Pipeline::start();
     let slaves = vec![slave(1, &[10], 2), slave(2, &[20, 30, 40], 2), slave(3, &[50], 2)];
@@ -150,108 +216,212 @@ async fn a_silent_slave_costs_the_others_one_timeout_a_cycle_and_then_a_probe_no
         ModbusTransport::RtuOverTcp(converter.addr.to_string()),
         slaves,
     );
-    let began = Instant::now();
-    let (mut healthy, mut missing, mut longest, mut last) = (0, 0, Duration::ZERO, Instant::now());
-    while began.elapsed() < Duration::from_secs(5) {
-        let frame = pipeline.answer().await;
-        if frame.device == "unit-2".parse().unwrap() {
-            assert_eq!(frame.answer, Err(Reason::CommTimeout));
-            missing += 1;
-            continue;
-        }
-        assert!(frame.answer.is_ok(), "{frame:?}");
-        if frame.device == "unit-3".parse().unwrap() {
-            healthy += 1;
-            longest = longest.max(last.elapsed());
-            last = Instant::now();
-        }
-    }
+    let seen = watch(&mut pipeline, Duration::from_secs(6)).await;
     bus.stopped().await;
     let asked = converter.asked.lock().unwrap()[&2];
-    // Twenty cycles in five seconds; three of them held one timeout each.
-    assert!(healthy >= 15, "{healthy} polls of a healthy slave");
-    assert!(
-        longest < PERIOD * 2 + TIMEOUT * 2,
-        "{longest:?} between two polls"
-    );
-    assert!((3..=4).contains(&asked), "{asked} requests to a dead slave");
-    assert_eq!(
-        missing,
-        asked * 3,
-        "every point of a silent slave is told missing"
-    );
-}
-
-#[tokio::test]
-async fn a_late_answer_is_never_taken_for_another_register() {
-    // Later than the timeout, later than the next question, and later than the next cycle.
-    for late in [250, 600] {
-        let manner = Manner::Late(4, Duration::from_millis(late));
-        let converter = Converter::start(&[(1, manner), (2, Manner::Prompt)]).await;
-        let mut pipeline = Pipeline::start();
-        let starts = [100, 200, 300];
-        let slaves = vec![slave(1, &starts, 2), slave(2, &[400], 2)];
-        let bus = Bus::start(
-            &pipeline,
-            ModbusTransport::RtuOverTcp(converter.addr.to_string()),
-            slaves,
-        );
-        let began = Instant::now();
-        let (mut right, mut missing) = (0, 0);
-        while began.elapsed() < Duration::from_secs(8) {
-            let frame = pipeline.answer().await;
-            let start = if frame.device == "unit-1".parse().unwrap() {
-                starts[frame.request]
-            } else {
-                400
-            };
-            match words(&frame) {
-                Some(words) => {
-                    assert_eq!(words, [start, start + 1], "late by {late} ms: {frame:?}");
-                    right += 1;
-                }
-                None => missing += 1,
-            }
-        }
-        bus.stopped().await;
-        assert!(
-            right > 20 && missing > 0,
-            "{right} right, {missing} missing at {late} ms"
-        );
+    for unit in [1, 3] {
+        assert!(seen[&unit].right >= 20, "{seen:?}");
+        assert!(seen[&unit].longest_ms < 700, "{seen:?}");
     }
+    assert!((2..=4).contains(&asked), "{asked} requests to a dead slave");
+    // Every point of a silent slave is told missing, not only the one that was asked for.
+    assert!(seen[&2].missing >= 3 && seen[&2].missing % 3 == 0, "{seen:?}");
+    assert!(seen.values().all(|seen| seen.wrong == 0), "{seen:?}");
+    let open = pipeline
+        .metrics
+        .modbus_slaves
+        .with_label_values(&["garage", "open"])
+        .get();
+    let healthy = pipeline
+        .metrics
+        .modbus_slaves
+        .with_label_values(&["garage", "healthy"])
+        .get();
+    assert_eq!((healthy, open.max(1)), (2, 1));
 }
 
 #[tokio::test]
-async fn exceptions_say_what_they_mean_and_stop_nobody() {
-    let manners = [
-        (1, Manner::Exception(2)),
-        (2, Manner::Exception(4)),
-        (3, Manner::Exception(6)),
-        (4, Manner::Exception(11)),
-    ];
+async fn many_dead_slaves_share_a_tenth_of_the_bus() {
+    let mut manners = vec![(1, Manner::Prompt)];
+    manners.extend((2..=9).map(|unit| (unit, Manner::Silent)));
     let converter = Converter::start(&manners).await;
     let mut pipeline = Pipeline::start();
-    let slaves = (1..=4).map(|unit| slave(unit, &[0], 2)).collect();
+    let slaves = (1..=9).map(|unit| slave(unit, &[10], 2)).collect();
     let bus = Bus::start(
         &pipeline,
         ModbusTransport::RtuOverTcp(converter.addr.to_string()),
         slaves,
     );
-    for expected in [
-        Reason::IllegalAddress,
-        Reason::DeviceFailure,
-        Reason::DeviceFailure,
-        Reason::CommTimeout,
-    ] {
-        assert_eq!(pipeline.answer().await.answer, Err(expected));
-    }
-    let asked = converter.asked.lock().unwrap().clone();
-    assert_eq!(
-        (asked[&1], asked[&3]),
-        (1, 2),
-        "busy is asked once more, a wrong address is not"
-    );
+    // Each dead slave is found out once; from then on they share.
+    watch(&mut pipeline, Duration::from_secs(3)).await;
+    let before: u32 = converter
+        .asked
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|(unit, _)| **unit > 1)
+        .map(|(_, n)| n)
+        .sum();
+    let seen = watch(&mut pipeline, Duration::from_secs(8)).await;
+    let after: u32 = converter
+        .asked
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|(unit, _)| **unit > 1)
+        .map(|(_, n)| n)
+        .sum();
     bus.stopped().await;
+    assert!(
+        after - before <= 5,
+        "{} questions to the dead in 8 s",
+        after - before
+    );
+    assert!(seen[&1].right >= 28, "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_late_answer_is_never_taken_for_another_register() {
+    // Later than the timeout, and later than the next question could be.
+    for late in [250, 600] {
+        let manner = Manner::Late(4, Duration::from_millis(late));
+        let converter = Converter::start(&[(1, manner), (2, Manner::Prompt)]).await;
+        let mut pipeline = Pipeline::start();
+        let slaves = vec![slave(1, &[100, 200, 300], 2), slave(2, &[400], 2)];
+        let bus = Bus::start(
+            &pipeline,
+            ModbusTransport::RtuOverTcp(converter.addr.to_string()),
+            slaves,
+        );
+        let seen = watch(&mut pipeline, Duration::from_secs(8)).await;
+        bus.stopped().await;
+        assert!(
+            seen.values().all(|seen| seen.wrong == 0),
+            "late by {late} ms: {seen:?}"
+        );
+        assert!(
+            seen[&1].right > 10 && seen[&2].right > 20,
+            "late by {late} ms: {seen:?}"
+        );
+        assert!(quarantined(&pipeline, "late") > 0, "late by {late} ms");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_beside_an_answer_is_kept_from_everybody_and_counted() {
+    for (manner, kind, least) in [
+        (Manner::Damaged(4), "broken", 15),
+        (Manner::Cut(4), "truncated", 15),
+        (Manner::Twice, "duplicate", 15),
+        (Manner::Noisy, "foreign", 15),
+    ] {
+        let converter = Converter::start(&[(1, manner), (2, Manner::Prompt)]).await;
+        let mut pipeline = Pipeline::start();
+        let slaves = vec![slave(1, &[100, 200], 2), slave(2, &[400], 2)];
+        let bus = Bus::start(
+            &pipeline,
+            ModbusTransport::RtuOverTcp(converter.addr.to_string()),
+            slaves,
+        );
+        let seen = watch(&mut pipeline, Duration::from_secs(6)).await;
+        bus.stopped().await;
+        assert!(seen.values().all(|seen| seen.wrong == 0), "{kind}: {seen:?}");
+        assert!(seen[&2].right >= least, "{kind}: {seen:?}");
+        assert!(seen[&1].right >= 4, "{kind}: {seen:?}");
+        assert!(quarantined(&pipeline, kind) > 0, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_register_that_does_not_exist_takes_nobody_with_it() {
+    let converter = Converter::start(&[(1, Manner::Hole(105))]).await;
+    let mut pipeline = Pipeline::start();
+    let bus = Bus::start(
+        &pipeline,
+        ModbusTransport::RtuOverTcp(converter.addr.to_string()),
+        vec![slave(1, &[100], 8)],
+    );
+    let mut answered: BTreeSet<u16> = BTreeSet::new();
+    let refused = within("the hole", async {
+        loop {
+            let frame = pipeline.answer().await;
+            let request = frame.read.request;
+            match frame.answer {
+                Ok(_) => answered.extend(request.start..request.start + request.count),
+                Err(reason) => return (reason, request.start, request.count),
+            }
+        }
+    })
+    .await;
+    assert_eq!(refused, (Reason::IllegalAddress, 105, 1));
+    assert_eq!(
+        answered,
+        [100, 101, 102, 103, 104, 106, 107].into(),
+        "in the first round"
+    );
+    // From now on two requests go around it, and it stays told.
+    let asked = converter.asked.lock().unwrap()[&1];
+    let mut told = 0;
+    for _ in 0..9 {
+        let frame = pipeline.answer().await;
+        let request = frame.read.request;
+        match frame.answer {
+            Ok(_) => assert!(
+                [(100, 5), (106, 2)].contains(&(request.start, request.count)),
+                "{request:?}"
+            ),
+            Err(reason) => {
+                assert_eq!((reason, request.start), (Reason::IllegalAddress, 105));
+                told += 1;
+            }
+        }
+    }
+    bus.stopped().await;
+    assert!((2..=4).contains(&told), "{told}");
+    assert!(converter.asked.lock().unwrap()[&1] - asked <= 8);
+}
+
+#[tokio::test]
+async fn exceptions_say_what_they_mean_and_stop_nobody() {
+    let manners = [
+        (1, Manner::Exception(1)),
+        (2, Manner::Exception(4)),
+        (3, Manner::Exception(6)),
+        (4, Manner::Exception(11)),
+        (5, Manner::Prompt),
+    ];
+    let converter = Converter::start(&manners).await;
+    let mut pipeline = Pipeline::start();
+    let slaves = (1..=5).map(|unit| slave(unit, &[0], 2)).collect();
+    let bus = Bus::start(
+        &pipeline,
+        ModbusTransport::RtuOverTcp(converter.addr.to_string()),
+        slaves,
+    );
+    let mut told: HashMap<u8, (Reason, u32)> = HashMap::new();
+    within("everybody to be told", async {
+        while told.len() < 4 {
+            let frame = pipeline.answer().await;
+            let unit: u8 = frame.device.as_str().trim_start_matches("unit-").parse().unwrap();
+            if let Err(reason) = frame.answer {
+                let asked = converter.asked.lock().unwrap()[&unit];
+                told.entry(unit).or_insert((reason, asked));
+            }
+        }
+    })
+    .await;
+    bus.stopped().await;
+    assert_eq!(
+        told[&1],
+        (Reason::IllegalAddress, 1),
+        "no second question in a round"
+    );
+    assert_eq!(told[&2], (Reason::DeviceFailure, 1));
+    // Busy is asked once more, and its last value stands for two rounds.
+    assert_eq!(told[&3], (Reason::DeviceFailure, 6));
+    // A gateway says that nobody is there: as good as silence, and tried twice.
+    assert_eq!(told[&4].0, Reason::CommTimeout);
+    assert!(told[&4].1 >= 2, "{told:?}");
 }
 
 #[tokio::test]

@@ -123,6 +123,24 @@ impl Pipeline {
         }
     }
 
+    /// From now on everything is committed at once. Payloads in the order they came.
+    pub(crate) fn commit_everything(mut self) -> Arc<Mutex<Vec<String>>> {
+        let taken: Arc<Mutex<Vec<String>>> = Arc::default();
+        let all = Arc::clone(&taken);
+        tokio::spawn(async move {
+            while let Some(frame) = self.frames.recv().await {
+                if let Frame::Mqtt(message) = frame {
+                    let payload = String::from_utf8_lossy(&message.payload).into_owned();
+                    all.lock().unwrap().push(payload);
+                    if let Done::Waiting(client) = message.done {
+                        let _ = client.send(true);
+                    }
+                }
+            }
+        });
+        taken
+    }
+
     /// What happens after a commit.
     pub(crate) fn committed(&self, message: MqttFrame) {
         match message.done {

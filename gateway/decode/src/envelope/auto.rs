@@ -8,6 +8,15 @@ use crate::profile::Profile;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+/// What a self-describing device is, whatever it measures.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Head {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    /// Whether it sleeps between messages.
+    pub(crate) sleeps: bool,
+}
+
 /// What one value of a self-describing device is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Exposed {
@@ -48,11 +57,15 @@ parking = { distance = "level.distance", presence = "parking.occupied" }
 "#;
 
 /// The profile's text; `None` when nothing is exposed.
-pub(crate) fn text(id: &str, title: &str, exposed: &[Exposed], reachable: &[Reachability]) -> Option<String> {
+pub(crate) fn text(head: &Head, exposed: &[Exposed], reachable: &[Reachability]) -> Option<String> {
     if exposed.is_empty() {
         return None;
     }
-    let mut text = format!("id = {}\ntitle = {}\nversion = 1\n", quoted(id), quoted(title));
+    let (id, title) = (quoted(&head.id), quoted(&head.title));
+    let mut text = format!("id = {id}\ntitle = {title}\nversion = 1\n");
+    if head.sleeps {
+        text.push_str("sleeps = true\n");
+    }
     let _ = writeln!(text, "{ROLES}");
     let mut topics: Vec<&str> = exposed.iter().map(|value| value.topic.as_str()).collect();
     topics.sort_unstable();

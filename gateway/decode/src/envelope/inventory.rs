@@ -4,7 +4,7 @@
 //! the bridge does not support have no definition and expose nothing. A device that left the list is forgotten.
 //! Source: Koenkk/zigbee2mqtt.io `docs/guide/usage/mqtt_topics_and_messages.md`, `exposes.md`.
 
-use super::auto::{self, Exposed};
+use super::auto::{self, Exposed, Head};
 use super::wire::parse;
 use crate::frame::{Event, Frame, Opened};
 use crate::memory::{Journal, Kept, Scope};
@@ -53,6 +53,7 @@ struct Device {
     ieee_address: Option<String>,
     friendly_name: Option<String>,
     definition: Option<Definition>,
+    power_source: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -102,7 +103,9 @@ pub(super) fn open<'a>(
         };
         let key = scope.key(&name);
         gone.retain(|known| *known != key);
-        let mut known = describe(definition, device.ieee_address.unwrap_or_default());
+        // A battery device of a Zigbee network leaves it between messages.
+        let sleeps = device.power_source.as_deref() == Some("Battery");
+        let mut known = describe(definition, device.ieee_address.unwrap_or_default(), sleeps);
         // Announced at every connect; reading the profile again is what costs.
         if inventory.get(&key).is_some_and(|old| known.is_stored_like(old)) {
             continue;
@@ -116,7 +119,7 @@ pub(super) fn open<'a>(
     Ok(Opened::of(Cow::Borrowed("bridge"), Event::Inventory, frame))
 }
 
-fn describe(definition: Definition, hardware: String) -> Inventoried {
+fn describe(definition: Definition, hardware: String, sleeps: bool) -> Inventoried {
     let (vendor, model) = (
         definition.vendor.unwrap_or_default(),
         definition.model.unwrap_or_default(),
@@ -131,8 +134,12 @@ fn describe(definition: Definition, hardware: String) -> Inventoried {
         // Two exposes of one property, such as a climate's and its own, are one value.
         exposed.extend(found.filter(|value| !exposed.iter().any(|other| other.pointer == value.pointer)));
     }
-    let id = format!("zigbee2mqtt.{}.{}", auto::id_part(&vendor), auto::id_part(&model));
-    let text = auto::text(&id, &format!("{vendor} {model}"), &exposed, &[]);
+    let head = Head {
+        id: format!("zigbee2mqtt.{}.{}", auto::id_part(&vendor), auto::id_part(&model)),
+        title: format!("{vendor} {model}"),
+        sleeps,
+    };
+    let text = auto::text(&head, &exposed, &[]);
     Inventoried {
         text: text.unwrap_or_default(),
         vendor,
@@ -239,7 +246,7 @@ mod tests {
         memory.open("zigbee", &wrapping, &frame).unwrap().event
     }
 
-    const DOOR: &str = r#"[{"ieee_address":"0x1","friendly_name":"hall/door","definition":{"model":"MCCGQ11LM","vendor":"Aqara","exposes":[
+    const DOOR: &str = r#"[{"ieee_address":"0x1","friendly_name":"hall/door","power_source":"Battery","definition":{"model":"MCCGQ11LM","vendor":"Aqara","exposes":[
         {"type":"binary","property":"contact","access":1,"value_on":false,"value_off":true},
         {"type":"numeric","property":"battery","access":1,"unit":"%"},
         {"type":"numeric","property":"voltage","access":1,"unit":"mV"},
@@ -253,6 +260,7 @@ mod tests {
         assert_eq!(announce(&mut memory, DOOR), Event::Inventory);
         let known = memory.announced("zigbee", "hall/door").unwrap();
         assert_eq!((known.vendor, known.model), ("Aqara", "MCCGQ11LM"));
+        assert!(known.profile.unwrap().sleeps(), "it lives on a battery");
         let mut out = Vec::new();
         let body = Body::message(br#"{"contact":false,"battery":97,"voltage":2985,"trigger_count":3}"#);
         known

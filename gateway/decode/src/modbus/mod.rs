@@ -1,19 +1,31 @@
-//! The register map of a Modbus device: what to ask, and what the answers mean.
+//! Modbus: what a device holds and where, what to ask for it, and what the answers mean.
 //!
-//! Addresses are 0-based, as on the wire. Sending, timing, retries and breakers belong to the caller; so does the
-//! meaning of an exception, which comes back here as a [`Reason`] in [`RegisterMap::missing`].
+//! Addresses are 0-based, as on the wire. [`RegisterMap`] is what a profile says; [`Plan`] batches it into requests;
+//! [`Learned`] is what one device taught about itself; [`wire`] knows frames. Sending, timing and breakers are the
+//! caller's.
 
+pub mod budget;
+pub mod case;
+mod case_map;
+mod decode;
+mod image;
+mod learn;
+mod map;
 mod plan;
 mod read;
+mod read_address;
+mod read_blocks;
+mod read_helper;
+mod read_register;
+pub mod wire;
 mod words;
+mod write;
 
-use crate::context::DeviceContext;
-use crate::observation::Observation;
-use crate::profile::collect::Collector;
-use crate::profile::convert::{Emit, Raw};
-use linli_domain::reading::Reason;
+pub use learn::{Learned, Search};
+pub use map::{Manners, RegisterMap};
+pub use plan::{Plan, Read};
 pub(crate) use read::read;
-use words::Form;
+pub use write::{NotWritable, Writable, WriteRequest};
 
 /// Most words and most bits one request may ask for (MODBUS Application Protocol V1.1b3, 6.1 to 6.4).
 pub(crate) const MAX_WORDS: u16 = 125;
@@ -30,6 +42,18 @@ pub struct RegisterRequest {
     pub count: u16,
 }
 
+impl RegisterRequest {
+    /// Whether it asks for bits and not for words.
+    pub fn is_bits(&self) -> bool {
+        self.function <= 2
+    }
+
+    /// The address behind the last one.
+    pub(crate) fn end(&self) -> u32 {
+        u32::from(self.start) + u32::from(self.count)
+    }
+}
+
 /// The answer to one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegisterData {
@@ -39,109 +63,36 @@ pub enum RegisterData {
     Bits(Vec<bool>),
 }
 
-/// What a Modbus device holds and where.
-#[derive(Debug, Clone)]
-pub struct RegisterMap {
-    requests: Vec<RegisterRequest>,
-    /// Sorted by request.
-    points: Vec<Point>,
-}
-
-/// One value in the answer to one request.
-#[derive(Debug, Clone)]
-struct Point {
-    request: usize,
-    /// From the first word or bit of the answer.
-    offset: usize,
-    form: Form,
-    emit: Emit,
-}
-
-impl RegisterMap {
-    /// The requests that read every value once. Registers that touch share a request, up to the profile's
-    /// `max_registers`; a gap is never read over, because many devices refuse the whole block for it.
-    pub fn requests(&self) -> &[RegisterRequest] {
-        &self.requests
-    }
-
-    /// Reads the answer to request `request_index` into `out`.
-    ///
-    /// An answer of another kind or length than asked for makes every value of the request bad
-    /// ([`Reason::FrameError`]): nothing of it can be attributed. An index out of range does nothing.
-    pub fn decode(
-        &self,
-        request_index: usize,
-        data: &RegisterData,
-        context: &DeviceContext,
-        out: &mut Vec<Observation>,
-    ) {
-        let Some(request) = self.requests.get(request_index) else {
-            return;
+impl RegisterData {
+    /// The registers in `frame`, a whole answer to `request`. `None`: an exception, or not as long as was asked for.
+    pub fn of_frame(framing: wire::Framing, frame: &[u8], request: &RegisterRequest) -> Option<Self> {
+        let body = match framing {
+            wire::Framing::Tcp => frame.get(7..)?,
+            wire::Framing::Rtu => frame.get(1..frame.len().checked_sub(2)?)?,
         };
-        let is_bits = request.function <= 2;
-        let fits = match data {
-            RegisterData::Words(words) => !is_bits && words.len() == usize::from(request.count),
-            RegisterData::Bits(bits) => is_bits && bits.len() == usize::from(request.count),
+        let [function, count, data @ ..] = body else {
+            return None;
         };
-        if !fits {
-            return self.missing(request_index, Reason::FrameError, context, out);
+        if *function != request.function || usize::from(*count) != data.len() {
+            return None;
         }
-        let mut collector = Collector::new(context, out);
-        for point in self.points_of(request_index) {
-            match (data, point.form) {
-                (RegisterData::Bits(bits), _) => match bits.get(point.offset) {
-                    Some(bit) => {
-                        let raw = i128::from(*bit);
-                        collector.emit(
-                            &point.emit,
-                            Raw::Int {
-                                value: raw,
-                                pattern: raw,
-                            },
-                            "a bit",
-                        );
-                    }
-                    None => collector.emit_missing(&point.emit, Reason::FrameError),
-                },
-                (RegisterData::Words(words), form) => {
-                    let words = words.get(point.offset..point.offset + form.words());
-                    match words.map(|words| form.raw(words)) {
-                        Some(raw) => collector.emit(&point.emit, raw, "a register"),
-                        None => collector.emit_missing(&point.emit, Reason::FrameError),
-                    }
-                }
-            }
+        let wanted = usize::from(request.count);
+        if request.is_bits() {
+            let bits = (0..wanted).map(|n| data.get(n / 8).map(|byte| byte >> (n % 8) & 1 == 1));
+            (data.len() == wanted.div_ceil(8)).then(|| bits.collect::<Option<_>>().map(Self::Bits))?
+        } else {
+            let (words, rest) = data.as_chunks::<2>();
+            (words.len() == wanted && rest.is_empty())
+                .then(|| Self::Words(words.iter().map(|word| u16::from_be_bytes(*word)).collect()))
         }
-        collector.finish();
-    }
-
-    /// Says for every value of request `request_index` why there is none.
-    pub fn missing(
-        &self,
-        request_index: usize,
-        reason: Reason,
-        context: &DeviceContext,
-        out: &mut Vec<Observation>,
-    ) {
-        let mut collector = Collector::new(context, out);
-        for point in self.points_of(request_index) {
-            collector.emit_missing(&point.emit, reason);
-        }
-        collector.finish();
-    }
-
-    /// Every value it may give.
-    pub(crate) fn emits(&self) -> impl Iterator<Item = &Emit> {
-        self.points.iter().map(|point| &point.emit)
-    }
-
-    fn points_of(&self, request: usize) -> impl Iterator<Item = &Point> {
-        let first = self.points.partition_point(|p| p.request < request);
-        self.points[first..]
-            .iter()
-            .take_while(move |p| p.request == request)
     }
 }
 
 #[cfg(test)]
+mod learn_tests;
+#[cfg(test)]
+mod read_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod write_tests;

@@ -1,43 +1,56 @@
-//! Reading `[modbus]` out of a profile.
+//! Reading `[modbus]` out of a profile: its defaults, its limits and manners, its groups, its registers and sums.
 
-use super::plan::{Register, plan};
-use super::words::{Form, Kind, Order};
-use super::{MAX_WORDS, Point, RegisterMap};
-use crate::profile::bytes::layout::Extract;
-use crate::profile::bytes::read_number::read_extract;
+use super::map::{Limits, Manners, RegisterMap, Sum};
+use super::plan::{Plan, plan};
+use super::read_address::{Base, read_base};
+use super::read_blocks::blocks;
+use super::read_helper::find;
+use super::read_register::{Defaults, Named, read_order, read_register};
+use super::words::Order;
+use super::write::Writable;
+use super::{Learned, MAX_BITS, MAX_WORDS};
 use crate::profile::document::{Node, Problems, Table};
 use crate::profile::field::{Kind as FieldKind, read_emit};
 use crate::profile::roles::Roles;
+use linli_domain::time::duration_text;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
-/// Most registers of a profile.
+/// Most registers, and most sums, of a profile.
 const MAX_REGISTERS: usize = 1024;
+/// Most parts of a sum.
+const MAX_PARTS: usize = 16;
+/// Most addresses in a row that may be read over.
+const MAX_GAP: i128 = 64;
+/// Periods a profile may ask for.
+const PERIODS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);
+/// Longest pause and lateness a profile may state.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
+const MAX_LATENESS: Duration = Duration::from_secs(60);
 
-/// Name, words and reading of each type. `bool`, `bit` and `enum` are integers with their own checks.
-const TYPES: [(&str, Kind); 10] = [
-    ("u16", Kind::Unsigned(1)),
-    ("i16", Kind::Signed(1)),
-    ("u32", Kind::Unsigned(2)),
-    ("i32", Kind::Signed(2)),
-    ("u64", Kind::Unsigned(4)),
-    ("i64", Kind::Signed(4)),
-    ("f32", Kind::Float),
-    ("bool", Kind::Unsigned(1)),
-    ("bit", Kind::Unsigned(1)),
-    ("enum", Kind::Unsigned(1)),
-];
+/// Registers of one name: read together, or with a period of their own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Group<'d> {
+    pub(super) name: &'d str,
+    pub(super) poll: Option<Duration>,
+    pub(super) together: bool,
+}
 
 /// Reads `[modbus]` and plans its requests.
 pub(crate) fn read(node: Node<'_>, roles: &Roles, problems: &mut Problems<'_>) -> Option<RegisterMap> {
     let mut table = problems.table(node)?;
-    let order = read_order(&mut table, problems).unwrap_or(Order::Abcd);
-    let max_registers = table
-        .take("max_registers")
-        .and_then(|node| problems.integer(node, 1..=MAX_WORDS.into()));
-    let max_registers = max_registers
-        .and_then(|n| u16::try_from(n).ok())
-        .unwrap_or(MAX_WORDS);
+    let limits = read_limits(&mut table, problems);
+    let manners = read_manners(&mut table, problems);
+    let defaults = Defaults {
+        order: read_order(&mut table, problems).unwrap_or(Order::Abcd),
+        base: read_base(&mut table, problems).unwrap_or(Base::Unsaid),
+        poll: read_poll(&mut table, problems),
+        limits,
+        groups: &read_groups(&mut table, problems),
+    };
     let hint = "add a [[modbus.registers]] table for each value";
     let list = table.need("registers", hint, problems);
+    let sums = table.take("sums");
     table.finish(problems);
     let list = list?;
     let nodes = problems.array(list)?;
@@ -49,109 +62,172 @@ pub(crate) fn read(node: Node<'_>, roles: &Roles, problems: &mut Problems<'_>) -
         );
     }
     let before = problems.count();
-    let registers: Vec<_> = nodes
-        .iter()
-        .filter_map(|node| read_register(node, order, max_registers, roles, problems))
-        .collect();
-    (problems.count() == before).then(|| plan(registers, max_registers))
+    let mut named: Vec<Named<'_>> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        named.extend(read_register(node, &defaults, &named, roles, problems));
+    }
+    let sums = sums.map_or_else(Vec::new, |node| read_sums(node, &named, roles, problems));
+    if problems.count() != before {
+        return None;
+    }
+    let (blocks, classes) = blocks(&named, &sums, &defaults, problems)?;
+    let writables = writables(&mut named, problems)?;
+    let mut map = RegisterMap {
+        registers: named.into_iter().map(|named| named.register).collect(),
+        sums,
+        writables,
+        blocks,
+        classes,
+        limits,
+        manners,
+        plan: Plan::default(),
+    };
+    map.plan = plan(&map, &Learned::default());
+    Some(map)
 }
 
-fn read_register(
+/// What may be written, each by a name of its own.
+fn writables(named: &mut [Named<'_>], problems: &mut Problems<'_>) -> Option<Vec<Writable>> {
+    let mut writables: Vec<Writable> = Vec::new();
+    for (register, named) in named.iter_mut().enumerate() {
+        let Some(write) = named.write.take() else { continue };
+        if writables.iter().any(|other| other.name == write.name) {
+            let message = format!("two registers are written as {:?}", write.name);
+            return problems.refuse(named.span.clone(), message, "give each its own name");
+        }
+        writables.push(Writable {
+            name: write.name,
+            range: write.range,
+            many: write.many,
+            register,
+        });
+    }
+    Some(writables)
+}
+
+fn read_limits(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Limits {
+    let mut limit = |key, range: RangeInclusive<i128>, otherwise| {
+        let node = table.take(key);
+        let number = node.and_then(|node| problems.integer(node, range));
+        number
+            .and_then(|number| u16::try_from(number).ok())
+            .unwrap_or(otherwise)
+    };
+    Limits {
+        max_registers: limit("max_registers", 1..=MAX_WORDS.into(), MAX_WORDS),
+        max_bits: limit("max_bits", 1..=MAX_BITS.into(), MAX_BITS),
+        max_gap: limit("max_gap", 0..=MAX_GAP, 0),
+        one_by_one: read_flag(table, "one_by_one", problems),
+    }
+}
+
+fn read_manners(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Manners {
+    let pause = table
+        .take("pause")
+        .and_then(|node| read_duration(node, Duration::ZERO..=MAX_PAUSE, problems));
+    let lateness = table
+        .take("max_lateness")
+        .and_then(|node| read_duration(node, Duration::ZERO..=MAX_LATENESS, problems));
+    Manners {
+        pause: pause.unwrap_or_default(),
+        max_lateness: lateness,
+        close_after_cycle: read_flag(table, "close_after_cycle", problems),
+    }
+}
+
+pub(super) fn read_flag(table: &mut Table<'_>, key: &'static str, problems: &mut Problems<'_>) -> bool {
+    table
+        .take(key)
+        .and_then(|node| problems.boolean(node))
+        .unwrap_or(false)
+}
+
+/// `poll = "60s"`.
+pub(super) fn read_poll(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Duration> {
+    table
+        .take("poll")
+        .and_then(|node| read_duration(node, PERIODS, problems))
+}
+
+fn read_duration(
     node: Node<'_>,
-    order: Order,
-    max_registers: u16,
-    roles: &Roles,
+    range: RangeInclusive<Duration>,
     problems: &mut Problems<'_>,
-) -> Option<Register> {
+) -> Option<Duration> {
+    match duration_text::parse(problems.text(node)?) {
+        Ok(duration) if range.contains(&duration) => Some(duration),
+        Ok(duration) => {
+            let [found, low, high] = [duration, *range.start(), *range.end()].map(duration_text::format);
+            problems.refuse(
+                node.span(),
+                format!("{found} is out of range"),
+                format!("use {low} to {high}"),
+            )
+        }
+        Err(message) => problems.refuse(node.span(), message, "write for example \"60s\""),
+    }
+}
+
+fn read_groups<'d>(table: &mut Table<'d>, problems: &mut Problems<'_>) -> Vec<Group<'d>> {
+    let groups = table.take("groups").and_then(|node| problems.table(node));
+    let mut read = Vec::new();
+    for (name, span, node) in groups.map(|mut table| table.rest()).unwrap_or_default() {
+        let Some(mut table) = problems.table(node) else {
+            continue;
+        };
+        let group = Group {
+            name,
+            poll: read_poll(&mut table, problems),
+            together: read_flag(&mut table, "together", problems),
+        };
+        table.finish(problems);
+        if group.poll.is_none() && !group.together {
+            let hint = "give it poll = \"60s\" or together = true";
+            problems.refuse::<()>(span, format!("the group \"{name}\" says nothing"), hint);
+        }
+        read.push(group);
+    }
+    read
+}
+
+fn read_sums(node: Node<'_>, named: &[Named<'_>], roles: &Roles, problems: &mut Problems<'_>) -> Vec<Sum> {
+    let nodes = problems.array(node).unwrap_or_default();
+    if nodes.len() > MAX_REGISTERS {
+        problems.refuse::<()>(node.span(), format!("a map has at most {MAX_REGISTERS} sums"), "");
+        return Vec::new();
+    }
+    nodes
+        .iter()
+        .filter_map(|node| read_sum(node, named, roles, problems))
+        .collect()
+}
+
+/// `{ measure = "water.volume", of = ["@integer", "@fraction"] }`.
+fn read_sum(node: Node<'_>, named: &[Named<'_>], roles: &Roles, problems: &mut Problems<'_>) -> Option<Sum> {
     let mut table = problems.table(node)?;
-    let function = table.need(
-        "function",
-        "1 coils, 2 discrete inputs, 3 holding, 4 input registers",
+    let measure = table.need("measure", "for example measure = \"water.volume\"", problems);
+    let of = table.need(
+        "of",
+        "the helpers to add, for example of = [\"@integer\", \"@fraction\"]",
         problems,
     );
-    let address = table.need("address", "0-based, as on the wire", problems);
-    let type_node = table.need("type", "for example type = \"u16\"", problems);
-    let measure = table.need("measure", "for example measure = \"leak.wet\"", problems);
-    let order = read_order(&mut table, problems).unwrap_or(order);
-    let function = u8::try_from(problems.integer(function?, 1..=4)?).ok()?;
-    let address_node = address?;
-    let address = u16::try_from(problems.integer(address_node, 0..=0xFFFF)?).ok()?;
-    let type_node = type_node?;
-    let type_name = problems.text(type_node)?;
-    let Some((_, kind)) = TYPES.into_iter().find(|(name, _)| *name == type_name) else {
-        let names = TYPES.map(|(name, _)| name).join(", ");
-        return problems.refuse(
-            type_node.span(),
-            format!("unknown type {type_name:?}"),
-            format!("use one of {names}"),
-        );
-    };
-    for (needing, key) in [("bit", "bit"), ("enum", "enum")] {
-        if type_name == needing && table.peek(key).is_none() {
-            problems.refuse::<()>(type_node.span(), format!("type \"{needing}\" needs `{key}`"), "");
+    let emit = read_emit(measure?, &mut table, FieldKind::Float, roles, problems)?;
+    table.finish(problems);
+    let of = of?;
+    let nodes = problems.array(of)?;
+    if nodes.is_empty() || nodes.len() > MAX_PARTS {
+        return problems.refuse(of.span(), format!("a sum has 1 to {MAX_PARTS} parts"), "");
+    }
+    let parts = nodes
+        .iter()
+        .map(|node| find(node, named, problems))
+        .collect::<Option<Vec<_>>>()?;
+    for (part, node) in parts.iter().zip(nodes) {
+        if named.get(*part).is_some_and(|named| !named.is_number_helper()) {
+            let hint =
+                "name a register that is a number with measure = \"@name\"; it is not reported by itself";
+            return problems.refuse(node.span(), "only helpers can be added", hint);
         }
     }
-    let is_bits = function <= 2;
-    if is_bits && type_name != "bool" {
-        problems.refuse::<()>(
-            type_node.span(),
-            "functions 1 and 2 read single bits",
-            "use type = \"bool\"",
-        );
-    }
-    let words = Form {
-        kind,
-        order,
-        extract: Extract::ALL,
-    }
-    .words();
-    let is_unsigned = matches!(kind, Kind::Unsigned(_)) && !is_bits;
-    let extract = read_extract(&mut table, 2 * words, !is_unsigned, problems)?;
-    let field_kind = if kind == Kind::Float {
-        FieldKind::Float
-    } else {
-        FieldKind::Integer
-    };
-    let emit = read_emit(measure?, &mut table, field_kind, roles, problems)?;
-    table.finish(problems);
-    let count = u16::try_from(words).ok()?;
-    if address.checked_add(count - 1).is_none() {
-        return problems.refuse(
-            address_node.span(),
-            "the value reaches beyond the last address",
-            "the last one is 0xffff",
-        );
-    }
-    if !is_bits && count > max_registers {
-        let message = format!("the value takes {count} registers and max_registers allows {max_registers}");
-        return problems.refuse(
-            type_node.span(),
-            message,
-            "a value is read in one request; raise max_registers",
-        );
-    }
-    Some(Register {
-        function,
-        address,
-        count,
-        point: Point {
-            request: 0,
-            offset: 0,
-            form: Form { kind, order, extract },
-            emit,
-        },
-    })
-}
-
-fn read_order(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Order> {
-    let node = table.take("order")?;
-    let name = problems.text(node)?;
-    let found = Order::NAMES
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, order)| *order);
-    found.or_else(|| {
-        let hint = "use ABCD, CDAB, BADC or DCBA: the order in which the bytes of a 32-bit value arrive";
-        problems.refuse(node.span(), format!("unknown order {name:?}"), hint)
-    })
+    Some(Sum { parts, emit })
 }

@@ -1,16 +1,17 @@
-//! Plans that read no gap, answers that are not what was asked for, and what a map refuses.
+//! Plans that read no gap, answers that are not what was asked for, and values that depend on each other.
 
+use super::Learned;
 use crate::{DeviceContext, Observation, Profile, RegisterData, RegisterMap, RegisterRequest};
 use linli_domain::reading::{Quality, Reason, Value};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-fn parse(modbus: &str) -> Result<Profile, Vec<String>> {
+pub(super) fn parse(modbus: &str) -> Result<Profile, Vec<String>> {
     let text = format!("id = \"a.b\"\ntitle = \"A\"\nversion = 1\n[modbus]\n{modbus}");
     Profile::parse(&text, "a.toml").map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
-fn map(modbus: &str) -> RegisterMap {
+pub(super) fn map(modbus: &str) -> RegisterMap {
     parse(modbus)
         .unwrap_or_else(|e| panic!("{e:#?}"))
         .modbus()
@@ -18,25 +19,28 @@ fn map(modbus: &str) -> RegisterMap {
         .clone()
 }
 
-fn requests(modbus: &str) -> Vec<(u8, u16, u16)> {
-    map(modbus)
-        .requests()
+pub(super) fn planned(map: &RegisterMap, learned: &Learned) -> Vec<(u8, u16, u16)> {
+    let short = |request: &RegisterRequest| (request.function, request.start, request.count);
+    map.plan_for(learned)
+        .reads
         .iter()
-        .map(
-            |RegisterRequest {
-                 function,
-                 start,
-                 count,
-             }| (*function, *start, *count),
-        )
+        .map(|read| short(&read.request))
         .collect()
 }
 
+fn requests(modbus: &str) -> Vec<(u8, u16, u16)> {
+    planned(&map(modbus), &Learned::default())
+}
+
 fn words(map: &RegisterMap, words: &[u16]) -> Vec<Observation> {
+    answer(map, 0, RegisterData::Words(words.to_vec()))
+}
+
+fn answer(map: &RegisterMap, read: usize, data: RegisterData) -> Vec<Observation> {
     let mut out = Vec::new();
     map.decode(
-        0,
-        &RegisterData::Words(words.to_vec()),
+        &map.plan().reads[read],
+        &data,
         &DeviceContext::default(),
         &mut out,
     );
@@ -44,7 +48,7 @@ fn words(map: &RegisterMap, words: &[u16]) -> Vec<Observation> {
 }
 
 /// `count` registers of type u16 from `start`, in a list.
-fn run_of(start: u16, count: u16) -> String {
+pub(super) fn run_of(start: u16, count: u16) -> String {
     let registers = (start..start + count).map(|address| {
         format!("{{ function = 4, address = {address}, type = \"u16\", measure = \"temperature\", instance = \"T{address}\" }}")
     });
@@ -137,29 +141,21 @@ fn an_answer_of_another_length_or_kind_is_attributed_to_nobody() {
         RegisterData::Words(vec![0; 4]),
         RegisterData::Bits(vec![true; 3]),
     ] {
-        let mut out = Vec::new();
-        map.decode(0, &wrong, &DeviceContext::default(), &mut out);
+        let out = answer(&map, 0, wrong);
         assert_eq!(out.len(), 3);
         assert!(
             out.iter()
                 .all(|o| o.quality == Quality::Bad(Reason::FrameError) && o.value.is_none())
         );
     }
-    let mut out = Vec::new();
-    map.decode(
-        7,
-        &RegisterData::Words(vec![]),
-        &DeviceContext::default(),
-        &mut out,
-    );
-    assert!(out.is_empty());
 }
 
 #[test]
 fn a_dead_slave_makes_every_point_bad_with_the_reason() {
     let map = map(&format!("registers = [{}, {}]", run_of(0, 2), run_of(9, 1)));
     let mut out = Vec::new();
-    map.missing(1, Reason::CommTimeout, &DeviceContext::default(), &mut out);
+    let read = &map.plan().reads[1];
+    map.missing(read, Reason::CommTimeout, &DeviceContext::default(), &mut out);
     assert_eq!(out.len(), 1);
     assert_eq!(
         (out[0].instance.as_deref(), out[0].quality),
@@ -168,46 +164,129 @@ fn a_dead_slave_makes_every_point_bad_with_the_reason() {
 }
 
 #[test]
-fn a_senseless_map_is_refused() {
-    let refused = |register: &str, part: &str| {
-        let errors = parse(&format!("registers = [{{ {register} }}]")).expect_err("refused");
-        assert!(
-            errors.iter().any(|e| e.contains(part)),
-            "{part} not in {errors:#?}"
-        );
+fn a_gap_is_read_over_only_as_far_as_the_profile_allows() {
+    let gap = |max_gap: u16| {
+        requests(&format!(
+            "max_gap = {max_gap}\nregisters = [{}, {}]",
+            run_of(10, 2),
+            run_of(15, 2)
+        ))
     };
-    refused(
-        r#"function = 5, address = 0, type = "u16", measure = "temperature""#,
-        "use 1 to 4",
+    assert_eq!(gap(2), [(4, 10, 2), (4, 15, 2)]);
+    assert_eq!(gap(3), [(4, 10, 7)]);
+}
+
+#[test]
+fn registers_of_another_period_are_no_gap() {
+    let modbus = r#"poll = "10s"
+    registers = [
+        { function = 3, address = 0, type = "u16", measure = "temperature" },
+        { function = 3, address = 1, type = "u32", measure = "energy.import", poll = "60s" },
+        { function = 3, address = 3, type = "u16", measure = "humidity" },
+    ]"#;
+    let map = map(modbus);
+    assert_eq!(planned(&map, &Learned::default()), [(3, 0, 4), (3, 1, 2)]);
+    let periods: Vec<_> = map
+        .plan()
+        .reads
+        .iter()
+        .map(|read| map.period(read).unwrap().as_secs())
+        .collect();
+    assert_eq!(periods, [10, 60]);
+    // What was read over belongs to the other period and is not reported with this one.
+    let measures: Vec<_> = words(&map, &[1, 0, 7, 2])
+        .iter()
+        .map(|o| o.measure.name())
+        .collect();
+    assert_eq!(measures, ["temperature", "humidity"]);
+}
+
+#[test]
+fn groups_give_a_period_and_keep_together() {
+    let modbus = r#"poll = "10s"
+    one_by_one = true
+    registers = [
+        { function = 3, address = 0, type = "u16", measure = "temperature", group = "climate" },
+        { function = 3, address = 1, type = "u16", measure = "humidity", group = "climate" },
+        { function = 3, address = 2, type = "u16", measure = "pressure" },
+        { function = 3, address = 3, type = "u16", measure = "power.voltage" },
+    ]
+    [modbus.groups]
+    climate = { poll = "60s", together = true }"#;
+    let map = map(modbus);
+    let reads = planned(&map, &Learned::default());
+    assert_eq!(
+        reads,
+        [(3, 0, 2), (3, 2, 1), (3, 3, 1)],
+        "one request a value, but for what belongs together"
     );
-    refused(
-        r#"function = 3, address = 65535, type = "u32", measure = "temperature""#,
-        "beyond the last address",
+    assert_eq!(map.period(&map.plan().reads[0]).unwrap().as_secs(), 60);
+}
+
+#[test]
+fn a_sum_and_its_parts_are_never_split_over_two_requests() {
+    // Four registers fit into a request: without the sum the integer would go with what stands before it.
+    let modbus = |sums: &str| {
+        format!(
+            r#"max_registers = 4
+            registers = [
+                {{ function = 3, address = 0, type = "u32", measure = "pulse.count" }},
+                {{ function = 3, address = 2, type = "i32", measure = "@integer" }},
+                {{ function = 3, address = 4, type = "f32", measure = "@fraction" }},
+            ]
+            {sums}"#
+        )
+    };
+    assert_eq!(requests(&modbus("")), [(3, 0, 4), (3, 4, 2)]);
+    let sum = r#"sums = [{ measure = "water.volume", of = ["@integer", "@fraction"], unit = "l" }]"#;
+    assert_eq!(requests(&modbus(sum)), [(3, 0, 2), (3, 2, 4)]);
+    let map = map(&modbus(sum));
+    let out = answer(&map, 1, RegisterData::Words(vec![0, 1500, 0x3F00, 0]));
+    assert_eq!(out.len(), 1);
+    assert_eq!(out[0].value, Some(Value::Number(1.5005)));
+}
+
+#[test]
+fn helpers_are_never_reported_and_conditions_decide() {
+    let modbus = r#"registers = [
+        { function = 3, address = 0, type = "u16", measure = "@mode", missing = [9] },
+        { function = 3, address = 1, type = "u16", measure = "temperature", when = { register = "@mode", equals = [0, 1] } },
+        { function = 3, address = 1, type = "u16", measure = "humidity", when = { register = "@mode", equals = 2 } },
+        { function = 3, address = 2, type = "u16", measure = "pressure" },
+    ]"#;
+    let measures = |mode: u16| -> Vec<&'static str> {
+        words(&map(modbus), &[mode, 5, 6])
+            .iter()
+            .map(|o| o.measure.name())
+            .collect()
+    };
+    assert_eq!(measures(0), ["temperature", "pressure"]);
+    assert_eq!(measures(1), ["temperature", "pressure"]);
+    assert_eq!(measures(2), ["humidity", "pressure"]);
+    assert_eq!(measures(3), ["pressure"]);
+    assert_eq!(
+        requests(modbus),
+        [(3, 0, 3)],
+        "what depends on each other comes from one request"
     );
-    refused(
-        r#"function = 3, address = 0, type = "u17", measure = "temperature""#,
-        "unknown type",
+}
+
+#[test]
+fn texts_and_versions_are_read_from_registers() {
+    let modbus = r#"registers = [
+        { function = 3, address = 0, type = "text", count = 3, measure = "device.firmware", instance = "name" },
+        { function = 3, address = 3, type = "version", measure = "device.firmware" },
+    ]"#;
+    let values: Vec<_> = words(&map(modbus), &[0x5631, 0x2E32, 0, 0x0203])
+        .into_iter()
+        .map(|o| o.value)
+        .collect();
+    assert_eq!(
+        values,
+        [Some(Value::Text("V1.2".into())), Some(Value::Text("2.3".into()))]
     );
-    refused(
-        r#"function = 3, address = 0, type = "bit", measure = "leak.wet""#,
-        "needs `bit`",
-    );
-    refused(
-        r#"function = 1, address = 0, type = "u16", measure = "leak.wet""#,
-        "single bits",
-    );
-    refused(
-        r#"function = 3, address = 0, type = "u16", measure = "temperature", order = "ACBD""#,
-        "ABCD, CDAB, BADC or DCBA",
-    );
-    refused(
-        r#"function = 3, address = 0, type = "i16", measure = "temperature", bit = 1"#,
-        "unsigned",
-    );
-    let errors = parse(
-        "max_registers = 1\nregisters = [{ function = 3, address = 0, type = \"f32\", measure = \"temperature\" }]",
-    );
-    assert!(errors.expect_err("refused")[0].contains("raise max_registers"));
+    let empty = words(&map(modbus), &[0, 0, 0, 0]);
+    assert_eq!(empty[0].quality, Quality::Bad(Reason::SensorNoReading));
 }
 
 /// The word a pretended device holds at `address`.
@@ -229,13 +308,14 @@ proptest! {
         }).collect();
         let map = map(&format!("max_registers = {max_registers}\nregisters = [{}]", registers.join(", ")));
         let mut out = Vec::new();
-        for (index, request) in map.requests().iter().enumerate() {
+        for read in &map.plan().reads {
+            let request = read.request;
             prop_assert!(request.count <= max_registers);
             let asked = request.start..request.start + request.count;
             let declared = |a: u16| addresses.iter().any(|(at, wide)| a == *at || (*wide && a == *at + 1));
             prop_assert!(asked.clone().all(declared), "a gap was read");
             let words = asked.map(word_at).collect();
-            map.decode(index, &RegisterData::Words(words), &DeviceContext::default(), &mut out);
+            map.decode(read, &RegisterData::Words(words), &DeviceContext::default(), &mut out);
         }
         prop_assert_eq!(out.len(), addresses.len());
         for (n, (address, wide)) in addresses.iter().enumerate() {

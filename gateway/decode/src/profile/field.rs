@@ -201,7 +201,7 @@ pub(crate) fn read_scale(node: Node<'_>, problems: &mut Problems<'_>) -> Option<
     }
 }
 
-fn read_range(node: Node<'_>, problems: &mut Problems<'_>) -> Option<(f64, f64)> {
+pub(crate) fn read_range(node: Node<'_>, problems: &mut Problems<'_>) -> Option<(f64, f64)> {
     let [low, high] = problems.array(node)? else {
         return problems.refuse(
             node.span(),

@@ -4,7 +4,7 @@ use super::Profile;
 use super::document::{Node, Problems};
 use super::selftest_read::{Expected, Input, Test, read};
 use crate::context::DeviceContext;
-use crate::modbus::{RegisterData, RegisterMap, RegisterRequest};
+use crate::modbus::{RegisterMap, RegisterRequest};
 use crate::observation::{Decoded, Observation};
 use crate::refusal::DecodeError;
 use linli_domain::measure::Measure;
@@ -112,27 +112,9 @@ fn answer_from(
     context: &DeviceContext,
     out: &mut Vec<Observation>,
 ) {
-    for (index, request) in map.requests().iter().enumerate() {
-        let words: Option<Vec<u16>> = (0..request.count)
-            .map(|n| {
-                let address = request.start.checked_add(n)?;
-                image
-                    .iter()
-                    .filter(|(block, _)| block.function == request.function)
-                    .find_map(|(block, values)| {
-                        values
-                            .get(usize::from(address.checked_sub(block.start)?))
-                            .copied()
-                    })
-            })
-            .collect();
-        match words {
-            Some(words) if request.function <= 2 => {
-                let bits: Vec<bool> = words.iter().map(|word| *word != 0).collect();
-                map.decode(index, &RegisterData::Bits(bits), context, out);
-            }
-            Some(words) => map.decode(index, &RegisterData::Words(words), context, out),
-            None => {}
+    for read in &map.plan().reads {
+        if let Some(data) = map.answer(read, image) {
+            map.decode(read, &data, context, out);
         }
     }
 }

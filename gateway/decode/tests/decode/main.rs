@@ -7,8 +7,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod cases;
 mod catalogue;
 mod fixtures;
 mod guide;
 mod harness;
 mod hostile;
+mod line;
+mod replies;

@@ -150,6 +150,15 @@ impl Watch {
             (Self::Unknown { .. }, Lost | DelayOver) => (self, Effect::None),
         }
     }
+    /// Whether `event` changes nothing, as nearly all do; what [`Self::next`] says, without asking for the delays.
+    #[inline]
+    pub fn stays(self, event: WatchEvent) -> bool {
+        matches!(
+            (self, event),
+            (Self::Normal, WatchEvent::Value(Verdict::Between | Verdict::Right))
+                | (Self::Active, WatchEvent::Value(Verdict::Between | Verdict::Wrong))
+        )
+    }
     /// When its running delay is over.
     pub fn deadline(self) -> Option<Deadline> {
         match self {

@@ -74,6 +74,9 @@ fn table(delays: Delays) -> String {
     for state in states {
         let row = events.map(|event| {
             let (next, effect) = state.next(event, delays, &now());
+            if state.stays(event) {
+                assert_eq!((next, effect), (state, Effect::None), "{event:?}");
+            }
             show(next, effect)
         });
         text.push_str(&format!("{}: {}\n", show(state, Effect::None), row.join(" ")));

@@ -3,7 +3,9 @@
 
 use crate::alarm::{Alarm, AlarmState};
 use crate::command::Actor;
-use crate::id::{AlarmId, AssetId, OrderId};
+use crate::health::FlagKind;
+use crate::health::availability::Availability;
+use crate::id::{AlarmId, AssetId, DeviceId, OrderId, PointKey};
 use crate::order::{Order, OrderEvent, OrderRole, OrderState};
 use crate::rule::Priority;
 use crate::text::Text;
@@ -18,6 +20,8 @@ pub struct Changes {
     pub alarms: Vec<AlarmChange>,
     /// Orders, each as it is after the change.
     pub orders: Vec<OrderChange>,
+    /// What happened to the health of devices.
+    pub devices: Vec<DeviceChange>,
     /// What people should hear about.
     pub notices: Vec<Notice>,
     /// What the audit keeps besides.
@@ -27,12 +31,17 @@ pub struct Changes {
 impl Changes {
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
-        self.alarms.is_empty() && self.orders.is_empty() && self.notices.is_empty() && self.audit.is_empty()
+        self.alarms.is_empty()
+            && self.orders.is_empty()
+            && self.devices.is_empty()
+            && self.notices.is_empty()
+            && self.audit.is_empty()
     }
     /// Puts `later` behind these.
     pub fn append(&mut self, mut later: Self) {
         self.alarms.append(&mut later.alarms);
         self.orders.append(&mut later.orders);
+        self.devices.append(&mut later.devices);
         self.notices.append(&mut later.notices);
         self.audit.append(&mut later.audit);
     }
@@ -40,6 +49,7 @@ impl Changes {
     pub fn clear(&mut self) {
         self.alarms.clear();
         self.orders.clear();
+        self.devices.clear();
         self.notices.clear();
         self.audit.clear();
     }
@@ -101,6 +111,31 @@ pub struct OrderChange {
     pub at: Timestamp,
     /// Who; none for the gateway.
     pub actor: Option<Actor>,
+}
+
+/// What happened to the health of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceEvent {
+    /// A flag was raised.
+    Raised(FlagKind),
+    /// A flag was taken down.
+    Cleared(FlagKind),
+    /// It became reachable, or not.
+    Availability(Availability),
+}
+
+/// One change of the health of one device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceChange {
+    /// The device.
+    pub device: DeviceId,
+    /// The point the flag is about; none for the device as a whole.
+    pub point: Option<PointKey>,
+    /// What happened.
+    pub event: DeviceEvent,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What a notice is about.

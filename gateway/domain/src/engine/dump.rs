@@ -4,7 +4,7 @@
 //! `diff`, never by a program; [`super::snapshot`] is for that.
 
 use super::Engine;
-use super::state::NEVER;
+use super::state::{NEVER, Vital};
 use crate::time::Deadline;
 use std::fmt::Write;
 
@@ -24,8 +24,8 @@ impl Engine {
             let (boot, monotonic) = (clock.boot.0, clock.monotonic.0);
             writeln!(
                 out,
-                "clock {} boot {boot} monotonic {monotonic} trusted {}",
-                clock.wall, clock.trusted
+                "clock {} boot {boot} monotonic {monotonic} trusted {} age {}",
+                clock.wall, clock.trusted, state.counters.age
             )?;
         }
         writeln!(
@@ -59,6 +59,7 @@ impl Engine {
                 )?,
             }
         }
+        self.write_health(out)?;
         for (watch, def) in state.watches.iter().zip(&self.store.index().watches) {
             writeln!(
                 out,
@@ -77,6 +78,36 @@ impl Engine {
         }
         for order in state.orders.values() {
             writeln!(out, "order {} {} {:?}", order.id, order.state, order)?;
+        }
+        Ok(())
+    }
+
+    fn write_health(&self, out: &mut String) -> std::fmt::Result {
+        let state = self.store.state();
+        for (profile, facts) in state.estate.profiles().iter() {
+            writeln!(out, "profile {profile} {facts:?}")?;
+        }
+        let devices = state.estate.devices().iter();
+        for ((device, heard), known) in devices.zip(&state.heard).zip(&state.devices) {
+            writeln!(out, "device {} {heard:?} {known:?}", device.id)?;
+        }
+        for (device, clock) in &state.clocks {
+            let skew = clock.skew_ms();
+            writeln!(out, "device-clock {device} skew {skew:?} ms {clock:?}")?;
+        }
+        for (device, bridge) in &state.through {
+            writeln!(out, "device-bridge {device} {bridge}")?;
+        }
+        for (name, bridge) in &state.bridges {
+            writeln!(out, "bridge {name} {bridge:?}")?;
+        }
+        for ((device, kind, point), flag) in &state.flags {
+            writeln!(out, "flag {device} {kind} {point:?} {flag:?}")?;
+        }
+        for (def, vital) in state.defs.iter().zip(&state.vitals) {
+            if *vital != Vital::default() {
+                writeln!(out, "vital {} {vital:?}", def.key)?;
+            }
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! An edit of the estate: another document takes the place of the present one.
+//! An edit of the estate: another document takes the place of the present one, or the catalogue says other things
+//! about its devices.
 //!
 //! A point that is still watched by the same rule in the same words keeps what its delays have counted. A rule that has
 //! changed is evaluated on the last value and its delay restarts. A point that is no longer watched leaves a
@@ -6,13 +7,14 @@
 
 use super::Engine;
 use super::change::{AlarmEvent, AuditEvent, Changes};
-use super::readings::judge;
-use super::state::NEVER;
+use super::readings::{judge, takes_back};
+use super::state::{DeviceState, Heard, NEVER};
 use crate::alarm::{Condition, Watch, WatchEvent};
 use crate::command::{Refusal, Reply};
-use crate::estate::{Estate, EstateDoc};
-use crate::id::{AssetId, Class, Fault, PointKey, RuleId};
-use crate::rule::Rule;
+use crate::estate::{Estate, EstateDoc, Profiles};
+use crate::health::{FlagKind, Flags};
+use crate::id::{AssetId, Class, DeviceId, Fault, PointKey, RuleId};
+use crate::rule::{Rule, Verdict};
 use crate::time::Now;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,18 +34,11 @@ impl Engine {
         doc: &Arc<EstateDoc>,
         changes: &mut Changes,
     ) -> Result<Reply, Refusal> {
-        let mut estate =
-            Estate::resolve(doc.clone()).map_err(|problems| Refusal::EstateInvalid { problems })?;
+        let profiles = self.estate().profiles().clone();
+        let mut estate = Estate::resolve_with(doc.clone(), profiles)
+            .map_err(|problems| Refusal::EstateInvalid { problems })?;
         let mut versions = self.store.state().rule_versions.clone();
         let edited = number_rules(&mut estate, self.estate(), &mut versions);
-        let mut before = self.watches_before();
-        let limits: Vec<u64> = self.store.index().points.iter().map(|p| p.silence_ms).collect();
-        let estate = Arc::new(estate);
-        self.store.replace(|state| {
-            state.estate = estate.clone();
-            state.rule_versions = versions;
-            state.watches = Vec::new();
-        });
         changes.audit.push(AuditEvent {
             at: now.wall,
             actor: None,
@@ -58,14 +53,75 @@ impl Engine {
                 }
             ),
         });
+        self.replace_estate(estate, versions, now, changes);
+        Ok(Reply::Done)
+    }
+
+    /// The catalogue says other things about device types than before: intervals change, and who sleeps.
+    pub(super) fn learn_profiles(
+        &mut self,
+        now: &Now,
+        profiles: &Arc<Profiles>,
+        changes: &mut Changes,
+    ) -> Result<Reply, Refusal> {
+        if *profiles == *self.estate().profiles() {
+            return Ok(Reply::Done);
+        }
+        let doc = self.estate().doc().clone();
+        let mut estate = Estate::resolve_with(doc, profiles.clone())
+            .map_err(|problems| Refusal::EstateInvalid { problems })?;
+        let mut versions = self.store.state().rule_versions.clone();
+        number_rules(&mut estate, self.estate(), &mut versions);
+        self.replace_estate(estate, versions, now, changes);
+        Ok(Reply::Done)
+    }
+
+    fn replace_estate(
+        &mut self,
+        estate: Estate,
+        versions: BTreeMap<RuleId, u32>,
+        now: &Now,
+        changes: &mut Changes,
+    ) {
+        let mut before = self.watches_before();
+        let limits: Vec<u64> = self.store.index().points.iter().map(|p| p.silence_ms).collect();
+        let devices = self.devices_of(&estate);
+        let estate = Arc::new(estate);
+        self.store.replace(|state| {
+            let stays = |device: &DeviceId| estate.device_by_id(device).is_some();
+            state.flags.retain(|(device, _, _), _| stays(device));
+            state.clocks.retain(|device, _| stays(device));
+            state.through.retain(|device, _| stays(device));
+            for (vital, def) in state.vitals.iter_mut().zip(&state.defs) {
+                if !stays(&def.device) {
+                    vital.flags = Flags::default();
+                }
+            }
+            (state.heard, state.devices) = devices;
+            state.estate = estate.clone();
+            state.rule_versions = versions;
+            state.watches = Vec::new();
+        });
         let again = self.carry_over(&mut before);
         self.lose_points(before, now, changes);
         for n in again {
-            let event = self.last_event(n);
-            self.watch_event(n, event, now, changes);
+            self.judge_again(n, now, changes);
         }
         self.refresh_all(&limits, now, changes);
-        Ok(Reply::Done)
+    }
+
+    /// What is known about each device of another estate.
+    fn devices_of(&self, estate: &Estate) -> (Vec<Heard>, Vec<DeviceState>) {
+        let state = self.store.state();
+        let known = |id: &DeviceId| {
+            let n = self.estate().device_by_id(id)?.as_usize();
+            Some((*state.heard.get(n)?, *state.devices.get(n)?))
+        };
+        let new = || (Heard::new(state.counters.age), DeviceState::default());
+        let devices = estate.devices().iter();
+        devices
+            .map(|device| known(&device.id).unwrap_or_else(new))
+            .unzip()
     }
 
     fn watches_before(&self) -> FxHashMap<(RuleId, PointKey), Before> {
@@ -139,16 +195,29 @@ impl Engine {
         }
     }
 
-    /// What the last value of a watch's point means for it.
-    fn last_event(&self, n: usize) -> WatchEvent {
+    /// Evaluates a watch on the last value of its point. A value that takes nothing back leaves a raised one raised.
+    fn judge_again(&mut self, n: usize, now: &Now, changes: &mut Changes) {
         let Some(def) = self.store.index().watches.get(n) else {
-            return WatchEvent::Lost;
+            return;
         };
         let silent = self.is_silent(def.point);
-        match self.latest(def.point) {
-            Some(reading) if !silent => judge(&def.rule, reading),
+        let event = match self.latest(def.point) {
+            Some(reading) if !silent => {
+                let event = judge(&def.rule, reading);
+                let raised = match self.store.state().watches.get(n) {
+                    Some(Watch::Active | Watch::Clearing { .. } | Watch::Unknown { raised: true, .. }) => {
+                        true
+                    }
+                    Some(Watch::Normal | Watch::Pending { .. } | Watch::Unknown { .. }) | None => false,
+                };
+                if raised && !takes_back(reading) && event != WatchEvent::Value(Verdict::Wrong) {
+                    return;
+                }
+                event
+            }
             _ => WatchEvent::Lost,
-        }
+        };
+        self.watch_event(n, event, now, changes);
     }
 
     /// Everything that hangs on the estate is brought in step with it; `limits` are the silences allowed before.
@@ -161,6 +230,7 @@ impl Engine {
                 self.expect_again(n, now);
             }
         }
+        self.refresh_devices(now, changes);
         let alarms: Vec<(AssetId, Class)> = self
             .alarms()
             .map(|a| (a.asset.clone(), a.class.clone()))
@@ -174,6 +244,28 @@ impl Engine {
             .collect();
         for (asset, fault) in orders {
             self.follow_order(&asset, &fault, false, now, changes);
+        }
+    }
+}
+
+impl Engine {
+    /// A device that would not be stale by its present limit is not; one that is silent stays so until it is heard.
+    fn refresh_devices(&mut self, now: &Now, changes: &mut Changes) {
+        let age = self.store.state().counters.age;
+        for n in 0..self.store.state().heard.len() {
+            let idle = self
+                .store
+                .state()
+                .heard
+                .get(n)
+                .map(|d| age.saturating_sub(d.rhythm.last()));
+            let limit = self.store.index().devices.get(n).map(|d| d.stale_ms);
+            if idle < limit
+                && let Some(id) = self.estate().devices().get(n).map(|d| d.id.clone())
+            {
+                self.clear_flag(&id, FlagKind::Stale, None, now, changes);
+            }
+            self.expect_device(n, now);
         }
     }
 }

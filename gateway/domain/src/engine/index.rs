@@ -4,13 +4,17 @@
 //! numbers. The order depends on nothing else, so a restored engine has the same one.
 
 use super::PointDef;
-use crate::estate::Estate;
+use super::state::NOT_AT_ALL;
+use crate::estate::{Device, Estate};
+use crate::health::limits::{CLOCK_SKEW, Check};
 use crate::id::{AssetId, Class, Fault, PointKey};
 use crate::measure::Measure;
 use crate::rule::Rule;
+use crate::time::{Deadline, Monotonic, Now};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One rule looking at one point.
 #[derive(Debug, Clone)]
@@ -28,17 +32,58 @@ struct Slot {
     key: PointKey,
 }
 
-/// What a point leads to.
-#[derive(Debug, Clone, Default)]
+/// What a point leads to. Looked at with every reading, so it is small.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct PointLinks {
-    pub(super) watches: Range<usize>,
+    first_watch: u32,
+    end_of_watches: u32,
+    /// Its device's place in the estate; [`NO_DEVICE`] for one that has left it.
+    device: u32,
+    /// Whether anything is looked for in its values.
+    pub(super) checked: bool,
+    /// Whether its last value holds for as long as its device is heard.
+    pub(super) rests: bool,
     pub(super) silence_ms: u64,
+}
+
+const NO_DEVICE: u32 = u32::MAX;
+
+impl PointLinks {
+    /// The watches that look at it.
+    pub(super) fn watches(&self) -> Range<usize> {
+        self.first_watch as usize..self.end_of_watches as usize
+    }
+    /// When it would be silent if nothing were heard after now.
+    pub(super) fn silent_at(&self, now: &Now) -> Deadline {
+        match self.silence_ms {
+            u64::MAX => NOT_AT_ALL,
+            silence_ms => Deadline {
+                at: Monotonic(now.monotonic.0.saturating_add(silence_ms)),
+            },
+        }
+    }
+    /// Its device's place in the estate.
+    pub(super) fn device(&self) -> Option<usize> {
+        (self.device != NO_DEVICE).then_some(self.device as usize)
+    }
+}
+
+/// What a device's limits come to, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DeviceLimits {
+    pub(super) stale_ms: u64,
+    pub(super) silence_ms: u64,
+    pub(super) clock_skew: Duration,
 }
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Index {
     pub(super) watches: Vec<WatchDef>,
     pub(super) points: Vec<PointLinks>,
+    /// One for each point.
+    pub(super) checks: Vec<Check>,
+    /// One for each device.
+    pub(super) devices: Vec<DeviceLimits>,
     slots: Vec<Vec<Slot>>,
     rules_by_measure: FxHashMap<Measure, Vec<Arc<Rule>>>,
     by_class: FxHashMap<(AssetId, Class), Vec<usize>>,
@@ -54,8 +99,14 @@ impl Index {
                 .or_default()
                 .push(rule.clone());
         }
+        let limits = |device: &Device| DeviceLimits {
+            stale_ms: millis(device.stale_limit),
+            silence_ms: millis(device.silence_limit),
+            clock_skew: device.health.clock_skew.unwrap_or(CLOCK_SKEW),
+        };
         Self {
             slots: vec![Vec::new(); estate.devices().len()],
+            devices: estate.devices().iter().map(limits).collect(),
             rules_by_measure,
             ..Self::default()
         }
@@ -63,8 +114,8 @@ impl Index {
     /// Adds the next point and the watches that look at it.
     pub(super) fn add_point(&mut self, estate: &Estate, def: &PointDef) {
         let start = self.watches.len();
-        let device = estate.device_by_id(&def.device);
-        if let Some(index) = device
+        let index = estate.device_by_id(&def.device);
+        if let Some(index) = index
             && let Some(slots) = self.slots.get_mut(index.as_usize())
         {
             slots.push(Slot {
@@ -73,7 +124,7 @@ impl Index {
                 key: def.key,
             });
         }
-        let device = device.and_then(|d| estate.device(d));
+        let device = index.and_then(|d| estate.device(d));
         let asset = device
             .and_then(|d| d.asset_of(def.measure, def.instance.as_deref()))
             .and_then(|a| estate.asset(a));
@@ -93,16 +144,22 @@ impl Index {
                 }
             }
         }
-        let silence = device.map_or(0, |d| d.silence_limit.as_millis());
+        let check = device.map_or(Check::Nothing, |d| Check::of(def.measure, &d.health));
         self.points.push(PointLinks {
-            watches: start..self.watches.len(),
-            silence_ms: u64::try_from(silence).unwrap_or(u64::MAX),
+            first_watch: position(start),
+            end_of_watches: position(self.watches.len()),
+            device: index.map_or(NO_DEVICE, |d| d.0),
+            checked: check != Check::Nothing,
+            rests: def.measure.may_rest(),
+            silence_ms: device.map_or(0, |d| millis(d.silence_limit)),
         });
+        self.checks.push(check);
     }
     /// Takes the last point out again.
     pub(super) fn remove_last_point(&mut self, estate: &Estate, def: &PointDef) {
+        self.checks.pop();
         if let Some(links) = self.points.pop() {
-            for here in links.watches.clone().rev() {
+            for here in links.watches().rev() {
                 if let Some(watch) = self.watches.pop() {
                     let class_key = (watch.asset.clone(), watch.rule.class.clone());
                     let fault_key = (watch.asset, watch.rule.fault.clone());
@@ -129,9 +186,10 @@ impl Index {
             .find(|s| s.measure == measure && s.instance.as_deref() == instance)
             .map(|s| s.key)
     }
-    /// How many points a device has.
-    pub(super) fn points_of(&self, device: usize) -> usize {
-        self.slots.get(device).map_or(0, Vec::len)
+    /// The points of a device, in the order in which they were first heard.
+    pub(super) fn points_of(&self, device: usize) -> impl ExactSizeIterator<Item = PointKey> {
+        let slots = self.slots.get(device).map_or(&[][..], Vec::as_slice);
+        slots.iter().map(|slot| slot.key)
     }
     /// The watches of one alarm key.
     pub(super) fn of_class(&self, asset: &AssetId, class: &Class) -> &[usize] {
@@ -143,4 +201,12 @@ impl Index {
         let group = self.by_fault.get(&(asset.clone(), fault.clone()));
         group.map_or(&[], Vec::as_slice)
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn position(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }

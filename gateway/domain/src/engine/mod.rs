@@ -6,15 +6,20 @@
 //! be stepped next, [`Engine::begin`], [`Engine::commit`] and [`Engine::rollback`] let a caller drop the steps of
 //! a batch that could not be stored.
 //!
-//! A step in the order it happens: the clock and due delays (`timers`), then the input (`readings`, `commands`,
-//! `edit`); what follows for alarms is in `alarms`, for orders in `orders` and `reviews`. `store` alone writes.
+//! A step in the order it happens: the clock and due delays (`timers`, `lookout`), then the input (`readings`,
+//! `devices`, `commands`, `edit`); what follows for alarms is in `alarms`, for orders in `orders` and `reviews`, for
+//! the health of devices in `flags`. `store` alone writes.
 
 mod alarms;
 mod change;
 mod commands;
+mod devices;
 mod dump;
 mod edit;
+mod flags;
 mod index;
+mod lookout;
+mod lookup;
 mod orders;
 mod readings;
 mod reviews;
@@ -22,21 +27,25 @@ mod snapshot;
 mod state;
 mod store;
 mod timers;
+mod view;
 
-pub use change::{AlarmChange, AlarmEvent, AuditEvent, Changes, Notice, NoticeKind, OrderChange};
+pub use change::{
+    AlarmChange, AlarmEvent, AuditEvent, Changes, DeviceChange, DeviceEvent, Notice, NoticeKind, OrderChange,
+};
+pub use devices::DeviceNews;
+pub use lookup::WatchView;
+pub use readings::{Arrival, Taken};
 pub use snapshot::SnapshotError;
+pub use view::DeviceHealth;
 
-use crate::alarm::{Alarm, Watch};
 use crate::command::{Command, Refusal, Reply};
-use crate::estate::{DeviceIndex, Estate, EstateDoc, Problem};
-use crate::id::{AlarmId, AssetId, Class, DeviceId, Fault, OrderId, PointKey, RuleId};
+use crate::estate::{Estate, EstateDoc, Problem, Profiles};
+use crate::id::{DeviceId, PointKey};
 use crate::measure::Measure;
-use crate::order::Order;
 use crate::reading::Reading;
-use crate::rule::Rule;
-use crate::time::{Deadline, Now};
+use crate::time::{Deadline, Monotonic, Now, Timestamp};
 use serde::{Deserialize, Serialize};
-use state::{Counters, NEVER, State};
+use state::{Counters, DeviceState, Heard, NEVER, State};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::Store;
@@ -69,6 +78,26 @@ pub enum Input {
     Command(Command),
     /// The estate was edited.
     Estate(Arc<EstateDoc>),
+    /// The catalogue says other things about device types than before.
+    Profiles(Arc<Profiles>),
+    /// Something is known about a device beside its readings.
+    Device {
+        /// The device.
+        device: DeviceId,
+        /// When the gateway heard it.
+        received: Timestamp,
+        /// What is known.
+        news: DeviceNews,
+    },
+    /// A bridge that devices speak through says whether it is up.
+    Bridge {
+        /// Its name.
+        bridge: Arc<str>,
+        /// Whether it is up.
+        up: bool,
+        /// Whether a broker replayed that from its store, so that it says nothing about when.
+        retained: bool,
+    },
 }
 
 /// What a step yields.
@@ -78,21 +107,15 @@ pub struct Step {
     pub changes: Changes,
     /// The answer to the input. A refused input changed nothing itself.
     pub reply: Result<Reply, Refusal>,
-    /// Whether a reading was evaluated; a late or retained one may only have been looked at.
-    pub evaluated: bool,
+    /// What became of a reading.
+    pub taken: Option<Taken>,
 }
 
-/// One rule looking at one point.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct WatchView<'a> {
-    /// The rule.
-    pub rule: &'a Arc<Rule>,
-    /// The point.
-    pub point: PointKey,
-    /// The asset the point watches.
-    pub asset: &'a AssetId,
-    /// What the rule knows about it.
-    pub watch: Watch,
+impl Step {
+    /// Whether the input was a reading that was evaluated.
+    pub fn evaluated(&self) -> bool {
+        self.taken.is_some_and(|taken| taken.evaluated)
+    }
 }
 
 /// The state of an estate and the decisions about it.
@@ -107,9 +130,16 @@ impl Engine {
         let estate = Arc::new(Estate::resolve(doc)?);
         let state = State {
             rule_versions: estate.rules().iter().map(|r| (r.id.clone(), r.version)).collect(),
+            heard: vec![Heard::new(0); estate.devices().len()],
+            devices: vec![DeviceState::default(); estate.devices().len()],
             estate,
             defs: Vec::new(),
             points: Vec::new(),
+            vitals: Vec::new(),
+            flags: BTreeMap::new(),
+            clocks: BTreeMap::new(),
+            through: BTreeMap::new(),
+            bridges: BTreeMap::new(),
             watches: Vec::new(),
             alarms: BTreeMap::new(),
             orders: BTreeMap::new(),
@@ -117,7 +147,10 @@ impl Engine {
                 next_alarm: 1,
                 next_order: 1,
                 clock: None,
-                watchdog: NEVER,
+                // The first look finds out when the next one is due.
+                watchdog: Deadline { at: Monotonic(0) },
+                age: 0,
+                flags_until: u64::MAX,
             },
         };
         Ok(Self {
@@ -128,12 +161,15 @@ impl Engine {
     /// Takes one input at one time.
     pub fn step(&mut self, now: &Now, input: &Input) -> Step {
         let mut changes = Changes::default();
-        let mut evaluated = false;
+        let mut taken = None;
         let reply = match input {
-            Input::Reading(reading) => self.step_reading(now, reading, &mut changes).map(|e| {
-                evaluated = e;
-                Reply::Done
-            }),
+            Input::Reading(reading) => {
+                self.step_reading(now, reading, Arrival::Live, &mut changes)
+                    .map(|t| {
+                        taken = Some(t);
+                        Reply::Done
+                    })
+            }
             Input::Started | Input::Tick => {
                 self.advance(now, &mut changes);
                 Ok(Reply::Done)
@@ -150,24 +186,42 @@ impl Engine {
                 self.advance(now, &mut changes);
                 self.edit(now, doc, &mut changes)
             }
+            Input::Profiles(profiles) => {
+                self.advance(now, &mut changes);
+                self.learn_profiles(now, profiles, &mut changes)
+            }
+            Input::Device {
+                device,
+                received,
+                news,
+            } => {
+                self.advance(now, &mut changes);
+                self.device_news(now, device, *received, news, &mut changes)
+            }
+            Input::Bridge { bridge, up, retained } => {
+                self.advance(now, &mut changes);
+                self.bridge_news(now, bridge, *up, *retained, &mut changes);
+                Ok(Reply::Done)
+            }
         };
         Step {
             changes,
             reply,
-            evaluated,
+            taken,
         }
     }
 
-    /// The same for a reading, adding to `changes`: whether it was evaluated. A reading that changes nothing does
-    /// not allocate.
+    /// The same for a reading, adding to `changes`: what became of it. A reading that changes nothing does not
+    /// allocate.
     pub fn step_reading(
         &mut self,
         now: &Now,
         reading: &Reading,
+        arrival: Arrival,
         changes: &mut Changes,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<Taken, Refusal> {
         self.advance(now, changes);
-        self.reading(now, reading, changes)
+        self.reading(now, reading, arrival, changes)
     }
 
     /// When the next delay is over; a step at that time or later is wanted. None: only inputs change anything.
@@ -188,93 +242,5 @@ impl Engine {
     /// Undoes the steps since [`Engine::begin`], time included.
     pub fn rollback(&mut self) {
         self.store.rollback();
-    }
-
-    /// The number the next new point must have.
-    pub fn next_point_key(&self) -> PointKey {
-        PointKey(u32::try_from(self.store.state().defs.len()).unwrap_or(u32::MAX))
-    }
-    /// The point of a device, by what it measures. Does not allocate.
-    pub fn point_of(
-        &self,
-        device: DeviceIndex,
-        measure: Measure,
-        instance: Option<&str>,
-    ) -> Option<PointKey> {
-        self.store.index().point(device.as_usize(), measure, instance)
-    }
-    /// What a point is.
-    pub fn point(&self, key: PointKey) -> Option<&Arc<PointDef>> {
-        self.store.state().defs.get(key.0 as usize)
-    }
-    /// Every point ever added, in the order of their numbers.
-    pub fn points(&self) -> &[Arc<PointDef>] {
-        &self.store.state().defs
-    }
-    /// The asset a point watches in the present estate.
-    pub fn asset_of(&self, key: PointKey) -> Option<&AssetId> {
-        let def = self.point(key)?;
-        let estate = self.estate();
-        let device = estate.device(estate.device_by_id(&def.device)?)?;
-        let asset = device.asset_of(def.measure, def.instance.as_deref())?;
-        estate.asset(asset).map(|a| &a.id)
-    }
-    /// The last reading of a point that was evaluated.
-    pub fn latest(&self, key: PointKey) -> Option<&Reading> {
-        self.store.state().points.get(key.0 as usize)?.latest.as_ref()
-    }
-    /// Whether a point that was heard has been silent for too long since.
-    pub fn is_silent(&self, key: PointKey) -> bool {
-        let point = self.store.state().points.get(key.0 as usize);
-        point.is_some_and(|p| p.latest.is_some() && p.silent_at == NEVER)
-    }
-    /// The estate.
-    pub fn estate(&self) -> &Arc<Estate> {
-        &self.store.state().estate
-    }
-    /// Every living alarm, oldest first.
-    pub fn alarms(&self) -> impl Iterator<Item = &Arc<Alarm>> {
-        self.store.state().alarms.values()
-    }
-    /// A living alarm.
-    pub fn alarm(&self, id: AlarmId) -> Option<&Arc<Alarm>> {
-        self.store.state().alarms.get(&id)
-    }
-    /// The living alarm of a key.
-    pub fn alarm_of(&self, asset: &AssetId, class: &Class) -> Option<&Arc<Alarm>> {
-        self.store.live_alarm(asset, class)
-    }
-    /// Every open order, oldest first.
-    pub fn orders(&self) -> impl Iterator<Item = &Arc<Order>> {
-        self.store.state().orders.values()
-    }
-    /// An open order.
-    pub fn order(&self, id: OrderId) -> Option<&Arc<Order>> {
-        self.store.state().orders.get(&id)
-    }
-    /// The open order of a key.
-    pub fn order_of(&self, asset: &AssetId, fault: &Fault) -> Option<&Arc<Order>> {
-        self.store.open_order(asset, fault)
-    }
-    /// The version of a rule, gone ones included.
-    pub fn rule_version(&self, id: &str) -> Option<u32> {
-        let id = RuleId::new(id).ok()?;
-        self.store.state().rule_versions.get(&id).copied()
-    }
-    /// What every rule knows about every point it looks at, in the order of the points.
-    pub fn watches(&self) -> impl Iterator<Item = WatchView<'_>> {
-        let watches = self.store.state().watches.iter();
-        watches
-            .zip(&self.store.index().watches)
-            .map(|(watch, def)| WatchView {
-                rule: &def.rule,
-                point: def.point,
-                asset: &def.asset,
-                watch: *watch,
-            })
-    }
-    /// How many rules look at how many points: the number of watches.
-    pub fn watch_count(&self) -> usize {
-        self.store.state().watches.len()
     }
 }

@@ -1,19 +1,31 @@
-//! A reading: whether it is evaluated at all, and what the rules say about it.
+//! A reading: whether it is evaluated at all, what the rules say about it, and whether it can be true.
 //!
-//! | reading | stored | may raise | may clear | evidence |
-//! |---|---|---|---|---|
-//! | good | yes | yes | yes | yes |
-//! | uncertain: the device's clock is wrong | yes | yes, by time of receipt | yes | no |
-//! | uncertain otherwise | yes | yes | yes | no |
-//! | retained | yes | yes | only an empty point | no |
-//! | bad | yes | makes unknown | makes unknown | no |
-//! | late: observed before the last evaluated | yes | no | no | no |
+//! | reading | stored | newest | may raise | may clear | evidence | the device is heard |
+//! |---|---|---|---|---|---|---|
+//! | good | yes | yes | yes | yes | yes | yes |
+//! | uncertain: the device's own time is not believed | yes | yes | yes, by time of receipt | yes | no | yes |
+//! | uncertain: an impossible jump | yes | yes | yes | no | no | yes |
+//! | uncertain otherwise | yes | yes | yes | yes | no | yes |
+//! | retained, the point is empty | yes | yes | yes | yes | no | no |
+//! | retained, with an own time after the newest | yes | yes | yes | no | no | no |
+//! | retained otherwise | yes | if it raises | yes | no | no | no |
+//! | bad | yes | yes | makes unknown | makes unknown | no | if it answered |
+//! | late: observed before the newest | yes | no | no | no | no | yes |
+//! | stored by the device, sent later | yes | no | no | no | no | yes |
+//!
+//! A retained message is a replay. Without a time of its own nobody knows how old it is, so it only fills what is
+//! empty and warns. With one it is something the device said while the gateway did not listen: news when it is newer
+//! than what is known, and shown as such; but nobody has heard the device say it, so it takes no warning back.
+//!
+//! A reading with the own time and value of the newest is not a reading at all: the caller reports it as
+//! `DeviceNews::Repeats`, and the newest holds on.
 //!
 //! Storing is the caller's; once-only delivery too. This is the hot path: a reading that changes nothing writes
-//! one point and allocates nothing.
+//! one point and its device and allocates nothing.
 
 use super::change::{AuditEvent, Changes};
-use super::state::PointState;
+use super::index::PointLinks;
+use super::state::{NEVER, PointState};
 use super::{Engine, PointDef};
 use crate::alarm::{Delays, Effect, WatchEvent};
 use crate::command::{Refusal, Reply};
@@ -26,6 +38,24 @@ use std::time::Duration;
 
 /// A device may be ahead of the gateway by this much; beyond it its own time is not believed.
 const AHEAD: Duration = Duration::from_secs(120);
+
+/// How a reading comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// As the device says it.
+    Live,
+    /// As the device had stored it: history, never evaluated.
+    Stored,
+}
+
+/// What became of a reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// Whether it was evaluated, which makes it the newest of its point.
+    pub evaluated: bool,
+    /// Its quality; worse than it came when it cannot be true.
+    pub quality: Quality,
+}
 
 impl Engine {
     /// Adds a point a device was heard to have.
@@ -41,7 +71,7 @@ impl Engine {
         if def.key != expected {
             return Err(Refusal::PointOutOfTurn { expected });
         }
-        if self.store.index().points_of(device.as_usize()) >= MAX_POINTS_PER_DEVICE {
+        if self.store.index().points_of(device.as_usize()).len() >= MAX_POINTS_PER_DEVICE {
             let device = def.device.clone();
             return Err(Refusal::TooManyPoints { device });
         }
@@ -49,60 +79,107 @@ impl Engine {
         Ok(Reply::Point(def.key))
     }
 
-    /// Evaluates a reading, unless it is late or retained without news.
+    /// Evaluates a reading, unless it is history, late, or retained without news.
     pub(super) fn reading(
         &mut self,
         now: &Now,
         reading: &Reading,
+        arrival: Arrival,
         changes: &mut Changes,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<Taken, Refusal> {
         let n = reading.point.0 as usize;
-        let Some(point) = self.store.state().points.get(n) else {
+        let (Some(point), Some(links)) = (
+            self.store.state().points.get(n),
+            self.store.index().points.get(n).copied(),
+        ) else {
             return Err(Refusal::UnknownPoint { point: reading.point });
         };
-        if is_late(point, reading) {
-            return Ok(false);
+        let late = is_late(point, reading);
+        let retained = reading.quality == Quality::Uncertain(Reason::Retained);
+        let is_news = !retained || point.latest.is_none() || reading.observed != reading.received;
+        let mut taken = Taken {
+            evaluated: false,
+            quality: reading.quality,
+        };
+        if !retained
+            && let Some(device) = links.device()
+            && is_sign_of_life(reading)
+        {
+            self.heard(device, reading.received, now, changes);
         }
-        let watches = self
-            .store
-            .index()
-            .points
-            .get(n)
-            .map(|p| p.watches.clone())
-            .unwrap_or_default();
-        if reading.quality == Quality::Uncertain(Reason::Retained) && point.latest.is_some() {
-            let raises = watches.clone().any(|w| {
-                let def = self.store.index().watches.get(w);
-                def.is_some_and(|d| judge(&d.rule, reading) == WatchEvent::Value(Verdict::Wrong))
-            });
-            if !raises {
-                return Ok(false);
+        let warns = || links.watches().any(|w| self.is_wrong(w, reading));
+        if arrival == Arrival::Stored || late || !(is_news || warns()) {
+            return Ok(taken);
+        }
+        taken.evaluated = true;
+        if links.checked && !retained {
+            taken.quality = self.examine(n, reading, now, changes);
+        }
+        if taken.quality == reading.quality {
+            self.evaluate(&links, reading, now, changes);
+        } else {
+            let doubted = Reading {
+                quality: taken.quality,
+                ..reading.clone()
+            };
+            self.evaluate(&links, &doubted, now, changes);
+        }
+        Ok(taken)
+    }
+
+    /// Makes a reading the newest of its point and tells its watches.
+    #[inline]
+    fn evaluate(&mut self, links: &PointLinks, reading: &Reading, now: &Now, changes: &mut Changes) {
+        let silent_at = links.silent_at(now);
+        let mut takes_back = takes_back(reading);
+        if let Some(point) = self.store.point_mut(reading.point.0 as usize) {
+            let was_empty = point.latest.is_none();
+            takes_back |= was_empty;
+            // An answer without a value is no sign of life, and neither is a replay; but what one fills may fall silent.
+            let is_replay = reading.quality == Quality::Uncertain(Reason::Retained);
+            if reading.value.is_some() && !(is_replay && point.silent_at != NEVER) {
+                point.silent_at = silent_at;
             }
-        }
-        if let Some(point) = self.store.point_mut(n) {
             point.evaluated = time_of(reading);
             point.latest = Some(reading.clone());
         }
-        // An answer without a value is no sign of life.
-        if reading.value.is_some() {
-            self.expect_again(n, now);
-        }
-        for watch in watches {
-            let Some(event) = self
-                .store
-                .index()
-                .watches
-                .get(watch)
-                .map(|d| judge(&d.rule, reading))
-            else {
+        self.expect_silence(silent_at);
+        for watch in links.watches() {
+            let def = self.store.index().watches.get(watch);
+            let Some(event) = def.map(|d| judge(&d.rule, reading)) else {
                 continue;
             };
-            self.watch_event(watch, event, now, changes);
+            if takes_back || event == WatchEvent::Value(Verdict::Wrong) {
+                self.watch_event(watch, event, now, changes);
+            }
         }
         if self.store.is_verifying(reading.point) {
             self.review_evidence(reading.point, now, changes);
         }
-        Ok(true)
+    }
+
+    /// The newest value of a point was said again: it is as good as when it came, and it is no new evidence.
+    pub(super) fn holds(&mut self, point: PointKey, now: &Now, changes: &mut Changes) {
+        let n = point.0 as usize;
+        let latest = self.latest(point).filter(|latest| latest.value.is_some());
+        let (Some(latest), Some(links)) = (latest.cloned(), self.store.index().points.get(n).copied()) else {
+            return;
+        };
+        self.expect_again(n, now);
+        let takes_back = latest.quality != Quality::Uncertain(Reason::ImpossibleJump);
+        for watch in links.watches() {
+            let def = self.store.index().watches.get(watch);
+            let event = def.map(|d| judge(&d.rule, &latest));
+            if let Some(event) = event.filter(|e| takes_back || *e == WatchEvent::Value(Verdict::Wrong)) {
+                self.watch_event(watch, event, now, changes);
+            }
+        }
+    }
+
+    /// Whether the rule of a watch calls a reading wrong.
+    fn is_wrong(&self, watch: usize, reading: &Reading) -> bool {
+        let def = self.store.index().watches.get(watch);
+        def.is_some_and(|d| judge(&d.rule, reading) == WatchEvent::Value(Verdict::Wrong))
     }
 
     /// One event of one watch, and what follows.
@@ -113,6 +190,9 @@ impl Engine {
         ) else {
             return;
         };
+        if watch.stays(event) {
+            return;
+        }
         let (next, effect) = watch.next(event, Delays::of(&def.rule), now);
         if next == *watch && effect == Effect::None {
             return;
@@ -156,10 +236,30 @@ pub(super) fn judge(rule: &Rule, reading: &Reading) -> WatchEvent {
         .map_or(WatchEvent::Lost, WatchEvent::Value)
 }
 
+/// Whether a reading may take back what was raised: not one nobody heard, and not one that cannot be true.
+pub(super) fn takes_back(reading: &Reading) -> bool {
+    let doubt = matches!(
+        reading.quality,
+        Quality::Uncertain(Reason::Retained | Reason::ImpossibleJump)
+    );
+    !doubt
+}
+
+/// Whether the device itself answered, with whatever; a timeout or a damaged reply is no answer.
+fn is_sign_of_life(reading: &Reading) -> bool {
+    let silent = matches!(
+        reading.quality,
+        Quality::Bad(Reason::CommTimeout | Reason::FrameError | Reason::Stale)
+            | Quality::Uncertain(Reason::Simulated)
+    );
+    !silent
+}
+
 /// The reading's place in time: its own, unless the device's clock cannot be believed.
-fn time_of(reading: &Reading) -> Timestamp {
+pub(super) fn time_of(reading: &Reading) -> Timestamp {
     let ahead = reading.observed > reading.received.plus(AHEAD);
-    if ahead || reading.quality == Quality::Uncertain(Reason::ClockInvalid) {
+    let doubted = matches!(reading.quality, Quality::Uncertain(reason) if reason.is_about_time());
+    if ahead || doubted {
         reading.received
     } else {
         reading.observed

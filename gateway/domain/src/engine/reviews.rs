@@ -39,7 +39,7 @@ impl Engine {
             .index()
             .points
             .get(point.0 as usize)
-            .map(|p| p.watches.clone());
+            .map(|p| p.watches());
         for n in watches.unwrap_or_default() {
             let order = self
                 .store

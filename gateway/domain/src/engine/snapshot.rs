@@ -4,12 +4,14 @@
 //! engines in the same state have the same snapshot, byte by byte. It begins with its format number; another
 //! format is refused, never guessed at.
 
-use super::state::{Counters, PointState, State};
+use super::state::{Bridge, Counters, DeviceState, FlagKey, Heard, PointState, State, Vital};
 use super::store::Store;
 use super::{Engine, PointDef};
 use crate::alarm::{Alarm, Watch};
-use crate::estate::{Estate, EstateDoc, Problem};
-use crate::id::{AlarmId, OrderId, PointKey, RuleId};
+use crate::estate::{Estate, EstateDoc, Problem, Profiles};
+use crate::health::Flag;
+use crate::health::clock::DeviceClock;
+use crate::id::{AlarmId, DeviceId, OrderId, PointKey, RuleId};
 use crate::order::Order;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -17,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The format this program writes and reads.
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 
 /// Why bytes are not a snapshot.
 #[derive(Debug, thiserror::Error)]
@@ -39,10 +41,18 @@ pub enum SnapshotError {
 #[derive(Serialize, Deserialize)]
 struct Snapshot {
     doc: Arc<EstateDoc>,
+    profiles: Arc<Profiles>,
     rule_versions: BTreeMap<RuleId, u32>,
     counters: Counters,
     defs: Vec<Arc<PointDef>>,
     points: Vec<PointState>,
+    vitals: Vec<Vital>,
+    heard: Vec<Heard>,
+    devices: Vec<DeviceState>,
+    flags: BTreeMap<FlagKey, Flag>,
+    clocks: BTreeMap<DeviceId, DeviceClock>,
+    through: BTreeMap<DeviceId, Arc<str>>,
+    bridges: BTreeMap<Arc<str>, Bridge>,
     /// The rules `watches` counts by.
     rules: Vec<RuleId>,
     watches: Vec<(u32, PointKey, Watch)>,
@@ -59,10 +69,18 @@ impl Engine {
         let watches = state.watches.iter().zip(&self.store.index().watches);
         let snapshot = Snapshot {
             doc: state.estate.doc().clone(),
+            profiles: state.estate.profiles().clone(),
             rule_versions: state.rule_versions.clone(),
             counters: state.counters,
             defs: state.defs.clone(),
             points: state.points.clone(),
+            vitals: state.vitals.clone(),
+            heard: state.heard.clone(),
+            devices: state.devices.clone(),
+            flags: state.flags.clone(),
+            clocks: state.clocks.clone(),
+            through: state.through.clone(),
+            bridges: state.bridges.clone(),
             watches: watches
                 .filter_map(|(w, def)| Some((*positions.get(&def.rule.id)?, def.point, *w)))
                 .collect(),
@@ -84,13 +102,22 @@ impl Engine {
             return Err(SnapshotError::Format { found });
         }
         let snapshot: Snapshot = postcard::from_bytes(body)?;
-        let mut estate = Estate::resolve(snapshot.doc).map_err(SnapshotError::Estate)?;
+        let mut estate =
+            Estate::resolve_with(snapshot.doc, snapshot.profiles).map_err(SnapshotError::Estate)?;
         for rule in &mut estate.rules {
             if let Some(version) = snapshot.rule_versions.get(&rule.id) {
                 Arc::make_mut(rule).version = *version;
             }
         }
-        if snapshot.defs.len() != snapshot.points.len() {
+        let points = snapshot.defs.len();
+        let devices = estate.devices().len();
+        let fits = [
+            (snapshot.points.len(), points),
+            (snapshot.vitals.len(), points),
+            (snapshot.heard.len(), devices),
+            (snapshot.devices.len(), devices),
+        ];
+        if fits.iter().any(|(found, expected)| found != expected) {
             return Err(postcard::Error::DeserializeBadEncoding.into());
         }
         let mut store = Store::new(State {
@@ -98,6 +125,13 @@ impl Engine {
             rule_versions: snapshot.rule_versions,
             defs: snapshot.defs,
             points: snapshot.points,
+            vitals: snapshot.vitals,
+            heard: snapshot.heard,
+            devices: snapshot.devices,
+            flags: snapshot.flags,
+            clocks: snapshot.clocks,
+            through: snapshot.through,
+            bridges: snapshot.bridges,
             watches: Vec::new(),
             alarms: snapshot.alarms,
             orders: snapshot.orders,

@@ -3,7 +3,12 @@
 use super::PointDef;
 use crate::alarm::{Alarm, Watch};
 use crate::estate::Estate;
-use crate::id::{AlarmId, OrderId, RuleId};
+use crate::health::availability::Availability;
+use crate::health::clock::DeviceClock;
+use crate::health::rhythm::Rhythm;
+use crate::health::vital::{Rest, Run, Steady};
+use crate::health::{Flag, FlagKind, Flags};
+use crate::id::{AlarmId, DeviceId, OrderId, PointKey, RuleId};
 use crate::order::Order;
 use crate::reading::Reading;
 use crate::time::{Deadline, Monotonic, Now, Timestamp};
@@ -22,9 +27,71 @@ pub(super) struct PointState {
     pub(super) silent_at: Deadline,
 }
 
+/// What is known about the health of a point's values.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Vital {
+    pub(super) rest: Rest,
+    pub(super) steady: Steady,
+    pub(super) run: Run,
+    /// The flags that are raised about this point.
+    pub(super) flags: Flags,
+}
+
+/// When a device was heard. It is written with every message.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Heard {
+    /// By the gateway's clock; of no meaning before the first time.
+    pub(super) at: Timestamp,
+    pub(super) rhythm: Rhythm,
+    /// Whether its next message is news in itself: it was never heard, is stale, silent or not reachable.
+    pub(super) away: bool,
+    pub(super) ever: bool,
+}
+
+impl Heard {
+    /// A device that has just become known.
+    pub(super) fn new(age: u64) -> Self {
+        Self {
+            at: Timestamp::default(),
+            rhythm: Rhythm::new(age),
+            away: true,
+            ever: false,
+        }
+    }
+}
+
+/// What else is known about a device.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct DeviceState {
+    pub(super) availability: Availability,
+    /// Since when.
+    pub(super) available_since: Option<Timestamp>,
+    /// The flags that are raised about it or one of its points.
+    pub(super) flags: Flags,
+    /// How often it joined its network: frame counters start over each time.
+    pub(super) joins: u32,
+}
+
+/// What is known about a bridge that devices speak through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Bridge {
+    pub(super) up: bool,
+    pub(super) since: Timestamp,
+    /// Until this age of the engine its devices' messages may be what it remembers, not what it hears.
+    pub(super) settles: u64,
+}
+
+/// What a flag is about: which device, what is wrong, and with which point.
+pub(super) type FlagKey = (DeviceId, FlagKind, Option<PointKey>);
+
 /// The end of time: a deadline that is never due.
 pub(super) const NEVER: Deadline = Deadline {
     at: Monotonic(u64::MAX),
+};
+
+/// When a point is silent that never is: the gateway hears itself.
+pub(super) const NOT_AT_ALL: Deadline = Deadline {
+    at: Monotonic(u64::MAX - 1),
 };
 
 /// The small numbers, saved whole at the start of a batch.
@@ -34,8 +101,12 @@ pub(super) struct Counters {
     pub(super) next_order: u64,
     /// The time of the last step.
     pub(super) clock: Option<Now>,
-    /// When to look for silent points; none of them is silent before.
+    /// When to look out; nothing is silent and no flag is over before.
     pub(super) watchdog: Deadline,
+    /// Milliseconds the engine has lived: monotonic time without the gaps between boots. Health counts in it.
+    pub(super) age: u64,
+    /// The age at which the first flag about a moment is over.
+    pub(super) flags_until: u64,
 }
 
 /// Everything that decides what the engine does next.
@@ -46,6 +117,17 @@ pub(super) struct State {
     pub(super) rule_versions: BTreeMap<RuleId, u32>,
     pub(super) defs: Vec<Arc<PointDef>>,
     pub(super) points: Vec<PointState>,
+    /// One for each point.
+    pub(super) vitals: Vec<Vital>,
+    /// One for each device of the estate, in its order; so is the next.
+    pub(super) heard: Vec<Heard>,
+    pub(super) devices: Vec<DeviceState>,
+    pub(super) flags: BTreeMap<FlagKey, Flag>,
+    /// Of devices that tell the time.
+    pub(super) clocks: BTreeMap<DeviceId, DeviceClock>,
+    /// The bridge each device speaks through, where there is one.
+    pub(super) through: BTreeMap<DeviceId, Arc<str>>,
+    pub(super) bridges: BTreeMap<Arc<str>, Bridge>,
     pub(super) watches: Vec<Watch>,
     pub(super) alarms: BTreeMap<AlarmId, Arc<Alarm>>,
     pub(super) orders: BTreeMap<OrderId, Arc<Order>>,

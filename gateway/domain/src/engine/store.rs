@@ -4,13 +4,17 @@
 //! what was there before. Rolling back replays those notes backwards through the same setters, so a batch that
 //! cannot be committed leaves no trace.
 
+mod devices;
+mod journal;
+
 use super::PointDef;
 use super::index::Index;
-use super::state::{Counters, NEVER, PointState, State};
+use super::state::{Counters, NEVER, PointState, State, Vital};
 use crate::alarm::{Alarm, Watch};
 use crate::id::{AlarmId, AssetId, Class, Fault, OrderId, PointKey};
 use crate::order::{Order, OrderState};
 use crate::time::{Deadline, Timestamp};
+use journal::{Journal, Undo};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,26 +24,6 @@ use std::sync::Arc;
 pub(super) enum Timer {
     Watch(usize),
     Order(OrderId),
-}
-
-/// One write, as it must be undone.
-#[derive(Debug)]
-enum Undo {
-    Point(usize, PointState),
-    PointAdded,
-    Watch(usize, Watch),
-    Alarm(AlarmId, Option<Arc<Alarm>>),
-    Order(OrderId, Option<Arc<Order>>),
-    Whole(Box<State>),
-}
-
-#[derive(Debug, Default)]
-struct Journal {
-    counters: Option<Counters>,
-    undo: Vec<Undo>,
-    /// Which points were noted in which batch: only the first write of a batch matters.
-    noted: Vec<u64>,
-    batch: u64,
 }
 
 #[derive(Debug)]
@@ -79,6 +63,8 @@ impl Store {
             .watches
             .resize(self.index.watches.len(), Watch::INITIAL);
         self.journal.noted.resize(self.state.points.len(), 0);
+        self.journal.noted_vitals.resize(self.state.points.len(), 0);
+        self.journal.noted_devices.resize(self.state.devices.len(), 0);
         let watches = self.state.watches.iter().enumerate();
         let orders = self.state.orders.values();
         self.timers = watches
@@ -126,23 +112,24 @@ impl Store {
         !self.verifying.is_empty() && self.verifying.contains(&point)
     }
 
-    fn note(&mut self, undo: impl FnOnce() -> Undo) {
-        if self.journal.counters.is_some() {
-            self.journal.undo.push(undo());
-        }
-    }
-
     /// The state of a point, to be written.
     pub(super) fn point_mut(&mut self, n: usize) -> Option<&mut PointState> {
         let point = self.state.points.get_mut(n)?;
-        if self.journal.counters.is_some()
-            && let Some(noted) = self.journal.noted.get_mut(n)
-            && *noted != self.journal.batch
-        {
-            *noted = self.journal.batch;
-            self.journal.undo.push(Undo::Point(n, point.clone()));
+        let journal = &mut self.journal;
+        if Journal::is_first(&mut journal.noted, n, journal.counters.is_some(), journal.batch) {
+            journal.undo.push(Undo::Point(n, point.clone()));
         }
         Some(point)
+    }
+    /// What is known about the health of a point's values, to be written.
+    pub(super) fn vital_mut(&mut self, n: usize) -> Option<&mut Vital> {
+        let vital = self.state.vitals.get_mut(n)?;
+        let journal = &mut self.journal;
+        let open = journal.counters.is_some();
+        if Journal::is_first(&mut journal.noted_vitals, n, open, journal.batch) {
+            journal.undo.push(Undo::Vital(n, *vital));
+        }
+        Some(vital)
     }
     pub(super) fn add_point(&mut self, def: PointDef) {
         self.note(|| Undo::PointAdded);
@@ -156,13 +143,17 @@ impl Store {
             evaluated: Timestamp::from_millis(i64::MIN),
             silent_at: NEVER,
         });
+        self.state.vitals.push(Vital::default());
         // A point added in this batch is undone as a whole.
         self.journal.noted.push(self.journal.batch);
+        self.journal.noted_vitals.push(self.journal.batch);
     }
     fn remove_last_point(&mut self) {
         if let Some(def) = self.state.defs.pop() {
             self.state.points.pop();
+            self.state.vitals.pop();
             self.journal.noted.pop();
+            self.journal.noted_vitals.pop();
             self.index.remove_last_point(&self.state.estate, &def);
             self.state.watches.truncate(self.index.watches.len());
         }
@@ -241,48 +232,10 @@ impl Store {
         change(&mut self.state);
         self.rebuild();
         if let Some(before) = before {
-            self.journal.undo.push(Undo::Whole(before));
+            let messages = self.journal.messages.len();
+            self.journal.undo.push(Undo::Whole(before, messages));
             // What was noted about single points before lies below the whole.
             self.journal.batch += 1;
         }
-    }
-
-    /// Opens a batch. A batch that is still open is committed.
-    pub(super) fn begin(&mut self) {
-        self.commit();
-        self.journal.batch += 1;
-        self.journal.counters = Some(self.state.counters);
-    }
-    /// Keeps the batch.
-    pub(super) fn commit(&mut self) {
-        self.journal.counters = None;
-        self.journal.undo.clear();
-    }
-    /// Undoes the batch.
-    pub(super) fn rollback(&mut self) {
-        let Some(counters) = self.journal.counters.take() else {
-            return;
-        };
-        let mut undo = std::mem::take(&mut self.journal.undo);
-        while let Some(step) = undo.pop() {
-            match step {
-                Undo::Point(n, point) => {
-                    if let Some(slot) = self.state.points.get_mut(n) {
-                        *slot = point;
-                    }
-                }
-                Undo::PointAdded => self.remove_last_point(),
-                Undo::Watch(n, watch) => self.set_watch(n, watch),
-                Undo::Alarm(id, alarm) => self.set_alarm(id, alarm),
-                Undo::Order(id, order) => self.set_order(id, order),
-                Undo::Whole(state) => {
-                    self.state = *state;
-                    self.rebuild();
-                }
-            }
-        }
-        self.journal.undo = undo;
-        self.state.counters = counters;
-        self.refresh_verifying();
     }
 }

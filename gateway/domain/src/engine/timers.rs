@@ -1,29 +1,38 @@
-//! The clock of a step: another boot, a clock that was set, delays that are over, points that fell silent.
+//! The clock of a step: another boot, a clock that was set, delays that are over.
 //!
-//! Delays run on monotonic time, so a jump of the wall clock fires nothing. The look-out for silent points is
-//! lazy: a reading only writes down when its point would be silent, and all points are looked at when the first
-//! of them could be.
+//! Delays run on monotonic time, so a jump of the wall clock fires nothing. What has no delay of its own but may fall
+//! silent is the business of [`super::lookout`].
 
 use super::Engine;
-use super::change::{AuditEvent, Changes, NoticeKind};
-use super::state::NEVER;
+use super::change::{AuditEvent, Changes};
+use super::state::NOT_AT_ALL;
 use super::store::Timer;
-use crate::alarm::{Condition, WatchEvent};
+use crate::alarm::WatchEvent;
 use crate::order::OrderState;
-use crate::time::{Deadline, Monotonic, Now, Timestamp};
-use std::time::Duration;
+use crate::time::{Deadline, Now, Timestamp};
 
 /// A difference between wall and monotonic time beyond this is a clock that was set.
 const JUMP_MS: i64 = 5_000;
-/// The look-out for silent points runs at most this often.
-const WATCHDOG_PAUSE: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Brings the engine to `now`: everything due until then happens.
+    #[inline]
     pub(super) fn advance(&mut self, now: &Now, changes: &mut Changes) {
+        // Nothing that was due then is left, and most readings of a batch come at one time.
+        if self.store.state().counters.clock != Some(*now) {
+            self.let_pass(now, changes);
+        }
+    }
+
+    fn let_pass(&mut self, now: &Now, changes: &mut Changes) {
         match self.store.state().counters.clock {
             Some(last) if last.boot != now.boot => self.rebase(&last, now, changes),
-            Some(last) => self.notice_jump(&last, now, changes),
+            Some(last) => {
+                let lived = now.monotonic.0.saturating_sub(last.monotonic.0);
+                let counters = self.store.counters();
+                counters.age = counters.age.saturating_add(lived);
+                self.notice_jump(&last, now, changes);
+            }
             None => {}
         }
         self.store.counters().clock = Some(*now);
@@ -47,49 +56,16 @@ impl Engine {
             }
         }
         if self.store.state().counters.watchdog.is_due(now) {
-            self.look_for_silence(now, changes);
+            self.look_out(now, changes);
         }
-    }
-
-    fn look_for_silence(&mut self, now: &Now, changes: &mut Changes) {
-        let mut next = NEVER;
-        for n in 0..self.store.state().points.len() {
-            let Some(silent_at) = self.store.state().points.get(n).map(|p| p.silent_at) else {
-                continue;
-            };
-            if !silent_at.is_due(now) {
-                next = next.min(silent_at);
-                continue;
-            }
-            if let Some(point) = self.store.point_mut(n) {
-                point.silent_at = NEVER;
-            }
-            let watches = self.store.index().points.get(n).map(|p| p.watches.clone());
-            for watch in watches.unwrap_or_default() {
-                self.watch_event(watch, WatchEvent::Lost, now, changes);
-                let def = self.store.index().watches.get(watch);
-                let alarm = def.and_then(|d| self.alarm_of(&d.asset, &d.rule.class));
-                if let Some(id) = alarm
-                    .filter(|a| a.state.condition == Condition::Unknown)
-                    .map(|a| a.id)
-                {
-                    self.notice_alarm(NoticeKind::AlarmUnknown, id, now, changes);
-                }
-            }
-        }
-        self.store.counters().watchdog = if next == NEVER {
-            NEVER
-        } else {
-            next.max(now.after(WATCHDOG_PAUSE))
-        };
     }
 
     /// Another boot: what remained of every delay still remains.
     fn rebase(&mut self, last: &Now, now: &Now, changes: &mut Changes) {
         let at = last.monotonic;
         let rebase = |deadline: Deadline| {
-            if deadline == NEVER {
-                NEVER
+            if deadline >= NOT_AT_ALL {
+                deadline
             } else {
                 deadline.rebase(at, now)
             }
@@ -119,7 +95,7 @@ impl Engine {
         });
     }
 
-    /// A clock that was set moves the completions evidence is compared with, and nothing else.
+    /// A clock that was set moves the completions evidence is compared with, and what was measured against it.
     fn notice_jump(&mut self, last: &Now, now: &Now, changes: &mut Changes) {
         let elapsed = i64::try_from(now.monotonic.since(last.monotonic).as_millis()).unwrap_or(i64::MAX);
         let expected = last.wall.as_millis().saturating_add(elapsed);
@@ -141,6 +117,11 @@ impl Engine {
             order.state = OrderState::PendingVerification(verification);
             self.store.set_order(order.id, Some(order.into()));
         }
+        let clocks: Vec<_> = self.store.state().clocks.clone().into_iter().collect();
+        for (device, mut clock) in clocks {
+            clock.gateway_jumped(jump);
+            self.store.set_clock(device, Some(clock));
+        }
         changes.audit.push(AuditEvent {
             at: now.wall,
             actor: None,
@@ -148,19 +129,5 @@ impl Engine {
             subject: "gateway".into(),
             detail: format!("{jump} ms"),
         });
-    }
-
-    /// Notes when a point would be silent.
-    pub(super) fn expect_again(&mut self, n: usize, now: &Now) {
-        let Some(links) = self.store.index().points.get(n) else {
-            return;
-        };
-        let at = Monotonic(now.monotonic.0.saturating_add(links.silence_ms));
-        let silent_at = Deadline { at };
-        if let Some(point) = self.store.point_mut(n) {
-            point.silent_at = silent_at;
-        }
-        let counters = self.store.counters();
-        counters.watchdog = counters.watchdog.min(silent_at);
     }
 }

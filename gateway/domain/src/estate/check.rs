@@ -134,10 +134,11 @@ impl Problems {
                 })
             }
             (None, None, Some(bus), Some(unit)) if doc.also.is_empty() => {
-                if !(1..=247).contains(&unit) {
+                // A line has 1 to 247; 255 is what a Modbus TCP device that needs no unit is called by.
+                if unit == 0 {
                     self.add(
                         format!("{path}.unit"),
-                        format!("{unit} is not a unit number; they are 1 to 247"),
+                        format!("{unit} is not a unit number; they are 1 to 247, on Modbus TCP up to 255"),
                     );
                 }
                 Some(Address::Bus {

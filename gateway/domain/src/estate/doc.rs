@@ -26,7 +26,8 @@
 //! name = { zh = "漏水绳", en = "Leak rope" }
 //! address = { mqtt = "main", key = "24e124136b502217" }   # or { bus = "bus1", unit = 3 }
 //! asset = "b3-pipe"
-//! expected_interval = "10m"
+//! expected_interval = "10m"                                # how often it reports; otherwise its profile says so
+//! # health = { battery_voltage = 3.2, stuck_after = "7d" }  # limits of its own, see `crate::health::limits`
 //! # points = [
 //! #     { measure = "leak.wet", instance = "DI3", asset = "b5-pipe" },
 //! #     { measure = "input.state", instance = "DI5", becomes = "door.open", invert = true, asset = "b5-hatch" },
@@ -56,6 +57,7 @@
 pub use super::rule_doc::{AppliesToDoc, OrderPlanDoc, OrderProfileDoc, RuleDoc, WhenDoc};
 
 use super::AssetKind;
+pub use crate::health::limits::HealthDoc;
 use crate::id::{AssetId, BusId, DeviceId, EstateId, PlaceId, ProfileId};
 use crate::measure::Measure;
 use crate::text::Text;
@@ -99,7 +101,7 @@ fn default_timezone() -> String {
 }
 
 /// When nothing heard makes a point unknown: `factor` × the device's expected interval, but at least `at_least`;
-/// `default` for a device without an expected interval.
+/// `default` for a device without an expected interval, neither in its document nor in its profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Silence {
@@ -120,6 +122,21 @@ impl Default for Silence {
             at_least: Duration::from_secs(15 * 60),
             default: Duration::from_secs(24 * 3600),
         }
+    }
+}
+
+impl Silence {
+    /// How long a device may be silent before its points are unknown.
+    pub fn limit(&self, expected: Option<Duration>) -> Duration {
+        expected.map_or(self.default, |interval| {
+            interval.saturating_mul(self.factor).max(self.at_least)
+        })
+    }
+    /// How long it may be silent before what it said is stale: the expected interval and a quarter, so that a device
+    /// that is a little late is not. Without an expected interval nothing is stale before it is unknown.
+    pub fn stale(&self, expected: Option<Duration>) -> Duration {
+        let limit = self.limit(expected);
+        expected.map_or(limit, |interval| interval.saturating_add(interval / 4).min(limit))
     }
 }
 
@@ -166,7 +183,7 @@ pub struct BinGeometry {
 }
 
 /// One device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceDoc {
     /// Its id.
@@ -184,12 +201,15 @@ pub struct DeviceDoc {
     /// Points that watch another asset than the device's own.
     #[serde(default)]
     pub points: Vec<PointDoc>,
-    /// How often it reports when all is well.
+    /// How often it reports when all is well; what its profile says when not given.
     #[serde(default, with = "duration_text::option")]
     pub expected_interval: Option<Duration>,
     /// What it is used as, for profiles whose type can serve several ends (`bin`, `tank`, `leak` …).
     #[serde(default)]
     pub role: Option<String>,
+    /// Limits of its health that differ from those of its measures.
+    #[serde(default)]
+    pub health: Option<HealthDoc>,
 }
 
 /// Where a device is heard: `{ mqtt, key }` or `{ bus, unit }`. A LoRaWAN device that several network servers hear

@@ -8,11 +8,13 @@
 pub mod builtin;
 mod check;
 pub mod doc;
+mod profile;
 mod resolve;
 mod rule_doc;
 
 pub use check::Problem;
-pub use doc::{BinGeometry, EstateDoc, Silence};
+pub use doc::{BinGeometry, EstateDoc, HealthDoc, Silence};
+pub use profile::{ProfileFacts, Profiles};
 pub(crate) use resolve::MAX_POINTS_PER_DEVICE;
 
 use crate::id::{AssetId, BusId, DeviceId, EstateId, PlaceId, ProfileId, RuleId};
@@ -146,10 +148,16 @@ pub struct Device {
     pub asset: Option<AssetIndex>,
     /// Points with an asset of their own.
     pub bindings: Vec<Binding>,
-    /// How often it reports when all is well.
+    /// How often it reports when all is well, by its document or else by its profile.
     pub expected_interval: Option<Duration>,
+    /// How long it may be silent before what it said is stale.
+    pub stale_limit: Duration,
     /// How long it may be silent before its points are unknown.
     pub silence_limit: Duration,
+    /// Whether it sleeps between messages, so that going offline is no fault.
+    pub sleeps: bool,
+    /// Limits of its health that differ from those of its measures.
+    pub health: HealthDoc,
     /// What it is used as.
     pub role: Option<Arc<str>>,
 }
@@ -183,6 +191,7 @@ pub struct OrderPlan {
 #[derive(Debug, Clone)]
 pub struct Estate {
     pub(crate) doc: Arc<EstateDoc>,
+    pub(crate) profiles: Arc<Profiles>,
     pub(crate) places: Vec<Place>,
     pub(crate) assets: Vec<Asset>,
     pub(crate) devices: Vec<Device>,
@@ -196,11 +205,19 @@ pub struct Estate {
 impl Estate {
     /// Checks a document and resolves every reference in it, or says everything that is wrong with it.
     pub fn resolve(doc: Arc<EstateDoc>) -> Result<Self, Vec<Problem>> {
-        resolve::resolve(doc)
+        Self::resolve_with(doc, Arc::default())
+    }
+    /// The same, with what the profiles of the catalogue say about their devices.
+    pub fn resolve_with(doc: Arc<EstateDoc>, profiles: Arc<Profiles>) -> Result<Self, Vec<Problem>> {
+        resolve::resolve(doc, profiles)
     }
     /// The document it came from.
     pub fn doc(&self) -> &Arc<EstateDoc> {
         &self.doc
+    }
+    /// What the profiles say about their devices.
+    pub fn profiles(&self) -> &Arc<Profiles> {
+        &self.profiles
     }
     /// The estate's id.
     pub fn id(&self) -> &EstateId {

@@ -4,8 +4,11 @@
 use linli_domain::Engine;
 use linli_domain::alarm::Alarm;
 use linli_domain::command::{Action, Actor, ActorRole, Command, Refusal, Reply};
-use linli_domain::engine::{Changes, Input, NoticeKind, PointDef, Step};
+use linli_domain::engine::{
+    Arrival, Changes, DeviceHealth, DeviceNews, Input, NoticeKind, PointDef, Step, Taken,
+};
 use linli_domain::estate::EstateDoc;
+use linli_domain::health::Freshness;
 use linli_domain::id::{DeviceId, OrderId, PointKey};
 use linli_domain::order::{Order, OverrideReason};
 use linli_domain::reading::{Quality, Reading, Reason, Value};
@@ -123,8 +126,8 @@ impl EstateTest {
             value,
             quality,
         )));
-        step.reply.unwrap();
-        step.evaluated
+        step.reply.as_ref().unwrap();
+        step.evaluated()
     }
     /// A good state, seen just now.
     pub(crate) fn says(&mut self, point: &str, state: bool) -> &mut Self {
@@ -140,6 +143,63 @@ impl EstateTest {
     pub(crate) fn fails(&mut self, point: &str, reason: Reason) -> &mut Self {
         self.reads(point, Value::State(false), "0s", Quality::Bad(reason));
         self
+    }
+    /// A record the device had stored, of so long ago.
+    pub(crate) fn recalls(&mut self, point: &str, value: Value, age: &str) -> Taken {
+        let point = self.point(point);
+        let observed = self.now.wall.minus(duration_text::parse(age).unwrap());
+        let record = Reading::new(point, observed, self.now.wall, value, Quality::Good);
+        let (now, changes) = (self.now, &mut self.changes);
+        self.engine
+            .step_reading(&now, &record, Arrival::Stored, changes)
+            .unwrap()
+    }
+    /// Something is known about a device beside its readings.
+    pub(crate) fn news(&mut self, device: &str, news: DeviceNews) -> &mut Self {
+        let (device, received) = (device.parse().unwrap(), self.now.wall);
+        let input = Input::Device {
+            device,
+            received,
+            news,
+        };
+        self.input(input).reply.unwrap();
+        self
+    }
+    /// A live message carries the time of a device that is ahead by so many milliseconds.
+    pub(crate) fn tells_time(&mut self, device: &str, ahead_ms: i64) -> &mut Self {
+        let said = Timestamp::from_millis(self.now.wall.as_millis() + ahead_ms);
+        let index = self
+            .engine
+            .estate()
+            .device_by_id(&device.parse().unwrap())
+            .unwrap();
+        if self.engine.wants_clock(index, said, self.now.wall) {
+            self.news(device, DeviceNews::Clock(said));
+        }
+        self
+    }
+    pub(crate) fn bridge(&mut self, name: &str, up: bool, retained: bool) -> &mut Self {
+        let bridge = name.into();
+        self.input(Input::Bridge { bridge, up, retained });
+        self
+    }
+    pub(crate) fn health(&self, device: &str) -> DeviceHealth {
+        let index = self
+            .engine
+            .estate()
+            .device_by_id(&device.parse().unwrap())
+            .unwrap();
+        self.engine.device_health(index, &self.now).unwrap()
+    }
+    /// Names of the flags of a device, each once.
+    pub(crate) fn flags(&self, device: &str) -> String {
+        let mut names: Vec<&str> = self.health(device).flags.iter().map(|f| f.kind.name()).collect();
+        names.dedup();
+        names.join(" ")
+    }
+    pub(crate) fn freshness(&mut self, point: &str) -> Freshness {
+        let key = self.point(point);
+        self.engine.point_freshness(key, &self.now)
     }
     /// The same good state every half minute.
     pub(crate) fn keeps_saying(&mut self, point: &str, state: bool, how_long: &str) -> &mut Self {

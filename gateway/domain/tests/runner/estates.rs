@@ -61,11 +61,30 @@ address = { mqtt = "cloud", key = "rope-1" }
 
 #[test]
 fn a_document_survives_text_and_binary() {
-    let first = doc(ESTATE);
+    let health = "expected_interval = \"10m\"\nhealth = { battery_voltage = 3.2, stuck_after = \"0s\" }";
+    let first = doc(&ESTATE.replace("expected_interval = \"10m\"", health));
     let text = toml::to_string(&*first).unwrap();
     assert_eq!(doc(&text), first);
     let bytes = postcard::to_allocvec(&*first).unwrap();
     assert_eq!(postcard::from_bytes::<EstateDoc>(&bytes).unwrap(), *first);
+}
+
+#[test]
+fn limits_of_a_devices_health_that_make_no_sense_are_refused() {
+    let health = |limits: &str| {
+        let limits = format!("asset = \"bin-1\"\nhealth = {{ {limits} }}");
+        problems(&ESTATE.replace("asset = \"bin-1\"", &limits))
+    };
+    assert_eq!(
+        health("battery = 120, battery_voltage = -1, rssi = 20, clock_skew = \"10ms\""),
+        [
+            "devices[2].health.battery: is out of range; give it in percent, 0 to 100",
+            "devices[2].health.battery_voltage: is out of range; give it in volts, 0 to 60",
+            "devices[2].health.rssi: is out of range; give it in dBm, -200 to 0",
+            "devices[2].health.clock_skew: is shorter than a second: a message takes that long to arrive",
+        ]
+    );
+    assert_eq!(health("battery = nan").len(), 1);
 }
 
 #[test]

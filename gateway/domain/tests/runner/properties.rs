@@ -3,7 +3,9 @@
 use crate::estate_test::{ESTATE, actor, doc};
 use linli_domain::Engine;
 use linli_domain::command::{Action, ActorRole, Command};
-use linli_domain::engine::{Changes, Input, PointDef};
+use linli_domain::engine::{Changes, DeviceNews, Input, PointDef};
+use linli_domain::estate::{ProfileFacts, Profiles};
+use linli_domain::health::{FlagKind, Flags};
 use linli_domain::id::{AlarmId, OrderId, PointKey};
 use linli_domain::order::table::Closing;
 use linli_domain::order::{OrderEvent, OrderState, OverrideReason};
@@ -13,14 +15,18 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-const POINTS: [(&str, &str); 5] = [
+const POINTS: [(&str, &str); 7] = [
     ("rope", "leak.wet"),
     ("spot", "leak.wet"),
     ("lid", "bin.fill"),
     ("bay", "parking.occupied"),
     ("gateway", "gateway.broker_dropped"),
+    ("lid", "temperature"),
+    ("lid", "device.battery_voltage"),
 ];
+const DEVICES: [&str; 4] = ["rope", "spot", "lid", "bay"];
 
 /// The usual estate in a hurry, so that a short history goes round the whole loop.
 fn estate() -> String {
@@ -57,6 +63,17 @@ enum Happening {
         order: u8,
     },
     Edit(u8),
+    /// Something about a device beside its readings.
+    News {
+        device: u8,
+        what: u8,
+        ahead: i32,
+    },
+    Bridge {
+        up: bool,
+        retained: bool,
+    },
+    Profiles(u8),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -73,12 +90,16 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => Just(Happening::WaitForWake),
         1 => (-7_200i32..7_200).prop_map(Happening::ClockSet),
         1 => Just(Happening::Reboot),
-        12 => (0u8..5, prop::bool::weighted(0.35), age, quality)
+        12 => (0u8..7, prop::bool::weighted(0.35), age, quality)
             .prop_map(|(point, wrong, age, quality)| Happening::Reading { point, wrong, age, quality }),
         5 => (0u8..4, 0u8..7, 0u8..3, prop::bool::weighted(0.1))
             .prop_map(|(who, action, order, stale)| Happening::Person { who, action, order, stale }),
         8 => (0u8..3).prop_map(|order| Happening::Work { order }),
         1 => (0u8..4).prop_map(Happening::Edit),
+        3 => (0u8..4, 0u8..8, prop_oneof![Just(0i32), Just(i32::MIN), -20_000i32..20_000])
+            .prop_map(|(device, what, ahead)| Happening::News { device, what, ahead }),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(up, retained)| Happening::Bridge { up, retained }),
+        1 => (0u8..3).prop_map(Happening::Profiles),
     ]
 }
 
@@ -129,6 +150,8 @@ impl World {
                 let value = match point {
                     2 => Value::Number(if *wrong { 95.0 } else { 10.0 }),
                     4 => Value::Number(if *wrong { 4.0 } else { 0.0 }),
+                    5 => Value::Number(if *wrong { 85.0 } else { 20.0 }),
+                    6 => Value::Number(if *wrong { 2.3 } else { 3.0 }),
                     _ => Value::State(*wrong),
                 };
                 let observed = self
@@ -155,8 +178,53 @@ impl World {
                 };
                 return Input::Estate(doc(&toml));
             }
+            Happening::News { device, what, ahead } => return self.news(*device, *what, *ahead),
+            Happening::Bridge { up, retained } => {
+                return Input::Bridge {
+                    bridge: "z".into(),
+                    up: *up,
+                    retained: *retained,
+                };
+            }
+            Happening::Profiles(which) => {
+                let facts = ProfileFacts {
+                    expected_interval: (*which > 0)
+                        .then(|| std::time::Duration::from_secs(60 * u64::from(*which))),
+                    sleeps: *which == 2,
+                };
+                let profiles = ["lid", "bay"].map(|id| (id.parse().unwrap(), facts));
+                return Input::Profiles(Arc::new(Profiles::from(profiles)));
+            }
         }
         Input::Tick
+    }
+}
+
+impl World {
+    fn news(&self, device: u8, what: u8, ahead: i32) -> Input {
+        // The devices' own points: those of one are a conflict for another, which is refused.
+        let point = PointKey(u32::from(device));
+        let said = match ahead {
+            i32::MIN => Timestamp::from_millis(5_000),
+            seconds => Timestamp::from_millis(self.now.wall.as_millis() + i64::from(seconds) * 1_000),
+        };
+        Input::Device {
+            device: DEVICES[usize::from(device)].parse().unwrap(),
+            received: self.now.wall,
+            news: match what {
+                0 => DeviceNews::Heard,
+                1 => DeviceNews::Joined,
+                2 => DeviceNews::Clock(said),
+                3 | 4 => DeviceNews::Available {
+                    online: what == 3,
+                    retained: ahead > 0,
+                    sleeps: ahead % 2 == 0,
+                },
+                5 => DeviceNews::Through("z".into()),
+                6 => DeviceNews::Repeats { point },
+                _ => DeviceNews::Conflict { point, value: None },
+            },
+        }
     }
 }
 
@@ -246,7 +314,7 @@ fn engine(world: &World) -> (Engine, Vec<(Now, Input)>) {
 }
 
 /// What must hold in every state.
-fn check(engine: &Engine) {
+fn check(engine: &Engine, now: &Now) {
     let orders: Vec<_> = engine
         .orders()
         .map(|o| (o.asset.clone(), o.fault.clone()))
@@ -268,6 +336,32 @@ fn check(engine: &Engine) {
     for alarm in engine.alarms() {
         assert!(!alarm.state.is_over(), "{alarm:?}");
     }
+    check_health(engine, now);
+}
+
+/// The sets of flags that spare a look-up are those of the flags that are raised, and no device is two kinds of quiet.
+fn check_health(engine: &Engine, now: &Now) {
+    let mut counts = FlagKind::ALL.map(|kind| (kind, 0));
+    for n in 0..engine.estate().devices().len() {
+        let id = &engine.estate().devices()[n].id;
+        let device = engine.estate().device_by_id(id).unwrap();
+        let health = engine.device_health(device, now).unwrap();
+        let mut flags = Flags::default();
+        for flag in &health.flags {
+            flags.set(flag.kind, true);
+        }
+        assert_eq!(flags, engine.device_flags(device), "{health:?}");
+        assert!(
+            !(flags.has(FlagKind::Stale) && flags.has(FlagKind::Silent)),
+            "{health:?}"
+        );
+        for (kind, count) in &mut counts {
+            *count += usize::from(flags.has(*kind));
+        }
+        let lost = health.availability.state.is_lost();
+        assert!(!lost || flags.has(FlagKind::Silent), "{health:?}");
+    }
+    assert_eq!(engine.flag_counts(), counts);
 }
 
 /// Closing needs evidence or another manager; `heard` is the last evaluated reading of every point. Returns how
@@ -326,7 +420,7 @@ fn check_closings(engine: &Engine, changes: &Changes, heard: &BTreeMap<PointKey,
 fn what_must_hold_holds() {
     let counts = RefCell::new([0u32; 4]);
     let config = ProptestConfig {
-        cases: 400,
+        cases: 600,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
@@ -342,12 +436,13 @@ fn what_must_hold_holds() {
             }
             let input = world.input(&engine, happening);
             let step = engine.step(&world.now, &input);
-            if let Input::Reading(reading) = input
-                && step.evaluated
+            if let (Input::Reading(reading), Some(taken)) = (input, step.taken)
+                && taken.evaluated
             {
-                heard.insert(reading.point, reading);
+                let quality = taken.quality;
+                heard.insert(reading.point, Reading { quality, ..reading });
             }
-            check(&engine);
+            check(&engine, &world.now);
             let seen = check_closings(&engine, &step.changes, &heard);
             for (sum, more) in counts.borrow_mut().iter_mut().zip(seen) {
                 *sum += more;

@@ -63,6 +63,85 @@ fn a_retained_reading_fills_an_empty_point_raises_and_never_clears() {
 }
 
 #[test]
+fn a_retained_reading_with_a_newer_time_of_its_own_is_news_and_takes_nothing_back() {
+    let mut e = EstateTest::new();
+    let wet = |state| Value::State(state);
+    e.reads("rope/leak.wet", wet(true), "1h", Quality::Good);
+    e.wait("5s");
+    let point = e.point("rope/leak.wet");
+    let seen = |e: &EstateTest| {
+        e.engine
+            .latest(point)
+            .map(|r| (r.value.clone().unwrap(), r.quality))
+    };
+    assert!(
+        !e.reads("rope/leak.wet", wet(false), "2h", RETAINED),
+        "older than what is known"
+    );
+    assert!(
+        !e.reads("rope/leak.wet", wet(false), "0s", RETAINED),
+        "of unknown age"
+    );
+    assert_eq!(seen(&e), Some((wet(true), Quality::Good)));
+    // Said while the gateway did not listen: it is the newest there is, but nobody heard it.
+    assert!(e.reads("rope/leak.wet", wet(false), "30m", RETAINED));
+    assert_eq!(seen(&e), Some((wet(false), RETAINED)));
+    e.wait("1d");
+    assert_eq!(
+        (e.alarm_is(), e.health("rope").heard.is_some()),
+        ("unknown", true)
+    );
+    assert_eq!(e.flags("rope"), "silent", "a replay is no sign of life");
+    e.works_off("A");
+    e.reads("rope/leak.wet", wet(false), "0s", RETAINED);
+    e.wait("1s").reads("rope/leak.wet", wet(false), "500ms", RETAINED);
+    e.wait("20m");
+    assert_eq!(e.order_is(), "pending_verification");
+    e.says("rope/leak.wet", false).wait("10m");
+    assert_eq!((e.alarm_is(), e.order_is()), ("none", "none"));
+    assert!(e.reads("rope/leak.wet", wet(true), "1m", RETAINED), "it may warn");
+    e.wait("5s");
+    assert_eq!(e.alarm_is(), "active_unack");
+}
+
+#[test]
+fn an_edit_does_not_let_a_replay_take_back_what_it_could_not() {
+    let mut e = EstateTest::new();
+    e.reads("rope/leak.wet", Value::State(true), "1h", Quality::Good);
+    e.wait("5s");
+    assert!(e.reads("rope/leak.wet", Value::State(false), "10m", RETAINED));
+    let changed = crate::estate_test::ESTATE.replace(
+        "on_delay = \"5s\"\noff_delay = \"10m\"",
+        "on_delay = \"6s\"\noff_delay = \"0s\"",
+    );
+    assert_ne!(changed, crate::estate_test::ESTATE);
+    e.input(Input::Estate(crate::estate_test::doc(&changed)))
+        .reply
+        .unwrap();
+    e.wait("1m");
+    assert_eq!(e.alarm_is(), "active_unack");
+    e.says("rope/leak.wet", false);
+    assert_eq!(e.alarm_is(), "rtn_unack");
+}
+
+#[test]
+fn an_answer_without_a_value_shows_that_the_device_is_there() {
+    let mut e = EstateTest::new();
+    e.fails("bay/parking.occupied", Reason::CommTimeout)
+        .fails("bay/parking.occupied", Reason::FrameError);
+    assert_eq!(e.health("bay").heard, None);
+    e.fails("bay/parking.occupied", Reason::DeviceFailure);
+    assert_eq!(e.health("bay").heard, Some(e.now.wall));
+    e.reads(
+        "rope/leak.wet",
+        Value::State(true),
+        "0s",
+        Quality::Uncertain(Reason::Simulated),
+    );
+    assert_eq!(e.health("rope").heard, None, "a console has spoken");
+}
+
+#[test]
 fn a_reading_of_a_device_without_a_clock_counts_by_receipt_and_is_no_evidence() {
     let mut e = EstateTest::new();
     assert!(e.reads("rope/leak.wet", Value::State(true), "7d", NO_CLOCK));
@@ -82,7 +161,7 @@ fn a_time_from_the_future_does_not_make_what_follows_late() {
     let point = e.point("rope/leak.wet");
     let future = e.now.wall.plus(std::time::Duration::from_secs(86_400));
     let dry = Reading::new(point, future, e.now.wall, Value::State(false), Quality::Good);
-    assert!(e.input(Input::Reading(dry)).evaluated);
+    assert!(e.input(Input::Reading(dry)).evaluated());
     e.wait("1s").says("rope/leak.wet", true).wait("5s");
     assert_eq!(e.alarm_is(), "active_unack");
 }

@@ -3,7 +3,7 @@
 
 use crate::estate_test::{ESTATE, doc};
 use linli_domain::Engine;
-use linli_domain::engine::{Changes, Input, PointDef};
+use linli_domain::engine::{Arrival, Changes, Input, PointDef};
 use linli_domain::id::PointKey;
 use linli_domain::reading::{Quality, Reading, Value};
 use linli_domain::time::{BootId, Monotonic, Now, Timestamp};
@@ -51,7 +51,9 @@ fn speed_of_a_reading_that_changes_nothing() {
                 Value::State(false),
                 Quality::Good,
             );
-            engine.step_reading(&now, &dry, &mut changes).unwrap();
+            engine
+                .step_reading(&now, &dry, Arrival::Live, &mut changes)
+                .unwrap();
         }
         engine.commit();
     }

@@ -60,7 +60,7 @@ impl Reader {
         };
         self.together(|| {
             self.fill_from_chunks(point, from, to, &mut filling)?;
-            self.staged(point, from, to, &mut |_, reading| {
+            self.staged(point, from, to, &mut |_, reading, _| {
                 let number = match reading.value {
                     Some(Value::Number(number)) => Some(number).filter(|number| number.is_finite()),
                     Some(Value::State(state)) => Some(f64::from(u8::from(state))),

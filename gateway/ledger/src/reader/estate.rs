@@ -143,18 +143,20 @@ impl Reader {
         })
     }
 
-    /// Every retained message, by topic.
-    pub fn retained(&self) -> Result<Vec<RetainedRow>, StoreError> {
+    /// Every retained message that has not expired at `now`, by topic.
+    pub fn retained(&self, now: Timestamp) -> Result<Vec<RetainedRow>, StoreError> {
         self.all(
             "list retained messages",
-            "SELECT topic, payload, qos, at FROM retained ORDER BY topic",
-            [],
+            "SELECT topic, payload, qos, at, expires FROM retained
+             WHERE expires IS NULL OR expires > ?1 ORDER BY topic",
+            [now.as_millis()],
             |row| {
                 Ok(RetainedRow {
                     topic: row.get(0)?,
                     payload: row.get(1)?,
                     qos: row.get(2)?,
                     at: time(row, 3)?,
+                    expires: maybe_time(row, 4)?,
                 })
             },
         )

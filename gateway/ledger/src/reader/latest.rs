@@ -1,10 +1,9 @@
 //! The newest sample of every point, and the log itself: what a live view and a forwarder read.
 
 use super::Reader;
-use crate::codec::columns::StoredSample;
 use crate::error::StoreError;
 use crate::heads::Latest;
-use crate::remember::unpack_latest;
+use crate::remember::read_latest;
 use crate::stage::{self, Feed, Snapshot};
 use linli_domain::id::{CommitId, PointKey};
 use linli_domain::reading::Reading;
@@ -21,11 +20,11 @@ impl Reader {
                 doing,
                 "SELECT latest FROM series WHERE point = ?1",
                 [point.0],
-                |row| Ok(unpack_latest(row.get_ref(0)?.as_blob().unwrap_or_default())?),
+                |row| Ok(read_latest(row.get_ref(0)?.as_blob().unwrap_or_default())?.0),
             )?;
             let (from, to) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
-            self.staged(point, from, to, &mut |commit, reading| {
-                offer(&mut latest, commit, reading)
+            self.staged(point, from, to, &mut |commit, reading, evaluated| {
+                offer(&mut latest, commit, reading, evaluated)
             })?;
             Ok(latest)
         })
@@ -45,21 +44,23 @@ impl Reader {
             |row| Ok(row.get::<_, i64>(0)?),
         )?;
         self.replay(CommitId(floor.unwrap_or(0) as u64), &mut |commit, entry| {
-            if let crate::Entry::Reading { reading, .. } = entry {
-                offer(newest.entry(reading.point).or_default(), commit, reading);
+            if let crate::Entry::Reading { reading, evaluated } = entry {
+                offer(
+                    newest.entry(reading.point).or_default(),
+                    commit,
+                    reading,
+                    evaluated,
+                );
             }
             ControlFlow::Continue(())
         })?;
         // The table comes second: what was sealed and deleted while walking over the log is in it by now.
         let sealed = self.all(doing, "SELECT latest FROM series", [], |row| {
-            Ok(unpack_latest(row.get_ref(0)?.as_blob().unwrap_or_default())?)
+            Ok(read_latest(row.get_ref(0)?.as_blob().unwrap_or_default())?.0)
         })?;
         for latest in sealed {
             let known = newest.entry(latest.point).or_default();
-            let newer = |known: &Latest| {
-                (known.sample.observed, known.commit) >= (latest.sample.observed, latest.commit)
-            };
-            if !known.as_ref().is_some_and(newer) {
+            if known.as_ref().is_none_or(|known| known.rank() < latest.rank()) {
                 *known = Some(latest);
             }
         }
@@ -89,15 +90,9 @@ impl Reader {
     }
 }
 
-fn offer(latest: &mut Option<Latest>, commit: CommitId, reading: &Reading) {
+fn offer(latest: &mut Option<Latest>, commit: CommitId, reading: &Reading, evaluated: bool) {
     match latest {
-        Some(latest) => latest.offer(commit, reading),
-        None => {
-            *latest = Some(Latest {
-                point: reading.point,
-                sample: StoredSample::from(reading),
-                commit,
-            })
-        }
+        Some(latest) => latest.offer(commit, reading, evaluated),
+        None => *latest = Some(Latest::new(commit, reading, evaluated)),
     }
 }

@@ -94,7 +94,7 @@ impl Reader {
             found.extend(columns.samples().filter(within).map(|sample| (row, sample)));
             ControlFlow::Continue(())
         })?;
-        self.staged(point, from, to, &mut |_, reading| {
+        self.staged(point, from, to, &mut |_, reading, _| {
             found.push((i64::MAX, StoredSample::from(reading)))
         })?;
         found.sort_by_key(|(row, sample)| (sample.observed, *row));
@@ -143,7 +143,7 @@ impl Reader {
         point: PointKey,
         from: Timestamp,
         to: Timestamp,
-        visit: &mut dyn FnMut(CommitId, &Reading),
+        visit: &mut dyn FnMut(CommitId, &Reading, bool),
     ) -> Result<(), StoreError> {
         let doing = "read the unsealed samples of a point";
         let sealed = self.first(
@@ -181,11 +181,11 @@ impl Reader {
                 .doing(doing)?;
             let mut log = Decoder::new(commit, data).doing(doing)?;
             while let Some(entry) = log.next().doing(doing)? {
-                if let Decoded::Reading { reading, .. } = entry
+                if let Decoded::Reading { reading, evaluated } = entry
                     && reading.point == point
                     && (from..to).contains(&reading.observed)
                 {
-                    visit(commit, &reading);
+                    visit(commit, &reading, evaluated);
                 }
             }
         }

@@ -4,7 +4,7 @@ use super::{CHUNK_SAMPLES, Done};
 use crate::codec::chunk;
 use crate::codec::columns::Columns;
 use crate::error::{Damage, Doing, StoreError};
-use crate::heads::Latest;
+use crate::heads::{Series, pack_latest};
 use crate::ledger::Ledger;
 use crate::summary::Summary;
 use linli_domain::id::{CommitId, PointKey};
@@ -55,7 +55,7 @@ impl Ledger {
                 last_chunk = insert_chunk(&self.conn, point, &piece)?;
             }
         }
-        store_series(&self.conn, &series.latest, upto, last_chunk).doing(doing)?;
+        store_series(&self.conn, series, upto, last_chunk).doing(doing)?;
         Ok(Done {
             point,
             last_chunk,
@@ -132,12 +132,13 @@ fn insert_chunk(conn: &Connection, point: PointKey, columns: &Columns) -> Result
 
 fn store_series(
     conn: &Connection,
-    latest: &Latest,
+    series: &Series,
     sealed: CommitId,
     last_chunk: i64,
 ) -> rusqlite::Result<()> {
-    let bytes =
-        postcard::to_stdvec(latest).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let latest = &series.latest;
+    let bytes = pack_latest(latest, series.last_observed)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     conn.prepare_cached(
         "INSERT INTO series (point, sealed, last_chunk, latest) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (point) DO UPDATE SET sealed = ?2, last_chunk = ?3, latest = ?4",

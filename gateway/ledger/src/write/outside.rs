@@ -80,9 +80,15 @@ pub(super) fn retained(conn: &Connection, row: &RetainedRow) -> Result<(), Faile
     run(
         conn,
         doing,
-        "INSERT INTO retained (topic, payload, qos, at) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (topic) DO UPDATE SET payload = ?2, qos = ?3, at = ?4",
-        params![row.topic, payload, row.qos, row.at.as_millis()],
+        "INSERT INTO retained (topic, payload, qos, at, expires) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (topic) DO UPDATE SET payload = ?2, qos = ?3, at = ?4, expires = ?5",
+        params![
+            row.topic,
+            payload,
+            row.qos,
+            row.at.as_millis(),
+            row.expires.map(Timestamp::as_millis)
+        ],
     )
 }
 

@@ -91,6 +91,19 @@ impl Model {
         samples
     }
 
+    /// The last evaluated one; without any the one observed last.
+    fn latest(&self, point: PointKey) -> Option<StoredSample> {
+        let steps = self.commits.iter().flatten();
+        let of_point = steps.filter_map(|step| match step {
+            Step::Reading(reading, evaluated) if reading.point == point => Some((reading, *evaluated)),
+            _ => None,
+        });
+        let all: Vec<_> = of_point.collect();
+        let evaluated = all.iter().rev().find(|(_, evaluated)| *evaluated);
+        let newest = evaluated.or_else(|| all.iter().max_by_key(|(reading, _)| reading.observed));
+        newest.map(|(reading, _)| StoredSample::from(*reading))
+    }
+
     fn readings(&self, point: PointKey) -> impl Iterator<Item = &Reading> {
         self.commits.iter().flatten().filter_map(move |step| match step {
             Step::Reading(reading, _) if reading.point == point => Some(reading),
@@ -129,7 +142,10 @@ fn check(estate: &mut Estate, model: &Model) {
             let found = estate.ledger().find(point, expected.observed).unwrap();
             assert_eq!(found.map(|found| found.observed), Some(expected.observed));
         }
-        let latest = expected.last();
+        let observed = expected.last().map(|sample| sample.observed);
+        assert_eq!(estate.ledger().last_observed(point), observed);
+        let latest = model.latest(point);
+        let latest = latest.as_ref();
         assert_eq!(estate.ledger().latest(point).map(|latest| &latest.sample), latest);
         assert_eq!(
             estate

@@ -300,6 +300,7 @@ fn tokens_answers_points_values_and_retained_messages_are_found_again() {
         payload: payload.map(Into::into),
         qos: 1,
         at: at(0),
+        expires: None,
     };
     let batch = Batch {
         tokens: &[token.clone()],
@@ -321,7 +322,7 @@ fn tokens_answers_points_values_and_retained_messages_are_found_again() {
     commit(&mut estate, &batch).unwrap();
     let reader = estate.reader();
     assert_eq!(reader.points().unwrap(), [point]);
-    assert_eq!(reader.retained().unwrap(), [retained(Some("on"))]);
+    assert_eq!(reader.retained(at(0)).unwrap(), [retained(Some("on"))]);
     assert_eq!(reader.answer("k1", "wang", at(999)).unwrap(), Some(answer));
     assert_eq!(reader.answer("k1", "wang", at(1_000)).unwrap(), None, "expired");
     assert_eq!(reader.answer("k1", "li", at(0)).unwrap(), None, "another's key");
@@ -340,7 +341,36 @@ fn tokens_answers_points_values_and_retained_messages_are_found_again() {
     commit(&mut estate, &batch).unwrap();
     assert_eq!(reader.token_by_hash(&[9; 32]).unwrap(), Some(token.clone()));
     assert_eq!(reader.tokens().unwrap(), [token]);
-    assert_eq!(reader.retained().unwrap(), []);
+    assert_eq!(reader.retained(at(0)).unwrap(), []);
     assert_eq!(reader.named_values("cursor/").unwrap().len(), 1);
     assert!(reader.sizes().unwrap().database + reader.sizes().unwrap().write_ahead > 0);
+}
+
+#[test]
+fn a_retained_message_is_there_until_it_expires_and_then_it_is_cleared_away() {
+    let mut estate = Estate::new();
+    let retained = |topic: &str, expires: Option<i64>| RetainedRow {
+        topic: topic.into(),
+        payload: Some(b"on".to_vec()),
+        qos: 1,
+        at: at(0),
+        expires: expires.map(at),
+    };
+    let (stays, goes) = (retained("a/stays", None), retained("b/goes", Some(60_000)));
+    let batch = Batch {
+        retained: &[stays.clone(), goes.clone()],
+        ..Batch::at(now(0))
+    };
+    commit(&mut estate, &batch).unwrap();
+    let reader = estate.reader();
+    assert_eq!(reader.retained(at(59_999)).unwrap(), [stays.clone(), goes]);
+    assert_eq!(reader.retained(at(60_000)).unwrap(), std::slice::from_ref(&stays));
+    let last = estate.ledger().last_commit();
+    estate.clock = 120_000;
+    estate.seal_all(last, last);
+    assert_eq!(
+        reader.retained(at(0)).unwrap(),
+        [stays],
+        "the sealer removed what had expired"
+    );
 }

@@ -94,6 +94,9 @@ pub enum Command {
     /// Tokens of the API
     #[command(subcommand)]
     Token(Token),
+    /// The embedded broker
+    #[command(subcommand)]
+    Broker(Broker),
     /// Messages of the field that could not be used
     #[command(subcommand)]
     Rejects(Rejects),
@@ -147,13 +150,69 @@ pub enum Estate {
     },
 }
 
+/// `linli broker`.
+#[derive(Debug, Subcommand)]
+pub enum Broker {
+    /// Users of the users file; a running gateway notices within seconds
+    #[command(subcommand)]
+    User(BrokerUser),
+}
+
+/// `linli broker user`.
+#[derive(Debug, Subcommand)]
+pub enum BrokerUser {
+    /// List the names
+    List {
+        /// Users file; otherwise that of the configuration
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Add a user or give it another password: one that is made and shown once, or the one piped in
+    Add {
+        /// Name; topics begin with it and client ids too
+        name: String,
+        /// Users file; otherwise that of the configuration
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Remove a user; its clients are sent away
+    Remove {
+        /// Name
+        name: String,
+        /// Users file; otherwise that of the configuration
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
 /// `linli device`.
 #[derive(Debug, Subcommand)]
 pub enum Device {
     /// List the devices of the estate
     List,
+    /// Show how devices are: last heard, reachable, clock, and what is wrong
+    Health(Health),
     /// Decode one message and show every value and what was noticed
     Decode(Box<Decode>),
+    /// Look who answers on a bus, what it says about itself and which profile it may have; only reads
+    Scan {
+        /// Name of the bus
+        #[arg(long, value_name = "NAME")]
+        bus: String,
+        /// Units, such as 1-32 or 1-8,20
+        #[arg(long, value_name = "UNITS", default_value = "1-32")]
+        units: String,
+    },
+    /// Write a register its profile allows to be written, on a bus that may be written
+    Write {
+        /// Device id
+        id: String,
+        /// Name the profile gives the register
+        name: String,
+        /// Number in the unit of its readings, or true and false
+        #[arg(allow_negative_numbers = true)]
+        value: String,
+    },
     /// Run case files against the catalogue, and the tests inside profile files
     Test(DeviceTest),
 }
@@ -168,6 +227,34 @@ pub struct DeviceTest {
     #[arg(long, value_name = "FOLDER")]
     pub profiles: Option<PathBuf>,
 }
+
+/// `linli device health`.
+#[derive(Debug, Args)]
+pub struct Health {
+    /// Device id; every device with something wrong when not given
+    pub id: Option<String>,
+    /// Those without anything wrong as well
+    #[arg(long, conflicts_with = "id")]
+    pub all: bool,
+    /// Only those with this flag
+    #[arg(long, value_name = "FLAG", conflicts_with_all = ["id", "all"], value_parser = FLAGS)]
+    pub flag: Option<String>,
+    /// Most entries, 1 to 500
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub limit: u32,
+}
+
+/// Names of the flags of a device.
+const FLAGS: [&str; 8] = [
+    "silent",
+    "stale",
+    "stuck",
+    "jump",
+    "low_battery",
+    "poor_signal",
+    "clock",
+    "conflict",
+];
 
 /// `linli device decode`.
 #[derive(Debug, Args)]

@@ -6,6 +6,8 @@ mod broker;
 mod modbus;
 mod mqtt;
 mod out;
+mod subscriptions;
+mod users;
 
 use crate::config::problem::Sink;
 use crate::config::raw::{Raw, days};
@@ -143,6 +145,9 @@ fn clock_window(raw: &Raw) -> ClockWindow {
         future: clock
             .and_then(|clock| clock.accept_ahead.as_ref())
             .map_or(Duration::from_secs(300), |at| at.value),
+        stored: clock
+            .and_then(|clock| clock.accept_stored.as_ref())
+            .map_or(days(366), |at| at.value),
     }
 }
 

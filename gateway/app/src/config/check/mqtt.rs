@@ -1,6 +1,6 @@
 //! Checks of `[[mqtt]]`.
 
-use super::broker::subscriptions;
+use super::subscriptions::subscriptions;
 use super::{EMBEDDED, Once, number, packet_limit};
 use crate::config::raw::mqtt::Mqtt;
 use crate::config::raw::{Raw, days};

@@ -96,6 +96,8 @@ pub struct Clock {
     pub accept_past: Option<At<Duration>>,
     /// How far ahead.
     pub accept_ahead: Option<At<Duration>>,
+    /// How far back a record the device had stored may lie.
+    pub accept_stored: Option<At<Duration>>,
 }
 
 impl Raw {
@@ -184,6 +186,7 @@ impl Clock {
         let clock = Self {
             accept_past: table.duration("accept_past", days(0)..=days(366)),
             accept_ahead: table.duration("accept_ahead", days(0)..=days(1)),
+            accept_stored: table.duration("accept_stored", days(0)..=days(3660)),
         };
         table.finish();
         clock

@@ -78,7 +78,8 @@ impl Mqtt {
             ca: path(&table, "ca", "\"/etc/linli/ca.pem\""),
             client_cert: path(&table, "client_cert", "\"/etc/linli/client.pem\""),
             client_key: path(&table, "client_key", "\"/etc/linli/client.key\""),
-            receive_maximum: table.integer("receive_maximum", 1..=65_535),
+            // Half of the packet ids: more, and a repeat could not be told from an id that came round.
+            receive_maximum: table.integer("receive_maximum", 1..=32_767),
             session_expiry: table.duration("session_expiry", Duration::from_secs(60)..=days(365)),
             keep_alive: table.duration("keep_alive", Duration::from_secs(5)..=Duration::from_secs(65_535)),
             max_packet_bytes: packet_limit(&table),

@@ -1,23 +1,41 @@
-//! The embedded MQTT broker: rmqtt behind four hooks, for evaluation and small sites.
+//! The embedded MQTT broker: rmqtt behind a gate and hooks of ours, for evaluation and small sites.
 //!
 //! A device's QoS 1 message is answered with PUBACK when its readings are committed, like everything else here.
-//! Responsible for: users, topic rules, the commit before the PUBACK, retained messages in the ledger. What the
-//! broker hands to other clients is the library's affair; frames are made from what clients publish to it.
+//! Responsible for: listeners and TLS, users, topic rules, limits, the commit before the PUBACK, retained messages in
+//! the ledger. What the broker hands to other clients is the library's affair; frames are made from what clients
+//! publish to it.
 //!
-//! Limits, all told in `docs/embedded-broker.md` with what to use instead:
+//! ```text
+//! client ─TLS/TCP─▶ gate ─loopback─▶ library ─hooks─▶ pipeline
+//!                     │ who? how many? how fast?  │ which topic? committed?
+//! ```
+//!
+//! Limits that stay, all told in `docs/embedded-broker.md` with what to use instead:
 //! - one message per commit and connection: the library handles one PUBLISH of a connection at a time, whatever the
 //!   client's window. A waiting client counts as a full window, so the pipeline commits at once;
 //! - while a client waits for its commit nothing else of its connection is served, its PINGREQ neither;
-//! - sessions and their queues are not kept over a restart; queues hold 1,000 messages, then the oldest go;
+//! - sessions and their queues are not kept over a restart;
 //! - QoS 2 may come twice after a reconnect;
-//! - a reconnect within milliseconds of a disconnect may be refused once;
-//! - errors of MQTT 5 clients close the connection without a DISCONNECT packet;
-//! - no TLS: bind it to loopback or a field network of its own;
 //! - a stopped broker leaves some memory behind, so it is started once per process.
 
+mod accounts;
+mod admit;
+mod attempts;
+mod backlog;
+mod bucket;
+mod gate;
+mod guests;
 mod hooks;
+mod library;
+pub mod password;
 mod policy;
 mod retained;
+mod shared;
+mod user;
+pub mod users_file;
+mod watch;
+
+pub use accounts::UsersError;
 
 use super::facts::{About, Facts};
 use super::topic::Routes;
@@ -25,28 +43,21 @@ use crate::clock::SharedClock;
 use crate::config::EmbeddedBroker;
 use crate::metrics::Metrics;
 use crate::pipeline::Door;
-use hooks::{Hooks, Shared};
+use accounts::Accounts;
+use gate::{Farewell, Gate, Listener, Server, TlsFileError};
 use linli_ledger::RetainedRow;
-use policy::Policy;
 use retained::Retained;
-use rmqtt::context::ServerContext;
-use rmqtt::hook::Type;
-use rmqtt::net::Builder;
-use rmqtt::server::MqttServer;
+use rmqtt::codec::v5::DisconnectReasonCode;
+use shared::Shared;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
-/// Clients connected at once. More are refused at CONNECT.
-const MAX_CONNECTIONS: usize = 1_000;
-/// Messages queued for one slow subscriber. Past it the oldest are dropped, and its publishers are not told.
-const MAX_QUEUE: usize = 1_000;
-/// Internal jobs of the library that may wait; past it a connection's own work waits.
-const MAX_JOBS: usize = 10_000;
-/// At stop: how long one session may take to end, its open commit included. Then it is left to the process's end.
-const KICK: Duration = Duration::from_secs(5);
+/// At stop: how long clients may take to go once their sessions have ended. Then they are cut off.
+const LEAVING: Duration = Duration::from_secs(2);
 
 /// Why the broker did not start.
 #[derive(Debug, thiserror::Error)]
@@ -64,14 +75,25 @@ pub enum BrokerError {
         "take over the retained messages: {0}; remove the topic from the ledger with a newer version of linli"
     )]
     Retained(String),
+    /// The users file cannot be used.
+    #[error(transparent)]
+    Users(#[from] UsersError),
+    /// The certificates cannot be used.
+    #[error("start the TLS listener of the broker: {0}")]
+    Tls(#[from] TlsFileError),
 }
 
 /// A broker that runs. Dropping it does not stop it; [`Running::stop`] does.
 pub struct Running {
-    /// Where it listens; with port 0 in the configuration this names the one the system chose.
-    pub addr: SocketAddr,
-    context: ServerContext,
+    /// Where it listens without encryption; with port 0 in the configuration this names the one the system chose.
+    pub plain: Option<SocketAddr>,
+    /// Where it listens with TLS.
+    pub tls: Option<SocketAddr>,
+    /// Where the library listens: a loopback port for the gate alone, which refuses everybody else.
+    pub inner: SocketAddr,
+    gate: Arc<Gate>,
     accepting: JoinHandle<()>,
+    watching: CancellationToken,
     shared: Arc<Shared>,
 }
 
@@ -83,107 +105,80 @@ pub async fn start(
     clock: SharedClock,
     metrics: Arc<Metrics>,
 ) -> Result<Running, BrokerError> {
-    let listen = |why: rmqtt::Error| BrokerError::Listen {
-        address: config.listen,
-        why: format!("{why:#}"),
+    // What can fail for the operator's reasons comes first.
+    let accounts = Accounts::new(&config)?;
+    let server = match &config.tls {
+        Some(tls) => Some(Server::new(tls, &clock)?),
+        None => None,
     };
-    let context = ServerContext::new()
-        // The library's overload refusal looks at the load of the whole machine and is kept in statics.
-        .busy_check_enable(false)
-        .task_exec_workers(64)
-        .task_exec_queue_max(MAX_JOBS)
-        .build()
-        .await;
-    let retained = Retained::load(retained, door.clone(), Arc::clone(&clock), Arc::clone(&metrics))
+    let plain = match config.plain {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let secured = match &config.tls {
+        Some(tls) => Some(bind(tls.listen).await?),
+        None => None,
+    };
+    let retained = Retained::load(retained, &clock)
         .await
         .map_err(|e| BrokerError::Retained(e.to_string()))?;
-    *context.extends.retain_mut().await = Box::new(retained);
-    let shared = Arc::new(Shared {
-        name: Arc::clone(&config.name),
-        policy: Policy::new(&config.users),
-        routes: Routes::new(&config.subscriptions),
+    let retained = Arc::new(retained);
+    let shared = Arc::new(Shared::new(
+        Arc::clone(&config.name),
+        config.limits,
+        accounts,
+        Routes::new(&config.subscriptions),
+        Arc::clone(&retained),
+        library::context(&retained, config.limits).await,
         door,
         clock,
         metrics,
-    });
-    let hooks = Hooks(Arc::clone(&shared));
-    let register = context.extends.hook_mgr().register();
-    for hook in [
-        Type::ClientAuthenticate,
-        Type::ClientSubscribeCheckAcl,
-        Type::MessagePublishCheckAcl,
-        Type::MessagePublish,
-    ] {
-        register.add(hook, Box::new(hooks.clone())).await;
-    }
-    // Nothing registered runs before this.
-    register.start().await;
-    let listener = Builder::new()
-        .name("embedded")
-        .laddr(config.listen)
-        .reuseaddr(Some(true))
-        // With Nagle's algorithm a PUBACK waits for the client's delayed TCP acknowledgement.
-        .nodelay(true)
-        // With the default a client without a user name never reaches the hook.
-        .allow_anonymous(false)
-        .max_connections(MAX_CONNECTIONS)
-        .max_handshaking_limit(MAX_CONNECTIONS / 4)
-        .max_packet_size(config.max_packet_bytes)
-        .max_mqueue_len(MAX_QUEUE)
-        .max_clientid_len(256)
-        // The default of five minutes would forget every retained message.
-        .message_expiry_interval(Duration::ZERO)
-        .bind()
-        .and_then(rmqtt::net::Listener::tcp)
-        .map_err(listen)?;
-    let addr = listener.local_addr().map_err(listen)?;
-    // The plain `listener` takes the configured port as id and panics at the second broker on port 0.
-    let server = MqttServer::new(context.clone())
-        .listener_by_id(listener, 1)
-        .build();
-    // Not `start`: it ends the process on an error.
-    let accepting = tokio::spawn(async move {
-        if let Err(error) = server.run().await {
-            tracing::error!(%error, "the embedded broker stopped accepting clients");
-        }
-    });
-    tracing::info!(%addr, "embedded broker");
+    ));
+    let (inner, accepting) = library::start(&config, &shared).await?;
+    let gate = Gate::new(Arc::clone(&shared), inner, config.max_packet_bytes);
+    let address = |socket: &Option<TcpListener>| socket.as_ref().and_then(|s| s.local_addr().ok());
+    let watching = CancellationToken::new();
     let running = Running {
-        addr,
-        context,
+        plain: address(&plain),
+        tls: address(&secured),
+        inner,
+        gate: Arc::clone(&gate),
         accepting,
-        shared,
+        watching: watching.clone(),
+        shared: Arc::clone(&shared),
     };
+    tokio::spawn(watch::run(shared, config, server.clone(), watching));
+    if let Some(socket) = plain {
+        gate.listen(socket, Listener::Plain);
+    }
+    if let (Some(socket), Some(server)) = (secured, server) {
+        gate.listen(socket, Listener::Tls(server));
+    }
+    tracing::info!(plain = ?running.plain, tls = ?running.tls, "embedded broker");
     running.tell(true).await;
     Ok(running)
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, BrokerError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|why| BrokerError::Listen {
+            address,
+            why: why.to_string(),
+        })
 }
 
 impl Running {
     /// Takes no new clients, then ends every session; each gets the PUBACK of a commit that is under way. The
     /// pipeline must still be running.
     pub async fn stop(self) {
+        self.gate.close();
+        self.watching.cancel();
+        let stopping = Farewell::new(DisconnectReasonCode::ServerShuttingDown, "the gateway stops");
+        self.shared.guests.warn_all(&stopping);
+        self.shared.end_sessions(|_| true).await;
+        self.gate.emptied(LEAVING).await;
         self.accepting.abort();
-        let sessions: Vec<_> = self
-            .context
-            .extends
-            .shared()
-            .await
-            .iter()
-            .map(|e| e.id())
-            .collect();
-        for id in sessions {
-            let client = id.client_id.clone();
-            let entry = self.context.extends.shared().await.entry(id);
-            let kick = async {
-                match entry.try_lock().await {
-                    Ok(mut entry) => entry.kick(true, true, true).await.map(drop),
-                    Err(error) => Err(error),
-                }
-            };
-            if !matches!(timeout(KICK, kick).await, Ok(Ok(()))) {
-                tracing::debug!(%client, "the session did not end in time");
-            }
-        }
         self.tell(false).await;
     }
 
@@ -209,7 +204,8 @@ impl Running {
 impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Running")
-            .field("addr", &self.addr)
+            .field("plain", &self.plain)
+            .field("tls", &self.tls)
             .finish_non_exhaustive()
     }
 }

@@ -1,59 +1,80 @@
-//! Who may connect to the embedded broker, and which topics each user may publish and subscribe.
+//! Who is known to the embedded broker, and which topics each user may publish and subscribe.
 //!
-//! Pure. Nobody is anonymous and nobody is above the rules: a superuser would also skip the hook that commits.
+//! Pure. Nobody is anonymous and nobody is above the rules: a superuser would also skip the hook that commits. Whether
+//! a password is right is settled in `accounts`, because that takes time.
 
-use crate::config::BrokerUser;
+use super::password::{Digest, Fingerprint};
+use super::user::{Secret, User};
+use super::users_file::Entry;
+use crate::config::{BrokerLimits, BrokerUser, OWN_PREFIX};
 use crate::field::topic;
 use secrecy::ExposeSecret;
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use subtle::ConstantTimeEq;
+use std::sync::{Arc, Mutex};
 
-/// Stands for the user's name in a topic rule.
-const USER: &str = "%u";
-
-/// The rules of every user. Passwords are kept as digests only.
+/// The users and what all of them are held to.
 pub(super) struct Policy {
-    users: HashMap<String, User>,
-}
-
-struct User {
-    password: [u8; 32],
-    publish: Vec<String>,
-    subscribe: Vec<String>,
+    users: HashMap<Arc<str>, Arc<User>>,
+    limits: BrokerLimits,
 }
 
 impl Policy {
-    pub(super) fn new(users: &[BrokerUser]) -> Self {
-        let users = users.iter().map(|user| {
-            let rules = |rules: &[String]| {
-                rules
-                    .iter()
-                    .filter_map(|rule| rule_of(rule, &user.username))
-                    .collect()
+    /// The users of the configuration and those of the users file. Who stands in both has the rules of the one and the
+    /// digest of the other; who stands in the file alone has the rules of a user who gives none.
+    pub(super) fn new(users: &[BrokerUser], file: &[Entry], limits: BrokerLimits) -> Self {
+        let digests: HashMap<&str, &Digest> = file.iter().map(|e| (e.name.as_str(), &e.digest)).collect();
+        let of_file = |name: &str| match digests.get(name) {
+            Some(digest) => Secret::Digest((*digest).clone(), Mutex::default()),
+            None => Secret::None,
+        };
+        let configured = users.iter().map(|user| {
+            let secret = match &user.password {
+                Some(password) => Secret::Known(Fingerprint::of(password.expose_secret().as_bytes())),
+                None => of_file(&user.username),
             };
-            let known = User {
-                password: digest(user.password.expose_secret().as_bytes()),
-                publish: rules(&user.publish),
-                subscribe: rules(&user.subscribe),
-            };
-            (user.username.clone(), known)
+            User::new(user, secret, &limits)
         });
+        let known = |name: &str| users.iter().any(|user| user.username == name);
+        let others = file.iter().filter(|entry| !known(&entry.name)).map(|entry| {
+            let user = BrokerUser {
+                username: entry.name.clone(),
+                password: None,
+                certificate: false,
+                publish: vec![OWN_PREFIX.to_owned()],
+                subscribe: vec![OWN_PREFIX.to_owned()],
+                limits: crate::config::UserLimits::default(),
+            };
+            User::new(&user, of_file(&entry.name), &limits)
+        });
+        let users = configured
+            .chain(others)
+            .map(|user| (Arc::clone(&user.name), Arc::new(user)));
         Self {
             users: users.collect(),
+            limits,
         }
     }
 
-    /// Whether the password is the user's. Takes the same time for an unknown user and for any wrong password.
-    pub(super) fn is_password(&self, user: &str, password: &[u8]) -> bool {
-        let given = digest(password);
-        match self.users.get(user) {
-            Some(known) => known.password.ct_eq(&given).into(),
-            None => {
-                let _ = given.ct_eq(&[0; 32]);
-                false
-            }
-        }
+    pub(super) fn user(&self, name: &str) -> Option<&Arc<User>> {
+        self.users.get(name)
+    }
+
+    /// Whether any password is kept as a digest, which takes long to check.
+    pub(super) fn has_digests(&self) -> bool {
+        self.users
+            .values()
+            .any(|user| matches!(user.secret, Secret::Digest(..)))
+    }
+
+    /// Users of this policy who would not get in any more under `next` with what they have.
+    pub(super) fn revoked_by(&self, next: &Self) -> Vec<Arc<str>> {
+        let stays = |user: &User| {
+            next.user(&user.name).is_some_and(|new| {
+                new.secret.is_still(&user.secret) && (new.certificate || !user.certificate)
+            })
+        };
+        let gone = self.users.values().filter(|user| !stays(user));
+        gone.map(|user| Arc::clone(&user.name)).collect()
     }
 
     /// Whether a client id belongs to this user: it is the user's name, or starts with it and a `-`, and no other
@@ -71,6 +92,7 @@ impl Policy {
         !topic.is_empty()
             && !topic.starts_with('$')
             && !topic.contains(['+', '#', '\0'])
+            && self.is_within_limits(topic)
             && self
                 .users
                 .get(user)
@@ -80,10 +102,17 @@ impl Policy {
     /// Whether the user may subscribe to `filter`: one rule must cover all of it.
     pub(super) fn may_subscribe(&self, user: &str, filter: &str) -> bool {
         topic::is_filter(filter)
+            && self.is_within_limits(filter)
             && self
                 .users
                 .get(user)
                 .is_some_and(|u| u.subscribe.iter().any(|rule| topic::covers(rule, filter)))
+    }
+
+    /// The library walks its trees of topics by recursion, so their depth is limited before it sees one.
+    fn is_within_limits(&self, topic: &str) -> bool {
+        topic.len() <= self.limits.max_topic_bytes as usize
+            && topic.split('/').count() <= self.limits.max_topic_levels as usize
     }
 }
 
@@ -93,43 +122,36 @@ fn fits(client_id: &str, user: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-/// The rule with the user's name in it; `None` when the name itself would widen the rule, or it is no filter.
-fn rule_of(rule: &str, user: &str) -> Option<String> {
-    if rule.contains(USER) && user.contains(['+', '#', '/']) {
-        return None;
-    }
-    Some(rule.replace(USER, user)).filter(|rule| topic::is_filter(rule))
-}
-
-fn digest(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::UserLimits;
 
-    fn policy() -> Policy {
-        let user = |name: &str, publish: &[&str], subscribe: &[&str]| BrokerUser {
+    fn user(name: &str, publish: &[&str], subscribe: &[&str]) -> BrokerUser {
+        BrokerUser {
             username: name.to_owned(),
-            password: format!("{name}-secret").into(),
+            password: Some(format!("{name}-secret").into()),
+            certificate: false,
             publish: publish.iter().map(|s| (*s).to_owned()).collect(),
             subscribe: subscribe.iter().map(|s| (*s).to_owned()).collect(),
-        };
-        Policy::new(&[
+            limits: UserLimits::default(),
+        }
+    }
+
+    fn entry(name: &str, password: &str) -> Entry {
+        Entry {
+            name: name.into(),
+            digest: Digest::of(password.as_bytes(), [1; 16]).unwrap(),
+        }
+    }
+
+    fn policy() -> Policy {
+        let users = [
             user("bin", &["site/%u/#", "site/+/hello"], &["site/%u/#", "news/+"]),
             user("bin-yard", &["#"], &["#"]),
             user("x/#", &["site/%u"], &[]),
-        ])
-    }
-
-    #[test]
-    fn only_the_right_password_opens() {
-        let policy = policy();
-        assert!(policy.is_password("bin", b"bin-secret"));
-        assert!(!policy.is_password("bin", b"bin-secret2"));
-        assert!(!policy.is_password("bin", b""));
-        assert!(!policy.is_password("nobody", b"bin-secret"));
+        ];
+        Policy::new(&users, &[], BrokerLimits::default())
     }
 
     #[test]
@@ -183,5 +205,50 @@ mod tests {
     #[test]
     fn a_user_name_cannot_widen_a_rule() {
         assert!(!policy().may_publish("x/#", "site/x/anything"));
+    }
+
+    #[test]
+    fn a_user_of_the_file_alone_has_its_own_prefix_and_nothing_else() {
+        let policy = Policy::new(&[], &[entry("bay-7", "x")], BrokerLimits::default());
+        assert!(policy.may_publish("bay-7", "bay-7/state"));
+        assert!(policy.may_subscribe("bay-7", "bay-7/#"));
+        for foreign in ["bay-8/state", "state", "x/bay-7"] {
+            assert!(!policy.may_publish("bay-7", foreign), "{foreign}");
+        }
+        assert!(!policy.may_subscribe("bay-7", "+/state"));
+    }
+
+    #[test]
+    fn topics_that_are_too_long_or_too_deep_are_nobodys() {
+        let policy = policy();
+        let levels = |n: usize| vec!["a"; n].join("/");
+        assert!(policy.may_publish("bin-yard", &levels(16)));
+        assert!(policy.may_subscribe("bin-yard", &levels(16)));
+        assert!(!policy.may_publish("bin-yard", &levels(17)));
+        assert!(!policy.may_subscribe("bin-yard", &levels(17)));
+        assert!(policy.may_publish("bin-yard", &"a".repeat(256)));
+        assert!(!policy.may_publish("bin-yard", &"a".repeat(257)));
+        assert!(!policy.may_publish("bin-yard", &"/".repeat(65_535)));
+    }
+
+    #[test]
+    fn who_lost_a_way_in_is_revoked_and_nobody_else() {
+        let with_certificate = BrokerUser {
+            certificate: true,
+            ..user("gate", &[], &[])
+        };
+        let limits = BrokerLimits::default();
+        let before = [entry("kept", "a"), entry("changed", "a"), entry("gone", "a")];
+        let after = [entry("kept", "a"), entry("changed", "b"), entry("new", "a")];
+        let old = Policy::new(&[user("bin", &[], &[]), with_certificate], &before, limits);
+        let new = Policy::new(
+            &[user("bin", &["#"], &[]), user("gate", &[], &[])],
+            &after,
+            limits,
+        );
+        let mut revoked = old.revoked_by(&new);
+        revoked.sort();
+        assert_eq!(revoked, ["changed", "gate", "gone"].map(Arc::from));
+        assert!(new.revoked_by(&new).is_empty());
     }
 }

@@ -1,24 +1,31 @@
-//! Who hangs on a bus: the estate's devices with an address there, and the requests of their profiles.
+//! Who hangs on a bus: the estate's devices with an address there, and their profiles.
 //!
 //! Follows the committed estate; a profile decides what is asked, nothing here does.
 
 use crate::config::ModbusBus;
 use crate::pipeline::Progress;
-use linli_decode::{Catalogue, RegisterRequest};
+use linli_decode::{Catalogue, Profile};
 use linli_domain::estate::{Address, Estate};
 use linli_domain::id::{BusId, DeviceId};
 use std::sync::Arc;
 use tokio::sync::watch;
 
 /// One slave of a bus.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Slave {
     /// The device its answers belong to.
     pub device: DeviceId,
     /// Its address on the bus.
     pub unit: u8,
-    /// What to ask, from its profile's register map, in that order.
-    pub requests: Arc<[RegisterRequest]>,
+    /// What to ask and what the answers mean; it has a register map.
+    pub profile: Arc<Profile>,
+}
+
+impl Slave {
+    /// Whether it is the same device, asked in the same way at the same place.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.device == other.device && self.unit == other.unit && Arc::ptr_eq(&self.profile, &other.profile)
+    }
 }
 
 /// The slaves of one bus, as the estate names them at this moment.
@@ -52,7 +59,7 @@ pub fn devices(bus: &ModbusBus, progress: watch::Receiver<Progress>, catalogue: 
 }
 
 impl Devices {
-    /// Slaves that never change: scans and tests.
+    /// Slaves that never change: tests.
     pub fn fixed(slaves: impl Into<Arc<[Slave]>>) -> Self {
         Self {
             slaves: slaves.into(),
@@ -60,7 +67,7 @@ impl Devices {
         }
     }
 
-    /// The slaves now.
+    /// The slaves now; the same `Arc` as long as the estate is the same.
     pub(super) fn now(&mut self) -> Arc<[Slave]> {
         if let Some(source) = &mut self.source {
             let estate = Arc::clone(&source.progress.borrow().estate);
@@ -82,11 +89,11 @@ fn slaves_of(bus: &BusId, estate: &Estate, catalogue: &Catalogue) -> Arc<[Slave]
         if its != bus {
             continue;
         }
-        match catalogue.get(&device.profile).as_deref().and_then(|p| p.modbus()) {
-            Some(map) => slaves.push(Slave {
+        match catalogue.get(&device.profile).filter(|p| p.modbus().is_some()) {
+            Some(profile) => slaves.push(Slave {
                 device: device.id.clone(),
                 unit: *unit,
-                requests: map.requests().into(),
+                profile,
             }),
             None => tracing::warn!(
                 %bus, device = %device.id, profile = %device.profile,

@@ -92,6 +92,7 @@ impl Connection {
             topic: message.topic,
             payload,
             unwanted,
+            keep: None,
             retained: message.retained,
             duplicate: message.duplicate,
             session: self.session,

@@ -3,26 +3,18 @@
 //!
 //! Files are read anew for each connection, so a rotated certificate needs a reconnect and no restart.
 
+use crate::certificates::{FileError, chain, key};
 use crate::config::MqttTls;
 use rumqttc::{TlsConfiguration, Transport};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
-use std::fs::File;
-use std::io::{self, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TlsError {
-    #[error("read {what} from {path}; check the path and that the service user may read it")]
-    Read {
-        what: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
-    #[error("find {what} in {path}; it must be PEM")]
-    Empty { what: &'static str, path: PathBuf },
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("find a trusted authority on this system; install ca-certificates or set `ca`")]
     NoSystemRoots,
     #[error("use the configured certificates")]
@@ -38,9 +30,7 @@ pub(super) fn transport(tls: &MqttTls) -> Result<Transport, TlsError> {
         .with_root_certificates(roots(tls.ca.as_deref())?);
     let config = match &tls.client {
         None => builder.with_no_client_auth(),
-        Some((certificate, key)) => {
-            builder.with_client_auth_cert(certificates(certificate)?, private_key(key)?)?
-        }
+        Some((certificate, its_key)) => builder.with_client_auth_cert(chain(certificate)?, key(its_key)?)?,
     };
     Ok(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(
         config,
@@ -51,7 +41,7 @@ fn roots(ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     match ca {
         Some(path) => {
-            for certificate in certificates(path)? {
+            for certificate in chain(path)? {
                 roots.add(certificate)?;
             }
         }
@@ -63,42 +53,4 @@ fn roots(ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
         }
     }
     Ok(roots)
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let what = "a certificate";
-    let found = rustls_pemfile::certs(&mut open(what, path)?)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|source| read(what, path, source))?;
-    if found.is_empty() {
-        return Err(TlsError::Empty {
-            what,
-            path: path.to_owned(),
-        });
-    }
-    Ok(found)
-}
-
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let what = "a private key";
-    rustls_pemfile::private_key(&mut open(what, path)?)
-        .map_err(|source| read(what, path, source))?
-        .ok_or_else(|| TlsError::Empty {
-            what,
-            path: path.to_owned(),
-        })
-}
-
-fn open(what: &'static str, path: &Path) -> Result<BufReader<File>, TlsError> {
-    Ok(BufReader::new(
-        File::open(path).map_err(|source| read(what, path, source))?,
-    ))
-}
-
-fn read(what: &'static str, path: &Path, source: io::Error) -> TlsError {
-    TlsError::Read {
-        what,
-        path: path.to_owned(),
-        source,
-    }
 }

@@ -2,8 +2,10 @@
 
 use crate::http::view::Names;
 use crate::http::wire;
+use linli_domain::engine::DeviceHealth;
 use linli_domain::id::{AlarmId, OrderId, PointKey};
 use linli_domain::reading::Reading;
+use rustc_hash::FxHashMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
@@ -43,17 +45,20 @@ pub enum Topic {
     Orders,
     /// Readings and new points.
     Readings,
+    /// Devices whose health changed.
+    Devices,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 3] = [Self::Alarms, Self::Orders, Self::Readings];
+    pub const ALL: [Self; 4] = [Self::Alarms, Self::Orders, Self::Readings, Self::Devices];
     /// The word in the query.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Alarms => "alarms",
             Self::Orders => "orders",
             Self::Readings => "readings",
+            Self::Devices => "devices",
         }
     }
 }
@@ -65,6 +70,7 @@ pub(super) enum What {
     Point(PointKey),
     Alarm(AlarmId, Arc<str>),
     Order(OrderId, Arc<str>),
+    Device(Arc<DeviceHealth>),
 }
 
 /// One event. Its text is made when the first listener needs it.
@@ -88,6 +94,7 @@ impl Event {
             What::Readings(_) | What::Point(_) => Topic::Readings,
             What::Alarm(..) => Topic::Alarms,
             What::Order(..) => Topic::Orders,
+            What::Device(_) => Topic::Devices,
         }
     }
 
@@ -98,6 +105,7 @@ impl Event {
             What::Point(_) => "point",
             What::Alarm(..) => "alarm",
             What::Order(..) => "order",
+            What::Device(_) => "device",
         }
     }
 
@@ -116,18 +124,26 @@ impl Event {
                 serde_json::to_string(&readings.iter().map(with_point).collect::<Vec<_>>())
             }
             What::Point(key) => match names.points.get(*key) {
-                Some(row) => serde_json::to_string(&wire::point::Point::new(row, None, names)),
+                Some(row) => serde_json::to_string(&wire::point::Point::new(row, None, None, names)),
                 None => return None,
             },
             What::Alarm(_, document) => serde_json::from_str(document)
                 .and_then(|alarm| serde_json::to_string(&wire::alarm::Alarm::new(&alarm, names))),
             What::Order(_, document) => serde_json::from_str(document)
                 .and_then(|order| serde_json::to_string(&wire::order::Order::new(&order, names))),
+            // A device that has left the estate meanwhile has nothing to tell.
+            What::Device(health) => {
+                match wire::device::DeviceHealth::new(health, names, &FxHashMap::default()) {
+                    Some(device) => serde_json::to_string(&device),
+                    None => return None,
+                }
+            }
         };
         if let Err(error) = &text {
             let subject = match &self.what {
                 What::Alarm(id, _) => id.to_string(),
                 What::Order(id, _) => id.to_string(),
+                What::Device(health) => health.device.to_string(),
                 What::Readings(_) | What::Point(_) => String::new(),
             };
             tracing::error!(%error, subject, "read a live document");
@@ -139,7 +155,7 @@ impl Event {
     pub(super) fn weight(&self) -> usize {
         match &self.what {
             What::Readings(readings) => 1 + readings.len(),
-            What::Point(_) | What::Alarm(..) | What::Order(..) => 1,
+            What::Point(_) | What::Alarm(..) | What::Order(..) | What::Device(_) => 1,
         }
     }
 }

@@ -58,7 +58,7 @@ pub struct Joined {
 #[derive(Debug)]
 pub struct LiveFeed {
     ring: Mutex<Ring>,
-    latest: Mutex<FxHashMap<PointKey, Reading>>,
+    latest: Mutex<FxHashMap<PointKey, Newest>>,
     signals: broadcast::Sender<Signal>,
 }
 
@@ -95,21 +95,25 @@ impl LiveFeed {
     /// The newest readings of these points.
     pub fn latest(&self, keys: impl Iterator<Item = PointKey>) -> FxHashMap<PointKey, Reading> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.filter_map(|key| Some((key, latest.get(&key)?.clone())))
+        keys.filter_map(|key| Some((key, latest.get(&key)?.reading.clone())))
             .collect()
     }
 
     /// Takes in what the pipeline committed, in its order.
     pub fn take(&self, lives: Vec<Live>) {
         self.remember(lives.iter().filter_map(|live| match live {
-            Live::Reading(_, reading) => Some(reading.clone()),
+            Live::Reading(commit, reading, evaluated) => Some(Newest {
+                commit: commit.0,
+                reading: reading.clone(),
+                evaluated: *evaluated,
+            }),
             _ => None,
         }));
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let mut readings: (u64, Vec<Reading>) = (0, Vec::new());
         for live in lives {
             let (commit, what) = match live {
-                Live::Reading(commit, reading) => {
+                Live::Reading(commit, reading, _) => {
                     if readings.0 != commit.0 || readings.1.len() == READINGS_PER_EVENT {
                         self.flush(&mut ring, &mut readings);
                     }
@@ -120,6 +124,7 @@ impl LiveFeed {
                 Live::Point(commit, key) => (commit, What::Point(key)),
                 Live::Alarm(commit, id, document) => (commit, What::Alarm(id, document)),
                 Live::Order(commit, id, document) => (commit, What::Order(id, document)),
+                Live::Device(commit, health) => (commit, What::Device(health)),
             };
             self.flush(&mut ring, &mut readings);
             let _ = self.signals.send(Signal::Event(ring.push(commit.0, what)));
@@ -141,16 +146,36 @@ impl LiveFeed {
         let _ = self.signals.send(Signal::Reset);
     }
 
-    /// Keeps those readings that are the newest of their point.
-    pub fn remember(&self, readings: impl Iterator<Item = Reading>) {
+    /// Keeps those readings that are the newest of their point. Those of one commit must come in their order.
+    pub(super) fn remember(&self, readings: impl Iterator<Item = Newest>) {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        for reading in readings {
-            let newer = latest
-                .get(&reading.point)
-                .is_none_or(|known| known.observed <= reading.observed);
-            if newer {
-                latest.insert(reading.point, reading);
+        for newest in readings {
+            let point = newest.reading.point;
+            if latest
+                .get(&point)
+                .is_none_or(|known| known.rank() <= newest.rank())
+            {
+                latest.insert(point, newest);
             }
+        }
+    }
+}
+
+/// A reading that may be the newest of its point, ranked as the ledger ranks them: one that was evaluated before one
+/// that was not, evaluated ones by their commits, the others by their observed time.
+#[derive(Debug)]
+pub(super) struct Newest {
+    commit: u64,
+    reading: Reading,
+    evaluated: bool,
+}
+
+impl Newest {
+    fn rank(&self) -> (bool, u64, i64) {
+        if self.evaluated {
+            (true, self.commit, 0)
+        } else {
+            (false, 0, self.reading.observed.as_millis())
         }
     }
 }
@@ -195,8 +220,8 @@ async fn carry(http: Arc<Http>, mut door: broadcast::Receiver<Live>, shutdown: C
         let table = http.points.table();
         let unknown = lives.iter().any(|live| match live {
             Live::Point(_, key) => table.get(*key).is_none(),
-            Live::Reading(_, reading) => table.get(reading.point).is_none(),
-            Live::Alarm(..) | Live::Order(..) => false,
+            Live::Reading(_, reading, _) => table.get(reading.point).is_none(),
+            Live::Alarm(..) | Live::Order(..) | Live::Device(..) => false,
         });
         if lost {
             http.metrics.live_resets.inc();
@@ -214,12 +239,16 @@ async fn carry(http: Arc<Http>, mut door: broadcast::Receiver<Live>, shutdown: C
 /// Reads the newest reading of every point from the ledger.
 pub(super) async fn reload_latest(http: &Http) -> Result<(), Problem> {
     let latest = http.readers.query(|reader| reader.latest_all()).await?;
-    http.live.remember(latest.into_iter().map(|latest| Reading {
-        point: latest.point,
-        observed: latest.sample.observed,
-        received: latest.sample.received,
-        value: latest.sample.value,
-        quality: latest.sample.quality,
+    http.live.remember(latest.into_iter().map(|latest| Newest {
+        commit: latest.commit.0,
+        reading: Reading {
+            point: latest.point,
+            observed: latest.sample.observed,
+            received: latest.sample.received,
+            value: latest.sample.value,
+            quality: latest.sample.quality,
+        },
+        evaluated: latest.evaluated,
     }));
     Ok(())
 }

@@ -9,7 +9,7 @@ use linli_domain::time::Timestamp;
 fn reading(commit: u64, point: u32, at: i64) -> Live {
     let at = Timestamp::from_millis(at);
     let reading = Reading::new(PointKey(point), at, at, Value::Number(1.0), Quality::Good);
-    Live::Reading(CommitId(commit), reading)
+    Live::Reading(CommitId(commit), reading, true)
 }
 
 fn alarm(commit: u64) -> Live {
@@ -59,4 +59,26 @@ fn nobody_resumes_across_a_gap() {
     feed.take(vec![alarm(1), alarm(2)]);
     assert_eq!(missed(&feed, "1.1"), None);
     assert_eq!(missed(&feed, "1.3").unwrap(), ["2.1"]);
+}
+
+#[test]
+fn history_and_replays_do_not_take_the_place_of_the_newest_reading() {
+    let feed = LiveFeed::default();
+    let stored = |commit, at| match reading(commit, 1, at) {
+        Live::Reading(commit, reading, _) => Live::Reading(commit, reading, false),
+        other => other,
+    };
+    let newest = |feed: &LiveFeed| {
+        feed.latest([PointKey(1)].into_iter())[&PointKey(1)]
+            .observed
+            .as_millis()
+    };
+    feed.take(vec![stored(1, 900), stored(1, 800)]);
+    assert_eq!(newest(&feed), 900, "history is better than nothing");
+    feed.take(vec![reading(2, 1, 500)]);
+    assert_eq!(newest(&feed), 500);
+    feed.take(vec![stored(3, 950), reading(1, 1, 990)]);
+    assert_eq!(newest(&feed), 500, "an older commit that is heard of late");
+    feed.take(vec![reading(4, 1, 300)]);
+    assert_eq!(newest(&feed), 300, "the gateway's clock was set back");
 }

@@ -10,7 +10,7 @@ use linli_ledger::{AlarmFilter, OrderFilter, Page};
 use prometheus::core::Collector;
 
 /// Most lines of a list.
-const MAX_LINES: usize = 200;
+pub(super) const MAX_LINES: usize = 200;
 
 /// A list that may have been cut.
 pub(super) struct Listed<T> {
@@ -19,7 +19,7 @@ pub(super) struct Listed<T> {
 }
 
 impl<T> Listed<T> {
-    fn new(mut lines: Vec<T>) -> Self {
+    pub(super) fn new(mut lines: Vec<T>) -> Self {
         let cut = lines.len() > MAX_LINES;
         lines.truncate(MAX_LINES);
         Self { lines, cut }

@@ -1,9 +1,10 @@
 //! The status page: places with their live values, alarms, orders and the gateway's own health, as plain HTML.
 //!
 //! It works without JavaScript and without a console, refreshes itself every five seconds, and reads nothing that
-//! the API does not show. What is on it is put together in [`tree`] and [`lists`]; its words are in
+//! the API does not show. What is on it is put together in [`tree`], [`lists`] and [`devices`]; its words are in
 //! [`status_text`](super::status_text). Every text is escaped by the template.
 
+mod devices;
 mod lists;
 mod tree;
 
@@ -42,6 +43,7 @@ struct Page {
     tree: tree::Tree,
     alarms: lists::Listed<lists::AlarmLine>,
     orders: lists::Listed<lists::OrderLine>,
+    devices: lists::Listed<devices::DeviceLine>,
     health: lists::Health,
 }
 
@@ -128,7 +130,8 @@ pub async fn status(
         w: writing.words,
         estate: writing.text(names.estate.name()),
         updated: writing.time(writing.now),
-        tree: tree::Tree::new(&http, &names, &alarms, &writing),
+        tree: tree::Tree::read(&http, &names, &alarms, &writing).await,
+        devices: devices::read(&http, &names, &writing).await,
         alarms,
         orders,
         health,

@@ -3,11 +3,13 @@
 use super::Writing;
 use super::lists::{AlarmLine, Listed};
 use crate::http::Http;
+use crate::http::devices::freshness;
 use crate::http::status_text::{code, unit};
 use crate::http::view::Names;
 use crate::http::wire::point::{Quality, Reading, Value};
 use crate::messages;
 use linli_domain::estate::{Asset, Place};
+use linli_domain::health::Freshness;
 use linli_domain::id::{AssetId, PlaceId};
 use linli_domain::measure::Measure;
 use linli_domain::reading::Reading as DomainReading;
@@ -55,15 +57,21 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn new(http: &Http, names: &Names, alarms: &Listed<AlarmLine>, writing: &Writing) -> Self {
+    pub(super) async fn read(
+        http: &Http,
+        names: &Names,
+        alarms: &Listed<AlarmLine>,
+        writing: &Writing,
+    ) -> Self {
         let mut rows = names.points.all();
         let cut = rows.len() > MAX_VALUES;
         rows.truncate(MAX_VALUES);
         let latest = http.live.latest(rows.iter().map(|row| row.key));
+        let freshness = freshness(http, rows.iter().map(|row| row.key).collect()).await;
         let mut by_asset: FxHashMap<&AssetId, Vec<ValueLine>> = FxHashMap::default();
         for row in &rows {
             if let Some(asset) = names.asset_of(row) {
-                let line = line(row, latest.get(&row.key), names, writing);
+                let line = line(row, latest.get(&row.key), freshness.get(&row.key), writing);
                 by_asset.entry(&asset.id).or_default().push(line);
             }
         }
@@ -127,7 +135,12 @@ fn block(asset: &Asset, values: Vec<ValueLine>, alarms: &Listed<AlarmLine>, writ
     }
 }
 
-fn line(row: &Arc<PointRow>, latest: Option<&DomainReading>, names: &Names, writing: &Writing) -> ValueLine {
+fn line(
+    row: &Arc<PointRow>,
+    latest: Option<&DomainReading>,
+    freshness: Option<&Freshness>,
+    writing: &Writing,
+) -> ValueLine {
     let language = writing.language;
     let symbol = row
         .measure
@@ -147,19 +160,21 @@ fn line(row: &Arc<PointRow>, latest: Option<&DomainReading>, names: &Names, writ
             quality_word: writing.words.nothing_heard.into(),
         };
     };
-    let silent = writing.now.since(latest.received);
-    let limit = names.device(&row.device).map(|device| device.silence_limit);
     let reading = Reading::from(latest);
-    let stale = limit.is_some_and(|limit| silent > limit);
+    let quiet = match freshness {
+        Some(Freshness::Stale) => Some("stale"),
+        Some(Freshness::Silent) => Some("silent"),
+        Some(Freshness::Fresh | Freshness::Unheard) | None => None,
+    };
     let (quality, word) = match reading.quality {
         Quality::Bad => ("bad", "bad"),
         Quality::Uncertain => ("uncertain", "uncertain"),
-        Quality::Good if stale => ("uncertain", "uncertain"),
+        Quality::Good if quiet.is_some() => ("uncertain", "uncertain"),
         Quality::Good => ("good", "good"),
     };
     let reason = match reading.reason.map(serde_json::to_value) {
         Some(Ok(serde_json::Value::String(reason))) => Some(reason),
-        _ => stale.then(|| "stale".to_owned()),
+        _ => quiet.map(str::to_owned),
     };
     let mut quality_word = code(language, word).to_owned();
     if let Some(reason) = &reason {
@@ -172,7 +187,7 @@ fn line(row: &Arc<PointRow>, latest: Option<&DomainReading>, names: &Names, writ
             .as_ref()
             .map_or_else(|| "–".into(), |value| show(value, row, writing)),
         unit: if reading.value.is_some() { unit(symbol) } else { "" },
-        age: writing.ago(silent),
+        age: writing.ago(writing.now.since(latest.received)),
         quality,
         quality_word,
     }

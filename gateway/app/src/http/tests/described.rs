@@ -13,6 +13,26 @@ async fn the_committed_description_is_the_programs_own() {
     );
 }
 
+#[test]
+fn the_page_about_readings_names_every_reason_and_every_flag() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/readings.md");
+    let page = std::fs::read_to_string(path).unwrap_or_default();
+    for reason in linli_domain::reading::Reason::ALL {
+        let name = serde_json::to_value(reason).unwrap();
+        let name = name.as_str().unwrap();
+        assert!(
+            page.contains(&format!("`{name}`")),
+            "docs/readings.md says nothing about {name}"
+        );
+    }
+    for kind in linli_domain::health::FlagKind::ALL {
+        assert!(
+            page.contains(&format!("(`{kind}`)")),
+            "docs/readings.md says nothing about {kind}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_description_is_served_and_whole() {
     let story = Story::new().await;

@@ -4,13 +4,13 @@ use super::*;
 use futures_util::StreamExt;
 
 /// An open stream.
-struct Ear {
+pub(super) struct Ear {
     body: axum::body::BodyDataStream,
     text: String,
 }
 
 impl Ear {
-    async fn open(story: &Story, query: &str, last: Option<&str>) -> Self {
+    pub(super) async fn open(story: &Story, query: &str, last: Option<&str>) -> Self {
         let asking = story.get(&format!("/api/v1/events{query}"));
         let asking = match last {
             Some(id) => asking.with("last-event-id", id),
@@ -55,7 +55,7 @@ impl Ear {
         }
     }
     /// The next event of this name: its id and its data.
-    async fn event(&mut self, name: &str) -> (String, Value) {
+    pub(super) async fn event(&mut self, name: &str) -> (String, Value) {
         loop {
             let block = self.block().await;
             if field(&block, "event").as_deref() == Some(name) {
@@ -157,6 +157,7 @@ async fn a_listener_that_does_not_listen_is_told_to_start_over_and_holds_up_nobo
         story.http.live.take(vec![pipeline::Live::Reading(
             linli_domain::id::CommitId(commit),
             reading,
+            true,
         )]);
     }
     let (id, _) = ear.event("reset").await;

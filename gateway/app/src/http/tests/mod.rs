@@ -5,6 +5,7 @@
 mod access;
 mod commands;
 mod described;
+mod devices;
 mod editing;
 mod listening;
 mod listings;
@@ -246,18 +247,23 @@ impl Story {
 
     /// The sensor of a building speaks.
     pub(super) async fn says(&self, device: &str, wet: bool) {
+        let payload = format!("{{\"battery\":100,\"water_leak\":{wet}}}");
+        self.hears(device, &payload).await;
+    }
+
+    /// A message comes below the bridge's topic.
+    pub(super) async fn hears(&self, topic: &str, payload: &str) {
         let frame = MqttFrame {
             connection: "main".into(),
             subscription: 0,
-            topic: format!("zigbee2mqtt/{device}").into(),
-            payload: format!("{{\"battery\":100,\"water_leak\":{wet}}}")
-                .into_bytes()
-                .into(),
+            topic: format!("zigbee2mqtt/{topic}").into(),
+            payload: payload.as_bytes().into(),
             retained: false,
             duplicate: false,
             session: 1,
             packet: None,
             unwanted: None,
+            keep: None,
             received: self.http.clock.now(),
             done: Done::Nothing,
         };

@@ -77,6 +77,7 @@ pub(super) fn config(data: &std::path::Path) -> Config {
         clock_window: ClockWindow {
             past: hour,
             future: hour,
+            stored: hour,
         },
     }
 }

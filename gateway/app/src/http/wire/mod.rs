@@ -4,6 +4,8 @@
 //! Every answer a person reads carries its names (asset, place) beside the ids. Nothing here decides anything.
 
 pub mod alarm;
+pub mod bus;
+pub mod device;
 pub mod estate;
 pub mod order;
 pub mod outbox;

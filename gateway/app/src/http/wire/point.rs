@@ -1,7 +1,9 @@
 //! Points and their readings as the API shows them.
 
 use super::Text;
+use super::device::Freshness;
 use crate::http::view::Names;
+use linli_domain::health::Freshness as DomainFreshness;
 use linli_domain::measure::Measure;
 use linli_domain::reading::{
     Quality as DomainQuality, Reading as DomainReading, Reason, Value as DomainValue,
@@ -63,7 +65,7 @@ pub enum QualityReason {
     IllegalAddress,
     /// The device answered with another exception.
     DeviceFailure,
-    /// The device's own time is implausible.
+    /// The device's own time cannot be read, or its clock is known to be wrong.
     ClockInvalid,
     /// A replay of unknown age.
     Retained,
@@ -71,6 +73,14 @@ pub enum QualityReason {
     Simulated,
     /// A damaged reply.
     FrameError,
+    /// The device's clock was never set.
+    ClockUnset,
+    /// The device's time lies in the future.
+    ClockAhead,
+    /// The device's time lies too far back.
+    ClockBehind,
+    /// A change faster than what is measured can change.
+    ImpossibleJump,
 }
 
 impl From<Reason> for QualityReason {
@@ -87,6 +97,10 @@ impl From<Reason> for QualityReason {
             Reason::Retained => Self::Retained,
             Reason::Simulated => Self::Simulated,
             Reason::FrameError => Self::FrameError,
+            Reason::ClockUnset => Self::ClockUnset,
+            Reason::ClockAhead => Self::ClockAhead,
+            Reason::ClockBehind => Self::ClockBehind,
+            Reason::ImpossibleJump => Self::ImpossibleJump,
         }
     }
 }
@@ -156,11 +170,18 @@ pub struct Point {
     pub asset: Option<String>,
     /// Its newest reading.
     pub latest: Option<Reading>,
+    /// How recently it was heard; null in live events. A value that is reported on change is as fresh as its device.
+    pub freshness: Option<Freshness>,
 }
 
 impl Point {
     /// The point with its names and its newest reading.
-    pub fn new(row: &PointRow, latest: Option<&DomainReading>, names: &Names) -> Self {
+    pub fn new(
+        row: &PointRow,
+        latest: Option<&DomainReading>,
+        freshness: Option<DomainFreshness>,
+        names: &Names,
+    ) -> Self {
         let device = names.device(&row.device);
         let unit = row.measure.parse::<Measure>().map(|m| m.unit().symbol());
         Self {
@@ -173,6 +194,7 @@ impl Point {
             instance: row.instance.clone(),
             asset: names.asset_of(row).map(|asset| asset.id.to_string()),
             latest: latest.map(Reading::from),
+            freshness: freshness.map(Freshness::from),
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! What can be read of one file is used to check the next, so that one run shows everything. Nothing is printed.
 
+mod broker;
+mod buses;
 mod cross;
 mod estate;
 mod spans;
@@ -16,6 +18,7 @@ use crate::profiles;
 use linli_decode::{Catalogue, ProfileError};
 use linli_domain::estate::EstateDoc;
 use linli_domain::text::{Language, Text};
+use linli_domain::time::Now;
 use std::path::{Path, PathBuf};
 
 /// Largest estate file in bytes.
@@ -28,6 +31,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// What was looked at.
     pub looked_at: LookedAt,
+    /// What is no problem and good to know.
+    pub notes: Vec<Text>,
     /// The configuration's language, when it could be read.
     pub language: Option<Language>,
 }
@@ -52,8 +57,9 @@ impl Report {
     }
 }
 
-/// Checks a configuration and everything it names. `estate` takes the place of its estate file.
-pub fn check(path: &Path, estate: Option<&Path>, environment: Environment<'_>) -> Report {
+/// Checks a configuration and everything it names. `estate` takes the place of its estate file; `now` is for dates in
+/// certificates.
+pub fn check(path: &Path, estate: Option<&Path>, environment: Environment<'_>, now: &Now) -> Report {
     let loaded = config::inspect(path, environment);
     let mut problems = loaded.problems;
     let outline = loaded.outline;
@@ -62,18 +68,28 @@ pub fn check(path: &Path, estate: Option<&Path>, environment: Environment<'_>) -
         profiles: catalogue.len(),
         ..LookedAt::default()
     };
+    let mut document = None;
     if let Some(file) = estate.map(Path::to_owned).or_else(|| outline.estate_seed.clone()) {
-        let (document, found) = check_estate(&file, Some((&outline, &catalogue)));
+        let (read, found) = check_estate(&file, Some((&outline, &catalogue)));
         problems.extend(found);
-        if let Some(document) = document {
+        if let Some(document) = &read {
             looked_at.assets = document.assets.len();
             looked_at.devices = document.devices.len();
             looked_at.rules = document.rules.len();
+            problems.extend(buses::check(path, &outline, document, &catalogue));
         }
+        document = read;
+    }
+    let mut notes = Vec::new();
+    if let Some(embedded) = &outline.broker {
+        let text = config::read_limited(path, config::MAX_CONFIG_BYTES).unwrap_or_default();
+        problems.extend(broker::check(embedded, document.as_ref(), path, text, now));
+        notes.push(broker::outlives(embedded));
     }
     Report {
         problems,
         looked_at,
+        notes,
         language: outline.language,
     }
 }

@@ -7,7 +7,7 @@
 mod entity;
 mod template;
 
-use super::auto;
+use super::auto::{self, Head};
 use crate::frame::{Body, Event, Frame, Opened};
 use crate::memory::{Announced, Journal, Scope};
 use crate::profile::Profile;
@@ -92,8 +92,13 @@ impl Discovery {
         } else {
             title.trim()
         };
-        let id = format!("home-assistant.{}", auto::id_part(device));
-        let text = auto::text(&id, title, &exposed, &wills);
+        let head = Head {
+            id: format!("home-assistant.{}", auto::id_part(device)),
+            title: title.to_owned(),
+            // Discovery does not tell; a device that has a will and sleeps needs a profile that says so.
+            sleeps: false,
+        };
+        let text = auto::text(&head, &exposed, &wills);
         let mut topics: Vec<String> = exposed.iter().map(|value| value.topic.clone()).collect();
         topics.extend(wills.iter().map(|will| will.topic.clone()));
         topics.sort_unstable();

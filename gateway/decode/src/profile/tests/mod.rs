@@ -39,6 +39,19 @@ fn numbers(profile: &Profile, bytes: &[u8]) -> Vec<f64> {
 }
 
 #[test]
+fn a_profile_says_whether_its_devices_sleep() {
+    let bytes = "[bytes]\nendian = \"big\"\nfields = [{ u8 = \"device.battery\" }]\n";
+    let tests =
+        "[[tests]]\nname = \"t\"\nbytes = \"10\"\nexpect = [{ measure = \"device.battery\", value = 16 }]\n";
+    assert!(profile(&format!("sleeps = true\n{bytes}{tests}")).sleeps());
+    assert!(!profile(&format!("{bytes}{tests}")).sleeps());
+    refused_with(
+        &format!("sleeps = 1\n{bytes}{tests}"),
+        &["a.toml:4:10", "true or false"],
+    );
+}
+
+#[test]
 fn a_misspelt_key_or_measure_points_at_its_place_and_the_right_word() {
     let errors = refusals("[bytes]\nendain = \"little\"\nfields = [{ u8 = \"device.batery\" }]");
     assert!(

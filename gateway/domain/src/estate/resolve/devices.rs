@@ -3,14 +3,19 @@
 use super::{MAX_POINTS_PER_DEVICE, index};
 use crate::estate::builtin::{GATEWAY, gateway_name};
 use crate::estate::check::Problems;
-use crate::estate::doc::{DeviceDoc, EstateDoc};
-use crate::estate::{Address, AssetIndex, Binding, Device, DeviceIndex};
+use crate::estate::doc::{DeviceDoc, EstateDoc, HealthDoc};
+use crate::estate::{Address, AssetIndex, Binding, Device, DeviceIndex, Profiles};
 use crate::id::{AssetId, BusId, DeviceId, ProfileId};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A clock that may be off by less than this could not be told from one that is right.
+const LEAST_SKEW: Duration = Duration::from_secs(1);
 
 pub(super) fn resolve_devices(
     doc: &EstateDoc,
+    profiles: &Profiles,
     assets: &FxHashMap<AssetId, AssetIndex>,
     problems: &mut Problems,
 ) -> (Vec<Device>, FxHashMap<DeviceId, DeviceIndex>) {
@@ -23,7 +28,7 @@ pub(super) fn resolve_devices(
             DeviceIndex(index(n)),
             &mut by_id,
         );
-        devices.push(resolve_device(n, device, doc, assets, problems));
+        devices.push(resolve_device(n, device, doc, profiles, assets, problems));
     }
     if let (Ok(id), Ok(profile), Ok(asset)) = (
         DeviceId::new(GATEWAY),
@@ -40,7 +45,10 @@ pub(super) fn resolve_devices(
             asset: assets.get(&asset).copied(),
             bindings: Vec::new(),
             expected_interval: None,
-            silence_limit: doc.silence.default,
+            stale_limit: Duration::MAX,
+            silence_limit: Duration::MAX,
+            sleeps: false,
+            health: HealthDoc::default(),
             role: None,
         });
     }
@@ -51,6 +59,7 @@ fn resolve_device(
     n: usize,
     device: &DeviceDoc,
     doc: &EstateDoc,
+    profiles: &Profiles,
     assets: &FxHashMap<AssetId, AssetIndex>,
     problems: &mut Problems,
 ) -> Device {
@@ -109,12 +118,24 @@ fn resolve_device(
             });
         }
     }
-    let silence = doc.silence;
-    // The gateway hears itself; everything else is heard somewhere.
-    let address = if device.id.as_str() == GATEWAY && device.address.is_none() {
+    // The gateway hears itself, and speaks only when something changes; everything else is heard somewhere.
+    let is_gateway = device.id.as_str() == GATEWAY && device.address.is_none();
+    let address = if is_gateway {
         None
     } else {
         problems.address(&format!("devices[{n}].address"), device.address.as_ref())
+    };
+    let health = device.health.unwrap_or_default();
+    check_health(&format!("devices[{n}].health"), &health, problems);
+    let facts = profiles.get(&device.profile).copied().unwrap_or_default();
+    let expected_interval = device.expected_interval.or(facts.expected_interval);
+    let (stale_limit, silence_limit) = if is_gateway {
+        (Duration::MAX, Duration::MAX)
+    } else {
+        (
+            doc.silence.stale(expected_interval),
+            doc.silence.limit(expected_interval),
+        )
     };
     Device {
         id: device.id.clone(),
@@ -123,11 +144,41 @@ fn resolve_device(
         address,
         asset,
         bindings,
-        expected_interval: device.expected_interval,
-        silence_limit: device.expected_interval.map_or(silence.default, |interval| {
-            interval.saturating_mul(silence.factor).max(silence.at_least)
-        }),
+        expected_interval,
+        stale_limit,
+        silence_limit,
+        sleeps: facts.sleeps,
+        health,
         role: device.role.as_deref().map(Arc::from),
+    }
+}
+
+/// Limits that could never be met, or always, are slips of the pen.
+fn check_health(path: &str, health: &HealthDoc, problems: &mut Problems) {
+    let numbers = [
+        ("battery", health.battery, 0.0..=100.0, "percent, 0 to 100"),
+        (
+            "battery_voltage",
+            health.battery_voltage,
+            0.0..=60.0,
+            "volts, 0 to 60",
+        ),
+        ("rssi", health.rssi, -200.0..=0.0, "dBm, -200 to 0"),
+    ];
+    for (key, number, range, what) in numbers {
+        if number.is_some_and(|number| !range.contains(&number)) {
+            problems.add_hint(
+                format!("{path}.{key}"),
+                "is out of range",
+                format!("give it in {what}"),
+            );
+        }
+    }
+    if health.clock_skew.is_some_and(|skew| skew < LEAST_SKEW) {
+        problems.add(
+            format!("{path}.clock_skew"),
+            "is shorter than a second: a message takes that long to arrive",
+        );
     }
 }
 

@@ -9,7 +9,7 @@ mod rules;
 use super::builtin::{GATEWAY, gateway_name};
 use super::check::{Problem, Problems};
 use super::doc::EstateDoc;
-use super::{Asset, AssetIndex, AssetKind, Estate, Place, PlaceIndex};
+use super::{Asset, AssetIndex, AssetKind, Estate, Place, PlaceIndex, Profiles};
 use crate::id::{AssetId, PlaceId};
 use crate::measure::nearest;
 use crate::text::Text;
@@ -21,12 +21,12 @@ use std::sync::Arc;
 /// Most points of one device, bound or heard.
 pub(crate) const MAX_POINTS_PER_DEVICE: usize = 64;
 
-pub(super) fn resolve(doc: Arc<EstateDoc>) -> Result<Estate, Vec<Problem>> {
+pub(super) fn resolve(doc: Arc<EstateDoc>, profiles: Arc<Profiles>) -> Result<Estate, Vec<Problem>> {
     let mut problems = Problems::default();
     check_head(&doc, &mut problems);
     let (places, places_by_id) = resolve_places(&doc, &mut problems);
     let (assets, assets_by_id) = resolve_assets(&doc, &places_by_id, &mut problems);
-    let (devices, devices_by_id) = resolve_devices(&doc, &assets_by_id, &mut problems);
+    let (devices, devices_by_id) = resolve_devices(&doc, &profiles, &assets_by_id, &mut problems);
     let (by_mqtt, by_bus) = index_addresses(&devices, &mut problems);
     let rules = resolve_rules(&doc, &assets_by_id, &mut problems);
     if !problems.0.is_empty() {
@@ -34,6 +34,7 @@ pub(super) fn resolve(doc: Arc<EstateDoc>) -> Result<Estate, Vec<Problem>> {
     }
     Ok(Estate {
         doc,
+        profiles,
         places,
         assets,
         devices,
