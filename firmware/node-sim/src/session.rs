@@ -8,7 +8,7 @@ use linli_modbus_slave::mbap::{self, NotModbus};
 use linli_modbus_slave::{Pdu, rtu};
 
 use crate::Street;
-use crate::sim_node::{Damage, Reaction};
+use crate::reaction::{Damage, Reaction};
 
 /// "Gateway target device failed to respond": how Modbus TCP says that nobody has this address.
 const TARGET_SILENT: u8 = 0x0B;

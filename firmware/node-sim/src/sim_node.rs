@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use linli_modbus_slave::{Audience, Pdu, rtu};
+use linli_modbus_slave::{Audience, rtu};
 use linli_node::{
     Baseline, Identity, Kept, Line, ResetCause, Samples, Settings, Start, State, Station, Store,
 };
@@ -13,6 +13,7 @@ use linli_update::{Area, Firmware, TEST_PUBLIC_KEY};
 
 use crate::Fault;
 use crate::flash::{MemoryFlash, PAGE_BYTES};
+use crate::reaction::{self, Reaction};
 use crate::world::{EMPTY_BAY, World};
 
 /// The board a simulated node says it is.
@@ -20,29 +21,6 @@ pub const BOARD: [u8; 8] = *b"node-sim";
 /// Two pages of settings, one for the journal of an update, the rest for its image.
 const JOURNAL: u32 = 2 * PAGE_BYTES;
 const SLOT: core::ops::Range<u32> = 3 * PAGE_BYTES..35 * PAGE_BYTES;
-
-/// What became of a request.
-#[derive(Clone, Debug)]
-pub(crate) enum Reaction {
-    /// Send this.
-    Answer {
-        pdu: Box<Pdu>,
-        damage: Damage,
-        delay: Duration,
-    },
-    /// Say nothing.
-    Quiet,
-    /// There is no such node.
-    Absent,
-}
-
-/// What happens to an answer on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Damage {
-    Whole,
-    BadChecksum,
-    Truncated,
-}
 
 pub(crate) struct SimNode {
     station: Station<MemoryFlash>,
@@ -117,34 +95,12 @@ impl SimNode {
     }
 
     pub(crate) fn ask(&mut self, request: &[u8], audience: Audience) -> Reaction {
-        let refuse = |code| match request.first() {
-            Some(&function) if function < 0x80 => Some(Pdu::refusal(function, code)),
-            _ => None,
-        };
-        let pdu = match self.fault {
-            Fault::Silent => None,
-            Fault::Exception(code) => refuse(code).filter(|_| audience == Audience::Own),
-            _ => {
-                let answer = self.station.ask(self.now_ms, request, audience);
-                self.station.sent(self.now_ms);
-                answer
-            }
-        };
-        let Some(pdu) = pdu else { return Reaction::Quiet };
-        let damage = match self.fault {
-            Fault::BadCrc => Damage::BadChecksum,
-            Fault::Truncated => Damage::Truncated,
-            _ => Damage::Whole,
-        };
-        let delay = match self.fault {
-            Fault::Late(delay) => delay,
-            _ => Duration::ZERO,
-        };
-        Reaction::Answer {
-            pdu: Box::new(pdu),
-            damage,
-            delay,
-        }
+        let fault = self.fault;
+        reaction::to(fault, request, audience, || {
+            let answer = self.station.ask(self.now_ms, request, audience);
+            self.station.sent(self.now_ms);
+            answer
+        })
     }
 }
 
