@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 S ?=
-T ?= messages profile case
+T ?= messages profile case replies
 FUZZ_SECONDS ?= 60
 
 .PHONY: demo test lint bench fuzz dist peers firmware firmware-test

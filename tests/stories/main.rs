@@ -19,3 +19,4 @@ mod kill;
 mod modbus;
 mod modbus_line;
 mod modbus_work;
+mod onboarding;

@@ -16,7 +16,7 @@
 //!   readings   stage(id = commit, log)  chunk(point, t0, t1, summary, data)  series(point, sealed up to, latest)
 //!   engine     snapshot(commit, bytes); replay of the log after it
 //!   state      alarm · work_order · transition · document · point · named_value
-//!   outside    delivery (outbox) · retained · reject · answer (idempotency) · token
+//!   outside    delivery (outbox) · retained · reject · unknown_device · answer (idempotency) · token
 //!   once       identity (LoRaWAN) · packet_mark;  (point, observed) through find
 //!   proof      audit, hash-chained from its first row
 //! ```
@@ -30,6 +30,7 @@
 mod batch;
 mod outbox_rows;
 mod rows;
+mod unknown_rows;
 
 mod heads;
 mod ledger;
@@ -59,7 +60,7 @@ pub use once::PACKET_COMMITS;
 pub use outbox_rows::{Delivery, DeliveryState, DeliveryUpdate, NewDelivery};
 pub use reader::{
     AlarmFilter, AuditEnd, AuditEntry, Bucket, Counts, FileSizes, MAX_PAGE, OrderFilter, Page, Reader,
-    Reject, SampleCursor, SamplePage, Transition,
+    Reject, RejectCount, RejectFilter, SampleCursor, SamplePage, Transition,
 };
 pub use rows::{
     AlarmRow, AuditRow, DocumentRow, IdempotentAnswer, Identity, MAX_REJECT_PAYLOAD, MAX_REJECTS, OrderRow,
@@ -69,3 +70,4 @@ pub use schema::DATABASE_FILE;
 pub use seal::{Budget, Sealed};
 pub use stage::{Feed, Snapshot};
 pub use summary::Summary;
+pub use unknown_rows::{UnknownChange, UnknownPayload, UnknownRow, UnknownState};

@@ -9,12 +9,14 @@ mod history;
 mod latest;
 mod outbox;
 mod samples;
+mod rejects;
 mod state;
+mod unknown;
 
 pub use buckets::Bucket;
 pub use estate::{Counts, FileSizes};
 pub use history::{AuditEnd, AuditEntry, Transition};
-pub use outbox::Reject;
+pub use rejects::{Reject, RejectCount, RejectFilter};
 pub use samples::{SampleCursor, SamplePage};
 pub use state::{AlarmFilter, OrderFilter, Page};
 

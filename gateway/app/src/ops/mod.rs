@@ -4,3 +4,4 @@ pub mod broker_users;
 pub mod cases;
 pub mod check;
 pub mod decode;
+pub mod recognise;

@@ -17,3 +17,4 @@ mod records;
 mod samples;
 mod seal;
 mod space;
+mod unknown;
