@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 S ?=
-T ?= messages profile case replies
+T ?= messages profile case replies frames
 FUZZ_SECONDS ?= 60
 
 .PHONY: demo test lint bench fuzz dist peers firmware firmware-test
@@ -40,7 +40,7 @@ bench: peers
 	$(CARGO) build --locked --release -p linli -p loadgen
 	$(CARGO) run --locked --release -p e2e --bin bench -- $(S)
 
-## Fuzzes the decoder from the fixtures on: FUZZ_SECONDS for each target of T. Stops at the first finding.
+## Fuzzes the decoder, from the fixtures on, and the sensor node: FUZZ_SECONDS for each target of T. Stops at the first finding.
 fuzz:
 	$(CARGO) install cargo-fuzz --locked --quiet --root target/tools
 	$(CARGO) test --locked -p linli-decode --test decode -- --ignored seeds
