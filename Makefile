@@ -23,7 +23,7 @@ firmware:
 
 ## The node's real firmware on an emulated microcontroller, polled by the gateway.
 firmware-test: peers firmware
-	$(CARGO) build --locked -p linli
+	$(CARGO) build --locked -p linli -p linli-node-sim
 	$(CARGO) test --locked -p e2e --test stories firmware
 
 ## Real programs the tests talk to: mosquitto and its clients, openssl, promtool, socat, pymodbus, QEMU.

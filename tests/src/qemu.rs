@@ -125,6 +125,11 @@ impl Node {
         format!("[[modbus]]\nname = \"{name}\"\n{line}\nperiod = \"200ms\"\ntimeout = \"3s\"\n")
     }
 
+    /// The TCP port of its serial converter.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// A master of our own at its RTU-over-TCP port, for what an installer does. One at a time, and no gateway beside it.
     pub async fn master(&self) -> Master {
         Master::connect(self.port).await
