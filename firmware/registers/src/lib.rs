@@ -21,6 +21,8 @@ mod register;
 mod table;
 
 #[cfg(any(feature = "std", test))]
+pub mod document;
+#[cfg(any(feature = "std", test))]
 pub mod profile;
 
 pub use kind::{Kind, Kinds};

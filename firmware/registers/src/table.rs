@@ -37,11 +37,15 @@ pub const NO_TEMPERATURE: u16 = 0x8000;
 const PARKING_OR_LEAK: Kinds = Kinds::PARKING.or(Kinds::LEAK);
 
 macro_rules! registers {
-    ($( $(#[$doc:meta])* $table:ident $address:literal $name:ident $kinds:expr, $ty:ident $(. $call:ident ( $($arg:expr),* ))* ; )*) => {
+    ($( $(#[doc = $doc:expr])* $table:ident $address:literal $name:ident $kinds:expr, $ty:ident $(. $call:ident ( $($arg:expr),* ))* ; )*) => {
         /// Addresses by name, 0-based as on the wire.
         pub mod address {
-            $( $(#[$doc])* pub const $name: u16 = $address; )*
+            $( $(#[doc = $doc])* pub const $name: u16 = $address; )*
         }
+
+        /// What is written above each register, in the order of [`REGISTERS`]; for the register document.
+        #[cfg(any(feature = "std", test))]
+        pub(crate) const ABOUT: &[&str] = &[ $( concat!($($doc),*), )* ];
 
         /// Every register of every kind of node.
         pub const REGISTERS: &[Register] = &[
