@@ -1,6 +1,7 @@
 //! The node's real firmware on an emulated microcontroller, polled by the real gateway: from a magnet, a flame and a
 //! drop of water to what people see.
 
+mod field_update;
 mod foreign_master;
 mod on_board;
 
