@@ -5,7 +5,8 @@
 
 use crate::audit::AuditHash;
 use crate::batch::{Batch, Entry};
-use crate::error::{CommitError, Doing, OpenError, StoreError};
+use crate::care;
+use crate::error::{CommitError, Damage, Doing, OpenError, StoreError};
 use crate::heads::{Heads, Latest};
 use crate::lock;
 use crate::once::ChunkTimes;
@@ -83,6 +84,7 @@ pub struct Ledger {
     pub(crate) pruned: Timestamp,
     pub(crate) chunk_times: RefCell<Option<ChunkTimes>>,
     pub(crate) audit: AuditHash,
+    aside_at_open: Vec<CommitId>,
     stage: StageRow,
     dir: PathBuf,
     _lock: File,
@@ -95,6 +97,7 @@ impl Ledger {
     pub fn open(dir: &Path, options: &Options) -> Result<Ledger, OpenError> {
         lock::ensure_folder(dir)?;
         let held = lock::take(dir)?;
+        care::refuse_unfinished(dir)?;
         let path = dir.join(DATABASE_FILE);
         let conn = schema::open_writer(&path, options.max_bytes)?;
         let mut ledger = Ledger {
@@ -112,14 +115,39 @@ impl Ledger {
             chunk_times: RefCell::new(None),
             audit: [0; 32],
             stage: StageRow::default(),
+            aside_at_open: Vec::new(),
             dir: dir.to_owned(),
             _lock: held,
         };
-        ledger.remember().map_err(|error| match error {
+        ledger.remember_what_is_whole().map_err(|error| match error {
             StoreError::Sqlite { doing, source } => OpenError::Sqlite { doing, path, source },
             StoreError::Damaged { source, .. } => OpenError::Damaged { path, source },
         })?;
         Ok(ledger)
+    }
+
+    /// Reads back what is unsealed; damaged logs that the engine does not need are set aside first.
+    fn remember_what_is_whole(&mut self) -> Result<(), StoreError> {
+        match self.remember() {
+            Err(StoreError::Damaged {
+                source: Damage::Stage { .. },
+                ..
+            }) => {}
+            other => return other,
+        }
+        let at = self
+            .conn
+            .query_row("SELECT coalesce(max(at), 0) FROM stage", [], |row| row.get(0))
+            .doing("read when the last commit was made")?;
+        self.aside_at_open = self.set_aside_logs(Timestamp::from_millis(at))?;
+        self.heads = Heads::new(self.options.head_samples);
+        self.rows.clear();
+        self.remember()
+    }
+
+    /// Commits whose damaged logs were set aside when this ledger was opened: their unsealed readings are missing.
+    pub fn aside_at_open(&self) -> &[CommitId] {
+        &self.aside_at_open
     }
 
     /// The last committed batch; 0 before the first.

@@ -41,6 +41,8 @@ mod seal;
 mod stage;
 mod write;
 
+mod care;
+
 mod audit;
 mod codec;
 mod error;
@@ -50,6 +52,9 @@ mod summary;
 
 pub use audit::AuditHash;
 pub use batch::{Batch, Entry, NamedValue, Subject, TransitionRow};
+pub use care::{
+    Aside, AsideKind, Backup, BackupError, Examination, Finding, Mended, RestoreError, Restored, UNFINISHED,
+};
 pub use codec::columns::StoredSample;
 pub use error::{CommitError, Damage, OpenError, StoreError};
 pub use heads::Latest;

@@ -12,6 +12,7 @@ mod samples;
 mod state;
 
 pub use buckets::Bucket;
+pub(crate) use buckets::summary_of;
 pub use estate::{Counts, FileSizes};
 pub use history::{AuditEnd, AuditEntry, Transition};
 pub use outbox::Reject;
@@ -29,7 +30,7 @@ pub const MAX_PAGE: usize = 10_000;
 /// A read-only view of a ledger. Send it to the thread that asks; open one per thread.
 #[derive(Debug)]
 pub struct Reader {
-    conn: Connection,
+    pub(crate) conn: Connection,
     dir: PathBuf,
 }
 
@@ -40,6 +41,14 @@ impl Reader {
         Ok(Reader {
             conn,
             dir: dir.to_owned(),
+        })
+    }
+
+    /// Opens a backup, or any other file that holds a ledger, for reading.
+    pub fn open_file(path: &Path) -> Result<Reader, OpenError> {
+        Ok(Reader {
+            conn: schema::open_reader(path)?,
+            dir: path.parent().unwrap_or(Path::new(".")).to_owned(),
         })
     }
 

@@ -12,7 +12,11 @@ use std::time::Duration;
 pub const DATABASE_FILE: &str = "linli.db";
 
 /// SQL that leads from format n to format n + 1.
-pub(crate) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/4.sql"),
+];
 
 const PAGE_BYTES: u64 = 4096;
 

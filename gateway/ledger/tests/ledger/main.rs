@@ -8,6 +8,7 @@
 
 mod estate;
 
+mod care;
 mod crash;
 mod damage;
 mod model;

@@ -56,7 +56,7 @@ fn a_file_of_a_newer_format_is_refused_by_both_numbers_and_left_alone() {
                 refusal,
                 OpenError::Newer {
                     found: 99,
-                    known: 2,
+                    known: 3,
                     ..
                 }
             ),
