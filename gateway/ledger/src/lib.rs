@@ -63,7 +63,7 @@ pub use lock::LOCK_FILE;
 pub use once::PACKET_COMMITS;
 pub use outbox_rows::{Delivery, DeliveryState, DeliveryUpdate, NewDelivery};
 pub use reader::{
-    AlarmFilter, AuditEnd, AuditEntry, Bucket, Counts, FileSizes, MAX_PAGE, OrderFilter, Page, Reader,
+    AlarmFilter, AuditEnd, AuditEntry, Bucket, Counts, FileSizes, Kept, MAX_PAGE, OrderFilter, Page, Reader,
     Reject, SampleCursor, SamplePage, Transition,
 };
 pub use rows::{

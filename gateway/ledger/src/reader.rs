@@ -13,7 +13,7 @@ mod state;
 
 pub use buckets::Bucket;
 pub(crate) use buckets::summary_of;
-pub use estate::{Counts, FileSizes};
+pub use estate::{Counts, FileSizes, Kept};
 pub use history::{AuditEnd, AuditEntry, Transition};
 pub use outbox::Reject;
 pub use samples::{SampleCursor, SamplePage};
