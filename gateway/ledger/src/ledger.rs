@@ -11,6 +11,7 @@ use crate::heads::{Heads, Latest};
 use crate::lock;
 use crate::once::ChunkTimes;
 use crate::reader::Reader;
+use crate::retain::Keep;
 use crate::schema::{self, DATABASE_FILE};
 use crate::seal::{Looked, Pass};
 use crate::write::{self, StageRow};
@@ -38,6 +39,8 @@ pub struct Options {
     pub seal_samples: usize,
     /// Age of its oldest unsealed sample at which a point is sealed.
     pub seal_age: Duration,
+    /// How long readings are kept, by measure; the closest that fits holds. None fits: for good.
+    pub keep: Vec<Keep>,
     /// Largest size of the database file in bytes; commits beyond it fail as if the disk were full.
     pub max_bytes: Option<u64>,
 }
@@ -51,6 +54,7 @@ impl Default for Options {
             stage_keep: Duration::from_secs(7 * 86_400),
             seal_samples: 2_000,
             seal_age: Duration::from_secs(7 * 86_400),
+            keep: vec![Keep::usual()],
             max_bytes: None,
         }
     }
@@ -84,6 +88,11 @@ pub struct Ledger {
     pub(crate) pruned: Timestamp,
     pub(crate) chunk_times: RefCell<Option<ChunkTimes>>,
     pub(crate) audit: AuditHash,
+    /// Whether every point has its rollups.
+    pub(crate) all_rolled: bool,
+    /// Points whose ages are still to be looked at.
+    pub(crate) to_retain: Vec<(PointKey, String)>,
+    pub(crate) retained: Timestamp,
     aside_at_open: Vec<CommitId>,
     stage: StageRow,
     dir: PathBuf,
@@ -115,6 +124,9 @@ impl Ledger {
             chunk_times: RefCell::new(None),
             audit: [0; 32],
             stage: StageRow::default(),
+            all_rolled: false,
+            to_retain: Vec::new(),
+            retained: Timestamp::default(),
             aside_at_open: Vec::new(),
             dir: dir.to_owned(),
             _lock: held,

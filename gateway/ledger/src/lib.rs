@@ -37,6 +37,8 @@ mod once;
 mod prune;
 mod reader;
 mod remember;
+mod retain;
+mod rollup;
 mod seal;
 mod stage;
 mod write;
@@ -48,6 +50,7 @@ mod codec;
 mod error;
 mod lock;
 mod schema;
+mod stretch;
 mod summary;
 
 pub use audit::AuditHash;
@@ -64,8 +67,10 @@ pub use once::PACKET_COMMITS;
 pub use outbox_rows::{Delivery, DeliveryState, DeliveryUpdate, NewDelivery};
 pub use reader::{
     AlarmFilter, AuditEnd, AuditEntry, Bucket, Counts, FileSizes, Kept, MAX_PAGE, OrderFilter, Page, Reader,
-    Reject, SampleCursor, SamplePage, Transition,
+    Reject, SampleCursor, SamplePage, Span, Spans, Transition,
 };
+pub use retain::{Age, Keep, LetGo};
+pub use rollup::{DAY, HOUR, MINUTE};
 pub use rows::{
     AlarmRow, AuditRow, DocumentRow, IdempotentAnswer, Identity, MAX_REJECT_PAYLOAD, MAX_REJECTS, OrderRow,
     PacketMark, PointRow, RejectRow, RetainedRow, TokenRow,
@@ -73,4 +78,5 @@ pub use rows::{
 pub use schema::DATABASE_FILE;
 pub use seal::{Budget, Sealed};
 pub use stage::{Feed, Snapshot};
+pub use stretch::{Edge, Stretch};
 pub use summary::Summary;

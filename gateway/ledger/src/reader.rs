@@ -10,6 +10,7 @@ mod latest;
 mod outbox;
 mod samples;
 mod state;
+mod stretches;
 
 pub use buckets::Bucket;
 pub(crate) use buckets::summary_of;
@@ -18,6 +19,7 @@ pub use history::{AuditEnd, AuditEntry, Transition};
 pub use outbox::Reject;
 pub use samples::{SampleCursor, SamplePage};
 pub use state::{AlarmFilter, OrderFilter, Page};
+pub use stretches::{Span, Spans};
 
 use crate::error::{Damage, Doing, OpenError, StoreError};
 use crate::schema::{self, DATABASE_FILE};

@@ -157,12 +157,13 @@ impl Ledger {
         }
         self.snapshot = covered;
         let leaves_some = self.apply(&done, sealed_floor);
+        let to_roll = self.roll_up_older(deadline)?;
         Ok(Sealed {
             points: done.len(),
             samples: done.iter().map(|done| done.samples).sum(),
             rows,
             set_aside: 0,
-            more: self.pass.is_some() || leaves_some || more_rows,
+            more: self.pass.is_some() || leaves_some || more_rows || to_roll,
         })
     }
 

@@ -15,6 +15,7 @@ mod model;
 mod once;
 mod open;
 mod records;
+mod rollup;
 mod samples;
 mod seal;
 mod space;
