@@ -21,6 +21,7 @@ mod modbus_replies;
 mod modbus_rtu;
 mod modbus_tcp;
 mod null;
+mod onboarding;
 mod own;
 mod report;
 
@@ -29,7 +30,7 @@ use report::Report;
 /// A scenario by its name.
 type Scenario = (&'static str, &'static str);
 
-const SCENARIOS: [Scenario; 8] = [
+const SCENARIOS: [Scenario; 9] = [
     (
         "decode",
         "one frame in the pure core, beside code written by hand for that device",
@@ -45,6 +46,10 @@ const SCENARIOS: [Scenario; 8] = [
     (
         "embedded_broker",
         "QoS 1 at the embedded broker, durable, beside mosquitto alone; and beside a flood",
+    ),
+    (
+        "onboarding",
+        "the same from devices that are not in the estate, and with somebody watching",
     ),
     ("idle", "binary size and memory of an idle gateway"),
     (
@@ -88,6 +93,7 @@ async fn main() -> std::process::ExitCode {
             "modbus_tcp" => modbus_tcp::run(&mut report).await,
             "modbus_rtu" => modbus_rtu::run(&mut report).await,
             "modbus_replies" => modbus_replies::run(&mut report),
+            "onboarding" => onboarding::run(&mut report).await,
             _ => idle::run(&mut report).await,
         }
     }

@@ -10,6 +10,7 @@ use linli::field::modbus::{self, Devices, Port, Slave, Surroundings};
 use linli::field::{Frame, ModbusFrame};
 use linli::metrics::Metrics;
 use linli::pipeline::{Arrival, Inbox, open};
+use linli::profiles::Profiles;
 use linli_decode::{Profile, RegisterData};
 use linli_domain::time::Monotonic;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,7 @@ pub(crate) async fn serve() {
         shutdown: CancellationToken::new(),
     };
     let profile = Arc::new(profile(&task));
+    let profiles = Profiles::open(None).expect("the built-in profiles");
     for (index, address) in task.addresses.iter().enumerate() {
         let devices = if task.line > 0 {
             0..task.line
@@ -99,7 +101,7 @@ pub(crate) async fn serve() {
         let port = Port {
             dialled: None,
             errands: buses.add(bus.bus.clone(), false),
-            catalogue: Default::default(),
+            profiles: Arc::clone(&profiles),
         };
         let surroundings = surroundings.clone();
         tokio::spawn(async move {

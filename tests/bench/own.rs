@@ -10,12 +10,12 @@ use e2e::process::free_port;
 const MESSAGES: usize = 100_000;
 const REPEATS: usize = 3;
 
-fn fire(port: u16, window: u16, count: usize) -> tokio::process::Child {
+pub(crate) fn fire(port: u16, window: u16, count: usize, devices: usize) -> tokio::process::Child {
     let (port, window, count, devices) = (
         port.to_string(),
         window.to_string(),
         count.to_string(),
-        DEVICES.to_string(),
+        devices.to_string(),
     );
     loadgen(&[
         "fire",
@@ -36,7 +36,7 @@ fn fire(port: u16, window: u16, count: usize) -> tokio::process::Child {
 
 async fn null(window: u16, count: usize) -> f64 {
     let port = free_port();
-    let broker = fire(port, window, count);
+    let broker = fire(port, window, count, DEVICES);
     listening(port).await;
     let rate = Null::start(port, window, count).await.rate().await;
     drop(broker);
@@ -44,7 +44,7 @@ async fn null(window: u16, count: usize) -> f64 {
 }
 
 /// Waits until the stand-in broker listens, without becoming its one subscriber.
-async fn listening(port: u16) {
+pub(crate) async fn listening(port: u16) {
     e2e::wait::until("the stand-in broker to listen", || async move {
         let table = std::fs::read_to_string("/proc/net/tcp").map_err(|e| e.to_string())?;
         let wanted = format!(":{port:04X} 00000000:0000 0A");
@@ -59,7 +59,7 @@ async fn listening(port: u16) {
 
 async fn gateway(window: u16, count: usize) -> f64 {
     let port = free_port();
-    let broker = fire(port, window, count);
+    let broker = fire(port, window, count, DEVICES);
     listening(port).await;
     let gateway = Gateway::start(&Site {
         estate: estate(),

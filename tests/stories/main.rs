@@ -18,3 +18,4 @@ mod kill;
 mod modbus;
 mod modbus_line;
 mod modbus_work;
+mod onboarding;

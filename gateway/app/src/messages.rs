@@ -98,6 +98,14 @@ pub fn word<'a>(language: Language, section: &str, code: &'a str) -> &'a str {
     find(language, section, code).unwrap_or(code)
 }
 
+/// The names of a text's placeholders.
+pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
+    template
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once('}')?.0))
+}
+
 /// Fills `{name}` placeholders; what has no value stays as it is.
 pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let (mut filled, mut rest) = (String::with_capacity(template.len() + 64), template);
@@ -127,13 +135,6 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    fn placeholders(text: &str) -> BTreeSet<&str> {
-        text.split('{')
-            .skip(1)
-            .filter_map(|t| Some(t.split_once('}')?.0))
-            .collect()
-    }
-
     #[test]
     fn both_languages_have_the_same_keys_and_placeholders() {
         let (zh, en) = (texts(Language::Zh), texts(Language::En));
@@ -141,7 +142,8 @@ mod tests {
         let keys = |t: &'static Texts| t.keys().collect::<BTreeSet<_>>();
         assert_eq!(keys(zh), keys(en));
         for (key, text) in zh {
-            assert_eq!(placeholders(text), placeholders(&en[key]), "{key}");
+            let named = |text| placeholders(text).collect::<BTreeSet<_>>();
+            assert_eq!(named(text), named(&en[key]), "{key}");
         }
     }
 
@@ -206,10 +208,19 @@ mod tests {
                 "{state:?}"
             );
         }
-        for reason in linli_decode::RejectReason::ALL {
+        let decoding = linli_decode::RejectReason::ALL.map(linli_decode::RejectReason::label);
+        for reason in decoding.iter().chain(crate::pipeline::Refused::REASONS) {
+            for section in ["reject", "reject_hint", "reject_detail"] {
+                assert!(
+                    find(Language::Zh, section, reason).is_some(),
+                    "{section}.{reason}"
+                );
+            }
+        }
+        for because in linli_decode::Because::ALL {
             assert!(
-                find(Language::Zh, "reject", reason.label()).is_some(),
-                "{reason:?}"
+                find(Language::Zh, "guess", because.label()).is_some(),
+                "{because:?}"
             );
         }
         for reason in linli_domain::reading::Reason::ALL {

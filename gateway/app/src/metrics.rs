@@ -56,11 +56,15 @@ metrics! {
         sealed_samples: "linli_store_sealed_samples_total", "Samples moved from the stage into chunks.";
         live_resets: "linli_live_resets_total", "Live listeners told to start over because they were too slow.";
         broker_reload_failures: "linli_broker_reload_failures_total", "Changed users files and certificates of the embedded broker that could not be used.";
+        onboarding_displaced: "linli_onboarding_displaced_total", "Unknown devices forgotten to make room for others.";
+        onboarding_replayed: "linli_onboarding_replayed_total", "Waiting messages replayed because their device came into the estate.";
+        watch_missed: "linli_watch_missed_total", "Messages those who watch devices were not shown.";
         http_refused_host: "linli_http_refused_host_total", "Requests refused for their Host header.";
     }
     counter_sets {
         messages_received: "linli_messages_received_total" ["connection", "kind"], "Frames received from the field.";
         messages_rejected: "linli_messages_rejected_total" ["reason"], "Frames recorded as rejected, by reason.";
+        onboarding_messages: "linli_onboarding_messages_total" ["outcome"], "Messages of devices that are not in the estate: kept, counted only, ignored, or without room for their device.";
         connector_reconnects: "linli_connector_reconnects_total" ["connection"], "Reconnections.";
         sessions_lost: "linli_mqtt_sessions_lost_total" ["connection"], "Reconnects at which the broker no longer had our session.";
         field_asks: "linli_field_asks_total" ["connection", "outcome"], "Questions to the field (Sparkplug rebirths) by outcome.";
@@ -71,6 +75,7 @@ metrics! {
         modbus_missed_polls: "linli_modbus_missed_polls_total" ["bus"], "Polls left out because the bus could not keep up.";
         modbus_quarantined: "linli_modbus_quarantined_total" ["bus", "kind"], "Frames that were no answer to what was asked, by kind; none became a value.";
         modbus_dtu_refused: "linli_modbus_dtu_refused_total" ["reason"], "Connections of DTUs that were refused.";
+        profile_reloads: "linli_profile_reloads_total" ["outcome"], "Looks at the folder of profiles: done, with refused files, or failed.";
         alarm_transitions: "linli_alarm_transitions_total" ["priority", "to"], "Alarm transitions.";
         order_transitions: "linli_order_transitions_total" ["to"], "Order transitions.";
         deliveries: "linli_deliveries_total" ["kind", "outcome"], "Delivery attempts by outcome.";
@@ -81,11 +86,17 @@ metrics! {
         inbox_waiting: "linli_inbox_waiting_frames", "Frames in the current batch and inbox.";
         store_bytes: "linli_store_bytes", "Size of the ledger file and its log.";
         last_commit: "linli_store_last_commit", "Number of the last commit.";
+        watchers: "linli_watchers", "People who watch what devices say.";
         live_listeners: "linli_live_listeners", "Listeners of the live feed.";
         outbox_pending: "linli_outbox_pending", "Deliveries waiting.";
         outbox_dead: "linli_outbox_dead", "Deliveries given up.";
         broker_backlog: "linli_broker_backlog_bytes", "Bytes of messages the embedded broker holds for clients that are slow or away.";
         broker_certificate_expires: "linli_broker_certificate_expires_timestamp_seconds", "When the certificate of the embedded broker expires; 0 without TLS.";
+        profiles_in_use: "linli_profiles_in_use", "Profiles of the catalogue.";
+        profiles_refused: "linli_profiles_refused", "Profile files that are not used because something is wrong with them.";
+        onboarding_devices_new: "linli_onboarding_devices_new", "Unknown devices that wait for a decision.";
+        onboarding_devices_ignored: "linli_onboarding_devices_ignored", "Unknown devices that are ignored.";
+        onboarding_bytes: "linli_onboarding_payload_bytes", "Bytes of the messages of unknown devices.";
         uptime_seconds: "linli_uptime_seconds", "Seconds since start.";
     }
     gauge_sets {

@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
 use crate::outbox::worker;
 use crate::pipeline::{self, Core, Door, Loop, Pace, Progress, Understanding};
-use crate::profiles;
+use crate::profiles::{self, Profiles};
 use anyhow::{Context, Result, bail};
 use linli_domain::estate::{Estate, EstateDoc};
 use linli_ledger::Ledger;
@@ -84,12 +84,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
             "the seed file differs from the estate in the ledger; the ledger's is used (see `linli estate diff`)"
         );
     }
-    let (catalogue, refused) = profiles::load(config.profiles.is_dir().then_some(config.profiles.as_path()))?;
-    for (file, errors) in refused {
-        for error in errors {
-            tracing::error!(file, %error, "profile refused");
-        }
-    }
+    let profiles = Profiles::open(Some(config.profiles.clone()))?;
 
     let admin = http::auth::first_token(&ledger.reader()?, &config.store.data, &clock)?;
     let retained = ledger
@@ -109,9 +104,9 @@ pub async fn start(config: Config) -> Result<Gateway> {
     }
     let planner = Planner::new(config.routes.clone(), config.channels.clone(), config.language);
     let understanding = Understanding::new(
-        subscriptions(&config),
-        catalogue.clone(),
-        recovered.memory,
+        config.subscriptions(),
+        profiles.catalogue(),
+        recovered.memory.clone(),
         config.clock_window,
     );
     let window = config
@@ -121,10 +116,8 @@ pub async fn start(config: Config) -> Result<Gateway> {
         .max()
         .unwrap_or(1000);
     let core = Core::new(
-        recovered.engine,
-        recovered.estate_version,
+        recovered,
         ledger,
-        recovered.once,
         understanding,
         planner,
         Arc::clone(&clock),
@@ -167,6 +160,14 @@ pub async fn start(config: Config) -> Result<Gateway> {
         stop.child_token(),
     ));
 
+    outflow.spawn(profiles::watch(
+        Arc::clone(&profiles),
+        door.clone(),
+        Arc::clone(&clock),
+        Arc::clone(&metrics),
+        intake.child_token(),
+    ));
+
     let listener = tokio::net::TcpListener::bind(config.http.listen)
         .await
         .with_context(|| {
@@ -176,7 +177,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
             )
         })?;
     let address = listener.local_addr()?;
-    let mut buses = field::modbus::errand::Buses::new(catalogue.clone());
+    let mut buses = field::modbus::errand::Buses::default();
     let mut errands: std::collections::HashMap<_, _> = config
         .modbus
         .iter()
@@ -188,6 +189,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
         door.clone(),
         readers,
         progressed.clone(),
+        Arc::clone(&profiles),
         &metrics,
         &clock,
     );
@@ -229,7 +231,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
             ))
         })?;
     for bus in &config.modbus {
-        let devices = field::modbus::devices(bus, progressed.clone(), catalogue.clone());
+        let devices = field::modbus::devices(bus, progressed.clone(), Arc::clone(&profiles));
         let surroundings = field::modbus::Surroundings {
             door: door.clone(),
             clock: Arc::clone(&clock),
@@ -240,7 +242,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
             dialled: ports.of(bus),
             // Names are unique: every bus has its own.
             errands: errands.remove(&bus.bus).unwrap_or_else(|| mpsc::channel(1).1),
-            catalogue: catalogue.clone(),
+            profiles: Arc::clone(&profiles),
         };
         field_tasks.spawn(field::modbus::run(bus.clone(), devices, port, surroundings));
     }
@@ -295,18 +297,6 @@ pub fn read_seed(path: &Path) -> Result<EstateDoc> {
             path.display()
         ),
     }
-}
-
-fn subscriptions(config: &Config) -> Vec<(Arc<str>, Vec<crate::config::Subscription>)> {
-    let external = config
-        .mqtt
-        .iter()
-        .map(|c| (Arc::clone(&c.name), c.subscriptions.clone()));
-    let embedded = config
-        .broker
-        .iter()
-        .map(|b| (Arc::clone(&b.name), b.subscriptions.clone()));
-    external.chain(embedded).collect()
 }
 
 /// Pings systemd as long as the pipeline's own heartbeat advances, and keeps the slow gauges.

@@ -34,6 +34,15 @@ impl Catalogue {
         (catalogue, refused)
     }
 
+    /// The catalogue of these profiles; the first of an id counts.
+    pub fn of(profiles: impl IntoIterator<Item = Arc<Profile>>) -> Self {
+        let mut catalogue = Self::default();
+        for profile in profiles {
+            catalogue.profiles.entry(profile.id().clone()).or_insert(profile);
+        }
+        catalogue
+    }
+
     /// The profile with this id.
     pub fn get(&self, id: &ProfileId) -> Option<Arc<Profile>> {
         self.profiles.get(id).cloned()

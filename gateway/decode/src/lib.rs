@@ -6,6 +6,8 @@
 //! 2. the caller finds the device and its profile by that address;
 //! 3. [`Profile::decode`] turns the body into [`Observation`]s in the units of the measure vocabulary.
 //!
+//! Of a device nobody has described yet, [`guess`] says which profile it may speak.
+//!
 //! A Modbus device needs no envelope: [`RegisterMap`] says what to ask and reads the answers.
 //!
 //! Nothing here performs I/O, asks a clock, logs or panics; every loop is bounded by the payload or the profile.
@@ -53,7 +55,9 @@ mod case;
 mod catalogue;
 mod context;
 mod envelope;
+mod facts;
 mod frame;
+mod guess;
 mod memory;
 pub mod modbus;
 mod observation;
@@ -67,7 +71,9 @@ pub use case::{CaseError, CaseReport, MAX_CASE_BYTES, run_case};
 pub use catalogue::Catalogue;
 pub use context::{BinGeometry, DeviceContext, Role, Wiring};
 pub use envelope::open;
+pub use facts::Facts;
 pub use frame::{Body, Event, Family, Frame, Given, LorawanIdentity, NamedValue, Opened, Request, Wrapping};
+pub use guess::{Because, Clues, Guess, declared, guess};
 pub use memory::{Announced, Memory};
 pub use modbus::{RegisterData, RegisterMap, RegisterRequest};
 pub use observation::{Decoded, Diagnostic, Observation};

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
 /// Everything remembered, over all connections.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Memory {
     nodes: Journal<Node>,
     entities: Journal<Entity>,
@@ -71,13 +71,18 @@ impl Memory {
     pub fn announced(&self, connection: &str, address: &str) -> Option<Announced<'_>> {
         let key = Scope { connection }.key(address);
         if let Some(known) = self.inventory.get(&key) {
-            return Some(Announced {
-                vendor: &known.vendor,
-                model: &known.model,
-                profile: known.profile.as_ref(),
-            });
+            return Some(known.announced());
         }
         self.discovery.announced(&key)
+    }
+
+    /// The devices the bridges of `connection` list, by their addresses.
+    pub fn listed(&self, connection: &str) -> impl Iterator<Item = (&str, Announced<'_>)> {
+        let prefix = Scope { connection }.key("");
+        self.inventory.iter().filter_map(move |(key, known)| {
+            let address = key.strip_prefix(&prefix)?;
+            Some((address, known.announced()))
+        })
     }
 
     /// What the running batch must store: name and bytes, or no bytes for what is forgotten.
@@ -137,7 +142,7 @@ pub struct Announced<'m> {
 }
 
 /// Values by key that remember what the running batch changed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Journal<V> {
     map: FxHashMap<String, V>,
     /// What stood under each key when the batch first touched it.

@@ -216,6 +216,7 @@ const VOCABULARY: &[(&str, Unit)] = &[
     ("gateway.session_kept", Unit("bool")),
     ("gateway.subscriptions_ok", Unit("bool")),
     ("gateway.bus_ok", Unit("bool")),
+    ("gateway.profiles_ok", Unit("bool")),
     ("gateway.disk_free", Unit("%")),
 ];
 

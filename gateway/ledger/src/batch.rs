@@ -5,6 +5,7 @@
 
 use crate::outbox_rows::{DeliveryUpdate, NewDelivery};
 use crate::rows::*;
+use crate::unknown_rows::UnknownChange;
 use linli_domain::id::{AlarmId, OrderId};
 use linli_domain::reading::Reading;
 use linli_domain::time::{Now, Timestamp};
@@ -55,6 +56,8 @@ pub struct Batch<'a> {
     pub retained: &'a [RetainedRow],
     /// Messages that could not be used (dead letters).
     pub rejects: &'a [RejectRow],
+    /// What changes about devices that are not in the estate.
+    pub unknown: &'a [UnknownChange],
     /// New versions of estate documents.
     pub documents: &'a [DocumentRow],
     /// API tokens, made, rotated or revoked.
@@ -82,6 +85,7 @@ impl Batch<'_> {
             packet_marks: &[],
             retained: &[],
             rejects: &[],
+            unknown: &[],
             documents: &[],
             tokens: &[],
             answers: &[],

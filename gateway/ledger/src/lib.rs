@@ -16,7 +16,7 @@
 //!   readings   stage(id = commit, log)  chunk(point, t0, t1, summary, data)  series(point, sealed up to, latest)
 //!   engine     snapshot(commit, bytes); replay of the log after it
 //!   state      alarm · work_order · transition · document · point · named_value
-//!   outside    delivery (outbox) · retained · reject · answer (idempotency) · token
+//!   outside    delivery (outbox) · retained · reject · unknown_device · answer (idempotency) · token
 //!   once       identity (LoRaWAN) · packet_mark;  (point, observed) through find
 //!   proof      audit, hash-chained from its first row
 //! ```
@@ -30,6 +30,7 @@
 mod batch;
 mod outbox_rows;
 mod rows;
+mod unknown_rows;
 
 mod heads;
 mod ledger;
@@ -67,7 +68,7 @@ pub use once::PACKET_COMMITS;
 pub use outbox_rows::{Delivery, DeliveryState, DeliveryUpdate, NewDelivery};
 pub use reader::{
     AlarmFilter, AuditEnd, AuditEntry, Bucket, Counts, FileSizes, Kept, MAX_PAGE, OrderFilter, Page, Reader,
-    Reject, SampleCursor, SamplePage, Span, Spans, Transition,
+    Reject, RejectCount, RejectFilter, SampleCursor, SamplePage, Span, Spans, Transition,
 };
 pub use retain::{Age, Keep, LetGo};
 pub use rollup::{DAY, HOUR, MINUTE};
@@ -80,3 +81,4 @@ pub use seal::{Budget, Sealed};
 pub use stage::{Feed, Snapshot};
 pub use stretch::{Edge, Stretch};
 pub use summary::Summary;
+pub use unknown_rows::{UnknownChange, UnknownPayload, UnknownRow, UnknownState};

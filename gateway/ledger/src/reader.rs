@@ -9,14 +9,16 @@ mod history;
 mod latest;
 mod outbox;
 mod samples;
+mod rejects;
 mod state;
 mod stretches;
+mod unknown;
 
 pub use buckets::Bucket;
 pub(crate) use buckets::summary_of;
 pub use estate::{Counts, FileSizes, Kept};
 pub use history::{AuditEnd, AuditEntry, Transition};
-pub use outbox::Reject;
+pub use rejects::{Reject, RejectCount, RejectFilter};
 pub use samples::{SampleCursor, SamplePage};
 pub use state::{AlarmFilter, OrderFilter, Page};
 pub use stretches::{Span, Spans};

@@ -126,14 +126,24 @@ pub struct RetainedRow {
 }
 
 /// A message that could not be used. At most [`MAX_REJECTS`] are kept, payloads cut at [`MAX_REJECT_PAYLOAD`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RejectRow {
     /// When it was received.
     pub at: Timestamp,
-    /// Where it came from: topic, bus and slave, route.
+    /// The connection it came over; `modbus` and `gateway` for what came over none.
+    pub connection: String,
+    /// Where it came from there: topic, request of a slave.
     pub origin: String,
-    /// Why it was refused.
+    /// Who spoke, as far as it is known: a device of the estate, or the key of another.
+    pub device: Option<String>,
+    /// Why it was refused: a word of a closed list.
     pub reason: String,
+    /// What exactly is wrong with it, in English.
+    pub detail: String,
+    /// The values of that sentence by name, as a JSON object: `{"offset":"3"}`.
+    pub facts: String,
+    /// Its length before it was cut.
+    pub bytes: u64,
     /// Its bytes, cut.
     pub payload: Vec<u8>,
 }

@@ -15,6 +15,7 @@ pub const DATABASE_FILE: &str = "linli.db";
 pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
 ];
 
@@ -155,6 +156,54 @@ mod tests {
             })
             .unwrap();
         assert_eq!(row, ("bay/7".into(), b"on".to_vec(), None));
+    }
+
+    #[test]
+    fn rejects_of_the_first_format_are_taken_apart_and_keep_their_numbers() {
+        let path = Path::new("memory");
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, path, &MIGRATIONS[..1]).unwrap();
+        conn.execute_batch(
+            "INSERT INTO reject VALUES (7, 5, 'main site/a b/up', 'not_json: not JSON: line 1', x'7b');
+             INSERT INTO reject VALUES (9, 6, 'odd', 'unrouted', x'');",
+        )
+        .unwrap();
+        migrate(&mut conn, path, MIGRATIONS).unwrap();
+        let mut query = conn
+            .prepare("SELECT id, connection, origin, reason, detail, bytes FROM reject ORDER BY id")
+            .unwrap();
+        let rows: Vec<(i64, String, String, String, String, i64)> = query
+            .query_map([], |r| {
+                Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?))
+            })
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let row = |id, connection: &str, origin: &str, reason: &str, detail: &str, bytes| {
+            let text = str::to_owned;
+            (
+                id,
+                text(connection),
+                text(origin),
+                text(reason),
+                text(detail),
+                bytes,
+            )
+        };
+        assert_eq!(
+            rows,
+            [
+                row(7, "main", "site/a b/up", "not_json", "not JSON: line 1", 1),
+                row(9, "odd", "", "unrouted", "", 0)
+            ]
+        );
+        conn.execute(
+            "INSERT INTO reject (at, connection, origin, reason, detail, facts, bytes, payload)
+             VALUES (1, '', '', '', '', '{}', 0, x'')",
+            [],
+        )
+        .unwrap();
+        assert_eq!(conn.last_insert_rowid(), 10, "numbers go on");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Statements are prepared once. Nothing here touches memory that outlives a failed transaction.
 
 mod outside;
+mod unknown;
 
 use crate::audit::{AuditHash, chain};
 use crate::batch::{Batch, Subject, TransitionRow};
@@ -138,6 +139,7 @@ pub(crate) fn rows(
         .iter()
         .try_for_each(|row| outside::retained(conn, row))?;
     outside::rejects(conn, batch.rejects)?;
+    unknown::devices(conn, batch.unknown)?;
     batch
         .documents
         .iter()

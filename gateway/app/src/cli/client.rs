@@ -21,10 +21,10 @@ const FIRST_TOKEN: &str = "admin.token";
 
 /// A connection to one gateway.
 pub(crate) struct Client {
-    base: String,
-    token: String,
-    http: reqwest::Client,
-    runtime: tokio::runtime::Runtime,
+    pub(super) base: String,
+    pub(super) token: String,
+    pub(super) http: reqwest::Client,
+    pub(super) runtime: tokio::runtime::Runtime,
     language: Language,
 }
 
@@ -75,11 +75,11 @@ impl Client {
             .and_then(|answer| self.json(&answer.body))
     }
 
-    fn json(&self, body: &str) -> Result<Value, Failure> {
+    pub(super) fn json(&self, body: &str) -> Result<Value, Failure> {
         serde_json::from_str(body).map_err(|error| self.fail(Key::NotJson, &[("error", &error.to_string())]))
     }
 
-    fn fail(&self, key: Key, values: &[(&str, &str)]) -> Failure {
+    pub(super) fn fail(&self, key: Key, values: &[(&str, &str)]) -> Failure {
         Failure::Problem(text::fill(self.language, key, values))
     }
 
@@ -124,7 +124,7 @@ impl Client {
         }
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+    pub(super) fn unreachable(&self, error: &reqwest::Error) -> Failure {
         let mut cause: &dyn std::error::Error = error;
         while let Some(source) = cause.source() {
             cause = source;
@@ -136,7 +136,7 @@ impl Client {
     }
 
     /// What the gateway says, from its `application/problem+json`.
-    fn refused(&self, status: StatusCode, body: &str) -> Failure {
+    pub(super) fn refused(&self, status: StatusCode, body: &str) -> Failure {
         let problem: Value = serde_json::from_str(body).unwrap_or_default();
         let (detail, code) = (output::field(&problem, "detail"), output::field(&problem, "code"));
         if detail.is_empty() {
@@ -165,6 +165,30 @@ impl Client {
         }
         Failure::Problem(said)
     }
+}
+
+/// A path with those parameters that have a value, written so that any value is safe in an address.
+pub(crate) fn query(path: &str, parameters: &[(&str, Option<&str>)]) -> String {
+    let mut query = path.to_owned();
+    for (name, value) in parameters {
+        let Some(value) = value else { continue };
+        let separator = if query.contains('?') { '&' } else { '?' };
+        let _ = write!(query, "{separator}{name}={}", escaped(value));
+    }
+    query
+}
+
+/// Every byte that means something in an address as `%` and two digits.
+pub(crate) fn escaped(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut escaped, byte| {
+        let plain = byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let _ = if plain {
+            write!(escaped, "{}", char::from(byte))
+        } else {
+            write!(escaped, "%{byte:02X}")
+        };
+        escaped
+    })
 }
 
 struct Answer {
@@ -215,4 +239,17 @@ fn read_token(path: &Path) -> std::io::Result<String> {
         .take(MAX_TOKEN_BYTES)
         .read_to_string(&mut token)?;
     Ok(token.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_value_is_safe_in_an_address() {
+        assert_eq!(
+            query("/a", &[("x", Some("b3/管&y=1")), ("y", None), ("z", Some("1"))]),
+            "/a?x=b3%2F%E7%AE%A1%26y%3D1&z=1"
+        );
+    }
 }

@@ -1,4 +1,6 @@
 //! `linli device`: devices, and how a message of one is understood. Decoding needs no gateway.
+//!
+//! Unknown devices, profiles and watching are in `unknown`, `profiles` and `watch`.
 
 use super::health;
 use crate::cli::args::{Decode, Device, DeviceTest, Payload};
@@ -7,7 +9,7 @@ use crate::cli::client::Client;
 use crate::cli::context::Context;
 use crate::cli::output::{self, field, name};
 use crate::cli::text::{self, Key};
-use crate::cli::{Failure, Outcome, problem};
+use crate::cli::{Failure, Outcome, problem, profiles, unknown, watch};
 use crate::config::render;
 use crate::ops::decode::{self, Failed, Question};
 use crate::ops::{cases, check};
@@ -22,8 +24,18 @@ const MAX_PAYLOAD_BYTES: u64 = 1 << 20;
 /// Does one of the commands.
 pub(super) fn dispatch(context: &Context, command: Device) -> Outcome {
     match command {
-        Device::List => list(context),
+        Device::List(arguments) if arguments.unknown || arguments.ignored => {
+            unknown::list(context, &arguments)
+        }
+        Device::List(_) => list(context),
         Device::Health(arguments) => health::health(context, &arguments),
+        Device::Show(arguments) => unknown::show(context, &arguments),
+        Device::Accept(arguments) => unknown::accept(context, &arguments),
+        Device::Ignore(which) => unknown::ignore(context, &which),
+        Device::Forget(which) => unknown::forget(context, &which),
+        Device::Watch(arguments) => watch::watch(context, &arguments),
+        Device::Profiles => profiles::list(context),
+        Device::Reload => profiles::reload(context),
         Device::Decode(arguments) => decode_one(context, &arguments),
         Device::Scan { bus, units } => bus::scan(context, &bus, &units),
         Device::Write { id, name, value } => bus::write(context, &id, &name, &value),
@@ -42,6 +54,7 @@ fn list(context: &Context) -> Outcome {
                 field(device, "profile"),
                 field(device, "address"),
                 field(device, "asset"),
+                field(device, "last_seen_at"),
             ]
         };
         let rows: Vec<Vec<String>> = devices.as_array().into_iter().flatten().map(row).collect();
@@ -51,6 +64,7 @@ fn list(context: &Context) -> Outcome {
             Key::HeadProfile,
             Key::HeadAddress,
             Key::HeadAsset,
+            Key::HeadLastSeen,
         ];
         output::table(&head.map(|key| text::get(context.language, key)), &rows)
     })

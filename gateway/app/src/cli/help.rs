@@ -34,7 +34,13 @@ const ZH: &[(&str, &str)] = &[
     ("linli estate diff", "显示导入会带来的变更"),
     ("linli estate diff --file", "小区文件"),
     ("linli device", "设备及其解码"),
-    ("linli device list", "列出小区的设备"),
+    ("linli device list", "列出小区的设备，或不在小区中的设备"),
+    (
+        "linli device list --unknown",
+        "列出上报但不在小区中的设备及其推测型号",
+    ),
+    ("linli device list --ignored", "列出已忽略的设备"),
+    ("linli device list --limit", "未知设备的最多条数，1 到 500"),
     ("linli device health", "显示设备健康：最近通信、可达、时钟和问题"),
     (
         "linli device health --id",
@@ -43,6 +49,72 @@ const ZH: &[(&str, &str)] = &[
     ("linli device health --all", "包括没有问题的设备"),
     ("linli device health --flag", "只列出有这一问题的设备"),
     ("linli device health --limit", "最多条数，1 到 500"),
+    (
+        "linli device show",
+        "显示未知设备等待中的消息，以及按型号解码的结果",
+    ),
+    (
+        "linli device show --key",
+        "设备地址：DevEUI、友好名称或主题中的一段，见 linli device list --unknown",
+    ),
+    (
+        "linli device show --connection",
+        "所在连接，同一地址出现在多个连接时需要",
+    ),
+    (
+        "linli device show --profile",
+        "按这个型号解码；否则按最可能的型号",
+    ),
+    ("linli device show --role", "设备用途，例如 bin 或 tank"),
+    ("linli device accept", "把未知设备接入小区，并重放等待中的消息"),
+    (
+        "linli device accept --key",
+        "设备地址：DevEUI、友好名称或主题中的一段，见 linli device list --unknown",
+    ),
+    (
+        "linli device accept --connection",
+        "所在连接，同一地址出现在多个连接时需要",
+    ),
+    ("linli device accept --profile", "型号；推测明确时可省略"),
+    ("linli device accept --name", "名称"),
+    ("linli device accept --name-en", "英文名称，与名称不同时填写"),
+    ("linli device accept --id", "在小区中的编号；否则由地址生成"),
+    ("linli device accept --asset", "测点所属资产"),
+    ("linli device accept --role", "设备用途，例如 bin 或 tank"),
+    (
+        "linli device accept --point",
+        "属于另一资产的测点，例如 leak.wet/DI3=b5-pipe；可重复",
+    ),
+    ("linli device accept --interval", "正常上报间隔，例如 6h"),
+    ("linli device ignore", "永久忽略未知设备；其消息只计数，不保存"),
+    (
+        "linli device ignore --key",
+        "设备地址：DevEUI、友好名称或主题中的一段，见 linli device list --unknown",
+    ),
+    (
+        "linli device ignore --connection",
+        "所在连接，同一地址出现在多个连接时需要",
+    ),
+    (
+        "linli device forget",
+        "忘记未知或已忽略的设备；再次上报时会重新出现",
+    ),
+    (
+        "linli device forget --key",
+        "设备地址：DevEUI、友好名称或主题中的一段，见 linli device list --unknown",
+    ),
+    (
+        "linli device forget --connection",
+        "所在连接，同一地址出现在多个连接时需要",
+    ),
+    (
+        "linli device watch",
+        "实时显示设备上报的内容，原始与解码对照；--json 每行一个 JSON 值",
+    ),
+    ("linli device watch --device", "设备编号或地址；不指定则显示全部"),
+    ("linli device watch --count", "显示这么多条后结束"),
+    ("linli device profiles", "列出在用的型号，以及未采用的型号文件"),
+    ("linli device reload", "重新读取型号目录，无需重启"),
     ("linli device decode", "解码一条消息，显示每个值和注意事项"),
     ("linli device decode --profile", "型号"),
     (
@@ -171,7 +243,24 @@ const ZH: &[(&str, &str)] = &[
     ("linli broker user remove --file", "用户文件；否则取配置中的文件"),
     ("linli rejects", "无法使用的现场消息"),
     ("linli rejects list", "列出最近被拒收的消息和原因"),
+    ("linli rejects list --reason", "只列出这种原因的，例如 truncated"),
+    ("linli rejects list --connection", "只列出这个连接的"),
+    (
+        "linli rejects list --device",
+        "只列出这个设备的：设备编号，或未知设备的地址",
+    ),
     ("linli rejects list --limit", "最多条数，1 到 500"),
+    (
+        "linli rejects show",
+        "显示一条被拒收的消息：错在哪里、怎么办、原始内容",
+    ),
+    ("linli rejects show --id", "消息编号"),
+    ("linli rejects count", "按原因统计被拒收的消息"),
+    ("linli rejects count --connection", "只统计这个连接的"),
+    (
+        "linli rejects count --device",
+        "只统计这个设备的：设备编号，或未知设备的地址",
+    ),
     ("linli engine", "引擎状态"),
     ("linli engine dump", "以文本打印引擎的全部状态"),
     ("linli backup", "在网关运行时复制账本，并核对副本"),
@@ -246,6 +335,7 @@ fn key(id: &str) -> String {
     match id {
         "token_file" => "token-file".to_owned(),
         "http_port" => "http-port".to_owned(),
+        "name_en" => "name-en".to_owned(),
         id => id.to_owned(),
     }
 }

@@ -12,11 +12,17 @@ mod bus;
 mod device;
 mod estate;
 mod health;
+mod heard;
 pub mod help;
 mod outbox;
+mod profiles;
+mod unknown;
+mod watch;
 mod output;
+mod rejects;
 mod service;
 mod store;
+mod stream;
 pub mod text;
 mod token;
 mod work;
@@ -84,7 +90,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Orders(command) => work::orders(context, command),
         Command::Outbox(command) => outbox::outbox(context, command),
         Command::Notify(args::Notify::Test { channel }) => outbox::test(context, channel.as_deref()),
-        Command::Rejects(args::Rejects::List { limit }) => outbox::rejects(context, limit),
+        Command::Rejects(command) => rejects::dispatch(context, &command),
         Command::Token(command) => token::dispatch(context, command),
         Command::Broker(command) => broker::dispatch(context, command),
         Command::Engine(Engine::Dump) => {

@@ -1,4 +1,4 @@
-//! `linli outbox`, `linli notify test` and `linli rejects`: what went out, and what could not come in.
+//! `linli outbox` and `linli notify test`: what goes out.
 
 use crate::cli::Outcome;
 use crate::cli::args::Outbox;
@@ -8,12 +8,8 @@ use crate::cli::output::{self, field};
 use crate::cli::text::{self, Key};
 use crate::cli::work::listing;
 use crate::messages;
-use base64::Engine as _;
 use linli_domain::text::Language;
 use serde_json::{Value, json};
-
-/// Bytes of a refused message shown in a table.
-const SHOWN_BYTES: usize = 24;
 
 /// Does one of the commands about deliveries.
 pub(super) fn outbox(context: &Context, command: Outbox) -> Outcome {
@@ -66,18 +62,6 @@ pub(super) fn test(context: &Context, channel: Option<&str>) -> Outcome {
     })
 }
 
-/// Lists refused messages.
-pub(super) fn rejects(context: &Context, limit: u32) -> Outcome {
-    let head = [
-        Key::HeadId,
-        Key::HeadTime,
-        Key::HeadOrigin,
-        Key::HeadReason,
-        Key::HeadPayload,
-    ];
-    listing(context, &format!("/api/v1/rejects?limit={limit}"), &head, reject)
-}
-
 fn delivery(delivery: &Value, language: Language) -> Vec<String> {
     vec![
         field(delivery, "id"),
@@ -92,35 +76,4 @@ fn delivery(delivery: &Value, language: Language) -> Vec<String> {
         field(delivery, "created_at"),
         messages::word(language, "delivery_error", &field(delivery, "last_error")).to_owned(),
     ]
-}
-
-fn reject(reject: &Value, language: Language) -> Vec<String> {
-    let reason = field(reject, "reason");
-    let (label, detail) = reason.split_once(": ").unwrap_or((&reason, ""));
-    let word = messages::word(language, "reject", label);
-    vec![
-        field(reject, "id"),
-        field(reject, "at"),
-        field(reject, "origin"),
-        if detail.is_empty() {
-            word.to_owned()
-        } else {
-            format!("{word}: {detail}")
-        },
-        payload(&field(reject, "payload_base64")),
-    ]
-}
-
-/// The first bytes as text where they are text, as hexadecimal where they are not.
-fn payload(base64: &str) -> String {
-    let bytes = base64::engine::general_purpose::STANDARD
-        .decode(base64)
-        .unwrap_or_default();
-    let shown = bytes.get(..SHOWN_BYTES).unwrap_or(&bytes);
-    let cut = if shown.len() < bytes.len() { "…" } else { "" };
-    let printable = shown.iter().all(|b| b.is_ascii_graphic() || *b == b' ');
-    if printable {
-        return format!("{}{cut}", String::from_utf8_lossy(shown));
-    }
-    shown.iter().map(|b| format!("{b:02x}")).collect::<String>() + cut
 }

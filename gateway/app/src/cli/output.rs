@@ -70,8 +70,31 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// A cell as wide as a column.
+pub(crate) fn pad(cell: &str, column: usize) -> String {
+    format!("{cell}{}", " ".repeat(column.saturating_sub(width(cell))))
+}
+
+/// The bytes of a message as the API shows them: its text, or its hexadecimal digits in pairs; at most `most`
+/// characters.
+pub(crate) fn raw(value: &Value, most: usize) -> String {
+    let shown = match value["text"].as_str() {
+        Some(text) => text.to_owned(),
+        None => field(value, "hex")
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| String::from_utf8_lossy(pair).into_owned())
+            .collect::<Vec<_>>()
+            .join(" "),
+    };
+    match shown.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", shown.get(..at).unwrap_or_default()),
+        None => shown,
+    }
+}
+
 /// Text of the field cannot steer the terminal.
-fn printable(cell: &str) -> String {
+pub(crate) fn printable(cell: &str) -> String {
     cell.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()

@@ -45,6 +45,21 @@ pub struct Config {
     pub clock_window: ClockWindow,
 }
 
+impl Config {
+    /// The subscriptions of every connection, the embedded broker's included.
+    pub fn subscriptions(&self) -> impl Iterator<Item = (Arc<str>, Vec<Subscription>)> {
+        let external = self
+            .mqtt
+            .iter()
+            .map(|c| (Arc::clone(&c.name), c.subscriptions.clone()));
+        let embedded = self
+            .broker
+            .iter()
+            .map(|b| (Arc::clone(&b.name), b.subscriptions.clone()));
+        external.chain(embedded)
+    }
+}
+
 /// Where and how readings are kept.
 #[derive(Debug, Clone)]
 pub struct Store {

@@ -4,6 +4,8 @@ use linli_decode::modbus::Read;
 use linli_decode::{Profile, RegisterData};
 use linli_domain::reading::Reason;
 use linli_domain::time::{Now, Timestamp};
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 /// Something that arrived from the field.
@@ -142,21 +144,49 @@ impl Frame {
     }
 
     /// Where it came from, for people, and its bytes as far as there are any.
-    pub fn origin(&self) -> (String, &[u8]) {
+    pub fn origin(&self) -> Origin<'_> {
+        let without_bytes = |connection, from: String| Origin {
+            connection,
+            from: from.into(),
+            payload: &[],
+            bytes: 0,
+        };
         match self {
-            Self::Mqtt(m) => (format!("{} {}", m.connection, m.topic), &m.payload),
+            Self::Mqtt(m) => Origin {
+                connection: &m.connection,
+                from: (&*m.topic).into(),
+                payload: &m.payload,
+                bytes: match m.unwanted {
+                    Some(Unwanted::TooLarge { bytes }) => bytes,
+                    _ => m.payload.len(),
+                },
+            },
             Self::Modbus(m) => {
                 let request = m.read.request;
                 let (function, start, count) = (request.function, request.start, request.count);
-                (
-                    format!(
-                        "modbus {} function {function} address {start} count {count}",
-                        m.device
-                    ),
-                    &[],
-                )
+                let from = format!("{} function {function} address {start} count {count}", m.device);
+                without_bytes("modbus", from)
             }
-            Self::Fact(f) => (format!("gateway {} {}", f.measure, f.instance), &[]),
+            Self::Fact(f) => without_bytes("gateway", format!("{} {}", f.measure, f.instance)),
         }
+    }
+}
+
+/// Where a frame came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The connection; `modbus` and `gateway` for what came over none.
+    pub connection: &'a str,
+    /// Topic, or request of a slave.
+    pub from: Cow<'a, str>,
+    /// Its bytes, as far as they were kept.
+    pub payload: &'a [u8],
+    /// How many there were.
+    pub bytes: usize,
+}
+
+impl fmt::Display for Origin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.connection, self.from)
     }
 }

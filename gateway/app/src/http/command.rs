@@ -8,7 +8,7 @@ use super::auth::{Principal, Role};
 use super::extract::{IdempotencyKey, etag};
 use super::problem::{Code, CurrentVersion, Problem, ProblemPart};
 use super::wire::Changed;
-use crate::pipeline::{Failed, Idempotency};
+use crate::pipeline::{Failed, Idempotency, Undecided};
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -16,6 +16,7 @@ use linli_domain::command::{Action, Actor, ActorRole, Command, Refusal, Reply};
 use linli_domain::id::{AlarmId, OrderId, PointKey};
 use rustc_hash::FxHashSet;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Marks the answer to a repeat.
@@ -69,8 +70,35 @@ pub async fn run(
     hash: [u8; 32],
     action: Action,
 ) -> Result<Response, Problem> {
+    let command = Command {
+        actor: actor(&principal),
+        action,
+    };
+    let done = once::<Kept, Reply, _, _>(http, principal, key, hash, |http, idempotency| async move {
+        Ok(http.door.command(command, idempotency).await?.reply)
+    });
+    let (reply, replayed) = done.await?;
+    answer(&reply, replayed)
+}
+
+/// Asks the pipeline once for each idempotency key. The answer, and whether it is that of an earlier request; such a
+/// one is kept as `K`.
+pub async fn once<K, T, F, Fut>(
+    http: Arc<Http>,
+    principal: Principal,
+    key: IdempotencyKey,
+    hash: [u8; 32],
+    ask: F,
+) -> Result<(T, bool), Problem>
+where
+    K: DeserializeOwned,
+    T: From<K> + Send + 'static,
+    F: FnOnce(Arc<Http>, Option<Idempotency>) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, Failed>> + Send,
+{
     // A task of its own: a client that hangs up must not free its key before the pipeline has answered.
-    let task = tokio::spawn(async move { run_claimed(&http, &principal, key, hash, action).await });
+    let task =
+        tokio::spawn(async move { once_claimed::<K, T, F, Fut>(http, &principal, key, hash, ask).await });
     task.await.unwrap_or_else(|_| {
         Err(Problem::new(
             Code::Internal,
@@ -79,20 +107,22 @@ pub async fn run(
     })
 }
 
-async fn run_claimed(
-    http: &Http,
+async fn once_claimed<K, T, F, Fut>(
+    http: Arc<Http>,
     principal: &Principal,
     IdempotencyKey(key): IdempotencyKey,
     hash: [u8; 32],
-    action: Action,
-) -> Result<Response, Problem> {
-    let command = Command {
-        actor: actor(principal),
-        action,
-    };
+    ask: F,
+) -> Result<(T, bool), Problem>
+where
+    K: DeserializeOwned,
+    T: From<K>,
+    F: FnOnce(Arc<Http>, Option<Idempotency>) -> Fut,
+    Fut: Future<Output = Result<T, Failed>>,
+{
     let Some(key) = key else {
-        let done = http.door.command(command, None).await.map_err(|e| failed(&e))?;
-        return answer(&done.reply, false);
+        let done = ask(http, None).await.map_err(|e| failed(&e))?;
+        return Ok((done, false));
     };
     let owner = principal.id.to_string();
     let Some(_claim) = http.under_way.claim((owner.clone(), key.clone())) else {
@@ -107,35 +137,41 @@ async fn run_claimed(
         .query(move |reader| reader.answer(&asked, &by, now))
         .await?
     {
-        return repeat(&kept.body_hash, &hash, &kept.answer);
+        return repeat::<K>(&kept.body_hash, &hash, &kept.answer).map(|kept| (kept.into(), true));
     }
     let idempotency = Idempotency {
         key,
         principal: owner,
         request_hash: hash,
     };
-    let done = http
-        .door
-        .command(command, Some(idempotency))
+    let done = ask(Arc::clone(&http), Some(idempotency))
         .await
         .map_err(|e| failed(&e))?;
-    answer(&done.reply, false)
+    Ok((done, false))
 }
 
-fn repeat(stored: &[u8; 32], asked: &[u8; 32], answer_bytes: &[u8]) -> Result<Response, Problem> {
+fn repeat<K: DeserializeOwned>(stored: &[u8; 32], asked: &[u8; 32], kept: &[u8]) -> Result<K, Problem> {
     if stored != asked {
         return Err(Problem::new(
             Code::IdempotencyMismatch,
             "this key belongs to another request; use a new key for a new request",
         ));
     }
-    let kept: Kept = serde_json::from_slice(answer_bytes).map_err(|_| {
+    serde_json::from_slice(kept).map_err(|_| {
         Problem::new(
             Code::StoreFailed,
             "the kept answer cannot be read; look at what was changed",
         )
-    })?;
-    answer(&kept.into(), true)
+    })
+}
+
+/// Marks an answer that was given before.
+pub fn mark(response: &mut Response, replayed: bool) {
+    if replayed {
+        response
+            .headers_mut()
+            .insert(REPLAYED, HeaderValue::from_static("true"));
+    }
 }
 
 /// A kept answer, as the pipeline writes it.
@@ -172,11 +208,7 @@ fn answer(reply: &Reply, replayed: bool) -> Result<Response, Problem> {
     };
     let mut response = Json(Changed { id, version }).into_response();
     response.headers_mut().insert(header::ETAG, etag(version));
-    if replayed {
-        response
-            .headers_mut()
-            .insert(REPLAYED, HeaderValue::from_static("true"));
-    }
+    mark(&mut response, replayed);
     Ok(response)
 }
 
@@ -186,8 +218,21 @@ pub fn failed(failed: &Failed) -> Problem {
         Failed::Refused(refusal) => refused(refusal),
         Failed::Store(_) => Problem::new(Code::StoreFailed, failed.to_string()),
         Failed::Stopping => Problem::new(Code::Stopping, failed.to_string()),
-        Failed::Estate(_) => Problem::new(Code::InvalidEstate, failed.to_string()),
+        Failed::Undecided(undecided) => self::undecided(undecided),
     }
+}
+
+fn undecided(undecided: &Undecided) -> Problem {
+    let code = match undecided {
+        Undecided::Gone { .. } => Code::NotFound,
+        Undecided::Version { .. } => Code::VersionConflict,
+        Undecided::TooManyIgnored { .. } => Code::Refused,
+        Undecided::UnknownProfile { .. }
+        | Undecided::NotAnnounced { .. }
+        | Undecided::Role { .. }
+        | Undecided::NeedsId => Code::InvalidBody,
+    };
+    Problem::new(code, undecided.to_string())
 }
 
 fn refused(refusal: &Refusal) -> Problem {

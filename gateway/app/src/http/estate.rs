@@ -13,7 +13,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use linli_domain::estate::{Estate as Resolved, EstateDoc};
+use linli_domain::id::DeviceId;
+use linli_domain::time::Timestamp;
 use linli_ledger::DocumentRow;
+use rustc_hash::FxHashMap;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -40,9 +43,23 @@ pub async fn show(State(http): State<Arc<Http>>) -> Result<Response, Problem> {
     let estate = Arc::clone(&http.progress.borrow().estate);
     Ok((
         [(header::ETAG, etag(version))],
-        Json(Estate::new(&estate, version)),
+        Json(Estate::new(&estate, version, &last_seen(&http))),
     )
         .into_response())
+}
+
+/// When each device last gave a value: the newest receipt among its points. A time-out is no sign of life.
+fn last_seen(http: &Http) -> FxHashMap<DeviceId, Timestamp> {
+    let points = http.points.table().all();
+    let latest = http.live.latest(points.iter().map(|row| row.key));
+    let mut seen: FxHashMap<DeviceId, Timestamp> = FxHashMap::default();
+    for row in points {
+        if let Some(reading) = latest.get(&row.key).filter(|reading| reading.value.is_some()) {
+            let newest = seen.entry(row.device.clone()).or_insert(reading.received);
+            *newest = reading.received.max(*newest);
+        }
+    }
+    seen
 }
 
 /// The estate as the document of its file, in JSON

@@ -13,7 +13,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use serde::Deserialize;
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -70,11 +70,17 @@ pub async fn events(
         )
     })?;
     let listener = Listener::new(http, principal, topics, last, place);
-    let body = stream::unfold(listener, |mut listener| async {
+    Ok(event_stream(stream::unfold(listener, |mut listener| async {
         let piece = listener.next().await?;
         Some((Ok::<_, Infallible>(Bytes::from(piece)), listener))
-    });
-    let mut response = Body::from_stream(body).into_response();
+    })))
+}
+
+/// The answer that carries a stream of events.
+pub(super) fn event_stream(
+    pieces: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+) -> Response {
+    let mut response = Body::from_stream(pieces).into_response();
     let fixed = [
         (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
@@ -85,7 +91,7 @@ pub async fn events(
             .headers_mut()
             .insert(name, HeaderValue::from_static(value));
     }
-    Ok(response)
+    response
 }
 
 fn read_topics(text: Option<&str>) -> Result<Vec<Topic>, Problem> {

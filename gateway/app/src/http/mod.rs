@@ -27,8 +27,10 @@ pub mod engine;
 pub mod estate;
 mod estate_diff;
 pub mod health;
+pub mod onboarding;
 pub mod orders;
 pub mod points;
+pub mod profiles;
 pub mod rejects;
 pub mod scans;
 pub mod tokens;
@@ -36,6 +38,7 @@ pub mod writes;
 
 pub mod events;
 pub mod live;
+pub mod watch;
 
 pub mod status;
 mod status_text;
@@ -51,13 +54,17 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::field::modbus::errand::Buses;
 use crate::metrics::Metrics;
+use crate::ops::recognise::Subscriptions;
 use crate::outbox::plan::Planner;
 use crate::pipeline::{Door, Progress};
+use crate::profiles::Profiles;
+use linli_decode::ClockWindow;
 use linli_domain::id::{ChannelId, CommitId};
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::watch::Receiver;
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// Everything the handlers share.
@@ -67,7 +74,7 @@ pub struct Http {
     /// The ledger, for reading.
     pub(crate) readers: Readers,
     /// The newest commit and the estate as it is. The other half is held by the pipeline.
-    pub(crate) progress: watch::Receiver<Progress>,
+    pub(crate) progress: Receiver<Progress>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: SharedClock,
     /// Language of the status page when the browser has no wish.
@@ -78,11 +85,18 @@ pub struct Http {
     pub(crate) tokens: auth::Tokens,
     pub(crate) points: view::Points,
     pub(crate) live: live::LiveFeed,
+    /// The device catalogue in use.
+    pub(crate) profiles: Arc<Profiles>,
+    /// How the messages of each connection are wrapped.
+    pub(crate) subscriptions: Arc<Subscriptions>,
+    /// How far a device's clock may be off.
+    pub(crate) window: ClockWindow,
     /// One edit of the estate, or of the tokens, at a time.
     pub(crate) editing: Mutex<()>,
     pub(crate) under_way: command::UnderWay,
     pub(crate) inflight: Semaphore,
     pub(crate) listeners: Arc<Semaphore>,
+    pub(crate) watchers: Arc<Semaphore>,
     /// Numbers the requests of this run.
     pub(crate) requests: AtomicU64,
     /// Tells the requests of this run from those of another.
@@ -101,12 +115,17 @@ impl std::fmt::Debug for Http {
 
 impl Http {
     /// Puts the state together. `bound` is the address the listener got.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the parts of the interface, named once in the composition root"
+    )]
     pub fn new(
         config: &Config,
         bound: SocketAddr,
         door: Door,
         readers: Readers,
-        progress: watch::Receiver<Progress>,
+        progress: Receiver<Progress>,
+        profiles: Arc<Profiles>,
         metrics: &Arc<Metrics>,
         clock: &SharedClock,
     ) -> Arc<Self> {
@@ -124,10 +143,14 @@ impl Http {
             tokens: auth::Tokens::default(),
             points: view::Points::default(),
             live: live::LiveFeed::default(),
+            profiles,
+            subscriptions: Arc::new(config.subscriptions().collect()),
+            window: config.clock_window,
             editing: Mutex::new(()),
             under_way: command::UnderWay::default(),
             inflight: Semaphore::new(layers::MAX_INFLIGHT),
             listeners: Arc::new(Semaphore::new(events::MAX_LISTENERS)),
+            watchers: Arc::new(Semaphore::new(watch::MAX_WATCHERS)),
             requests: AtomicU64::new(1),
             run_id: format!("{:x}", started.wall.as_millis()),
             buses: OnceLock::new(),

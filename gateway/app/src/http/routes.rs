@@ -1,8 +1,8 @@
 //! Every route, once: the router and the OpenAPI document are made from the same list and cannot drift apart.
 
 use super::{
-    Http, alarms, deliveries, devices, engine, estate, events, health, layers, orders, points, problem,
-    rejects, scans, status, tokens, writes,
+    Http, alarms, deliveries, devices, engine, estate, events, health, layers, onboarding, orders, points,
+    problem, profiles, rejects, scans, status, tokens, watch, writes,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -48,7 +48,16 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(orders::override_verification))
         .routes(routes!(orders::cancel))
         .routes(routes!(events::events))
+        .routes(routes!(onboarding::list))
+        .routes(routes!(onboarding::show, onboarding::forget))
+        .routes(routes!(onboarding::accept))
+        .routes(routes!(onboarding::ignore))
+        .routes(routes!(profiles::list))
+        .routes(routes!(profiles::reload))
+        .routes(routes!(watch::watch))
         .routes(routes!(rejects::list))
+        .routes(routes!(rejects::counts))
+        .routes(routes!(rejects::show))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::retry))
         .routes(routes!(deliveries::test))

@@ -53,7 +53,7 @@ pub async fn write(
             "the device does not hang on a Modbus bus",
         ));
     };
-    let profile = http.buses().catalogue().get(&device.profile);
+    let profile = http.profiles.catalogue().get(&device.profile);
     let profile =
         profile.ok_or_else(|| refused("unknown_write", "the device's profile is not in the catalogue"))?;
     let map = profile

@@ -7,3 +7,4 @@ pub mod check;
 pub mod decode;
 pub mod doctor;
 pub mod export;
+pub mod recognise;

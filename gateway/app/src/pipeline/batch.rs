@@ -3,14 +3,18 @@
 //! Frames stay whole until the commit, so that a failed batch can be done again, in halves if need be.
 
 use super::door::{Failed, Live};
-use super::understood::Refused;
-use crate::field::{Done, Frame};
+use super::refused::Refused;
+use super::tap::Told;
+use crate::field::{Done, Frame, Origin};
 use linli_domain::id::{CommitId, DeviceId};
 use linli_domain::reading::Reading;
 use linli_domain::time::{Now, Timestamp};
 use linli_ledger as store;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::OwnedSemaphorePermit;
+
+/// Longest text of a refused frame that is kept, in characters; the rest is cut. A LoRaWAN payload in hexadecimal fits.
+const MAX_REJECT_TEXT: usize = 512;
 
 /// One step of the log, owned until the commit.
 #[derive(Debug)]
@@ -49,6 +53,8 @@ pub struct OpenBatch {
     pub live: Vec<Live>,
     /// Devices whose health changed.
     pub devices: BTreeSet<DeviceId>,
+    /// What those who watch are told.
+    pub told: Told,
     /// New points.
     pub points: Vec<store::PointRow>,
     /// Alarms as they are now.
@@ -103,18 +109,26 @@ impl OpenBatch {
     }
 
     /// Records a refused frame: counted, visible, and part of the commit that acknowledges it.
-    pub fn reject(&mut self, at: Timestamp, origin: &str, refused: &Refused, payload: &[u8]) {
+    pub fn reject(&mut self, at: Timestamp, origin: &Origin<'_>, device: Option<String>, refused: &Refused) {
+        let cut = |text: &str| text.chars().take(MAX_REJECT_TEXT).collect::<String>();
+        let facts: BTreeMap<&str, String> = refused
+            .facts
+            .iter()
+            .map(|(name, value)| (*name, cut(value)))
+            .collect();
         self.rejects.push(store::RejectRow {
             at,
-            origin: origin.chars().take(256).collect(),
-            reason: format!(
-                "{}: {}",
-                refused.reason,
-                refused.detail.chars().take(256).collect::<String>()
-            ),
-            payload: payload
+            connection: cut(origin.connection),
+            origin: cut(&origin.from),
+            device: device.map(|device| cut(&device)),
+            reason: refused.reason.to_owned(),
+            detail: cut(&refused.detail),
+            facts: serde_json::to_string(&facts).unwrap_or_default(),
+            bytes: origin.bytes as u64,
+            payload: origin
+                .payload
                 .get(..store::MAX_REJECT_PAYLOAD)
-                .unwrap_or(payload)
+                .unwrap_or(origin.payload)
                 .to_vec(),
         });
     }

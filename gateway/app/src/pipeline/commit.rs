@@ -7,8 +7,9 @@
 use super::batch::{Logged, OpenBatch};
 use super::core::Core;
 use super::door::{Failed, Live};
-use super::understood::Refused;
+use super::refused::Refused;
 use crate::field::Frame;
+use linli_decode::Facts;
 use linli_domain::id::CommitId;
 use linli_domain::time::Now;
 use linli_ledger::{self as store, CommitError};
@@ -49,6 +50,7 @@ impl Core {
                 value: value.as_deref(),
             })
             .collect();
+        let unknown = self.unknown.changes();
         let rows = store::Batch {
             values: &values,
             entries: &entries,
@@ -63,6 +65,7 @@ impl Core {
             packet_marks: &marks,
             retained: &self.batch.retained,
             rejects: &self.batch.rejects,
+            unknown: &unknown,
             documents: &self.batch.documents,
             tokens: &self.batch.tokens,
             answers: &self.batch.kept_answers,
@@ -78,6 +81,8 @@ impl Core {
                 self.durable_version = self.estate_version;
                 self.once.commit();
                 self.understanding.commit();
+                let displaced = self.unknown.commit();
+                self.metrics.onboarding_displaced.inc_by(displaced as u64);
                 self.engine.begin();
                 self.fresh.clear();
                 let batch = std::mem::take(&mut self.batch);
@@ -97,6 +102,11 @@ impl Core {
             .set(i64::try_from(commit.0).unwrap_or(i64::MAX));
         #[allow(clippy::cast_precision_loss, reason = "a count of at most a few thousand")]
         self.metrics.commit_frames.observe(batch.frames.len() as f64);
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let (new, ignored, bytes) = self.unknown.sizes();
+        self.metrics.onboarding_devices_new.set(gauge(new));
+        self.metrics.onboarding_devices_ignored.set(gauge(ignored));
+        self.metrics.onboarding_bytes.set(gauge(bytes));
     }
 
     /// Puts the devices whose health changed into the live feed, each once, as they are at the end of the batch.
@@ -131,6 +141,7 @@ impl Core {
         self.engine.rollback();
         self.once.rollback();
         self.understanding.rollback();
+        self.unknown.rollback();
         self.engine.begin();
         self.fresh.clear();
         self.understanding.learn(self.engine.estate());
@@ -191,10 +202,8 @@ impl Core {
 
     /// Takes a frame that cannot be stored into the open batch as a dead letter.
     pub(super) fn set_aside(&mut self, frame: Frame, now: &Now) {
-        let refused = Refused {
-            reason: "store_refused",
-            detail: "the ledger could not store it".into(),
-        };
+        let detail = "the ledger could not store it";
+        let refused = Refused::new("store_refused", detail, Facts::new());
         self.refuse(&frame, &refused, now);
         self.batch.owe(frame);
     }

@@ -7,8 +7,11 @@ use super::batch::{Logged, OpenBatch};
 use super::door::{Done as Answered, Failed, Idempotency};
 use super::once::Once;
 use super::project::project;
+use super::recover::Recovered;
+use super::tap::Tap;
 use super::understand::Understanding;
 use super::understood::Understood;
+use super::unknown::UnknownDevices;
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
@@ -33,6 +36,8 @@ pub struct Core {
     pub ledger: Ledger,
     /// Remembers what was seen.
     pub once: Once,
+    /// Keeps what is said by devices that are not in the estate.
+    pub unknown: UnknownDevices,
     /// Decodes.
     pub understanding: Understanding,
     /// Says who is told.
@@ -41,6 +46,8 @@ pub struct Core {
     pub clock: SharedClock,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Tells those who watch.
+    pub tap: Arc<Tap>,
     /// The batch under construction.
     pub batch: OpenBatch,
     /// Version of the estate in the ledger.
@@ -59,28 +66,25 @@ pub struct Core {
 
 impl Core {
     /// Puts the parts together around an empty batch.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the parts of the pipeline, named once in the composition root"
-    )]
     pub fn new(
-        engine: Engine,
-        estate_version: u32,
+        recovered: Recovered,
         ledger: Ledger,
-        once: Once,
         understanding: Understanding,
         planner: Planner,
         clock: SharedClock,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let estate_version = recovered.estate_version;
         let mut core = Self {
-            engine,
+            engine: recovered.engine,
             ledger,
-            once,
+            once: recovered.once,
+            unknown: recovered.unknown,
             understanding,
             planner,
             clock,
             metrics,
+            tap: Arc::default(),
             batch: OpenBatch::default(),
             estate_version,
             durable_version: estate_version,
@@ -162,15 +166,7 @@ impl Core {
             }
             Ok(answer) => {
                 self.metrics.commands.with_label_values(&[name, "done"]).inc();
-                if let Some(key) = idempotency {
-                    self.batch.kept_answers.push(store::IdempotentAnswer {
-                        key: key.key,
-                        principal: key.principal,
-                        body_hash: key.request_hash,
-                        answer: serde_json::to_vec(&answer).unwrap_or_default(),
-                        expires: now.wall.plus(ANSWER_MEMORY),
-                    });
-                }
+                self.keep_answer(idempotency, serde_json::to_vec(&answer).unwrap_or_default(), now);
                 self.batch.urgent = true;
                 self.batch.answers.push(Box::new(move |result| {
                     let _ = reply.send(result.map(|commit| Answered {
@@ -179,6 +175,21 @@ impl Core {
                     }));
                 }));
             }
+        }
+    }
+}
+
+impl Core {
+    /// Stores the answer to a repeatable request with its effect.
+    pub(super) fn keep_answer(&mut self, idempotency: Option<Idempotency>, answer: Vec<u8>, now: &Now) {
+        if let Some(key) = idempotency {
+            self.batch.kept_answers.push(store::IdempotentAnswer {
+                key: key.key,
+                principal: key.principal,
+                body_hash: key.request_hash,
+                answer,
+                expires: now.wall.plus(ANSWER_MEMORY),
+            });
         }
     }
 }

@@ -2,8 +2,11 @@
 //!
 //! A full inbox means that a producer waits, which stops its socket; nothing is dropped.
 
+use super::decision::{Decided, Decision, Undecided};
+use super::tap::{Tap, Watcher};
 use crate::field::mqtt::Ask;
 use crate::field::{AckTicket, Frame};
+use linli_decode::Catalogue;
 use linli_domain::command::{Actor, Command, Refusal, Reply};
 use linli_domain::engine::{DeviceHealth, Engine};
 use linli_domain::id::{AlarmId, CommitId, OrderId, PointKey};
@@ -57,6 +60,21 @@ pub enum Request {
         /// The answer.
         reply: oneshot::Sender<Result<Done, Failed>>,
     },
+    /// A decision about a device that is not in the estate.
+    Unknown {
+        /// Its number.
+        id: i64,
+        /// Its version the decision was made on.
+        version: u32,
+        /// What is decided.
+        decision: Decision,
+        /// Who decides.
+        actor: Actor,
+        /// Idempotency key and hash of the request, stored with the effect.
+        idempotency: Option<Idempotency>,
+        /// The answer.
+        reply: oneshot::Sender<Result<Decided, Failed>>,
+    },
     /// A token was added, rotated or revoked.
     Token {
         /// The token as it is now.
@@ -81,6 +99,13 @@ pub enum Request {
     },
     /// A retained message of the embedded broker; an empty payload clears the topic.
     Retained(linli_ledger::RetainedRow, oneshot::Sender<Result<(), Failed>>),
+    /// Decode with these profiles from now on.
+    Profiles {
+        /// All of them.
+        catalogue: Catalogue,
+        /// The answer.
+        reply: oneshot::Sender<Result<(), Failed>>,
+    },
     /// The engine's whole state as text, for comparing and support.
     Dump(oneshot::Sender<(CommitId, String)>),
     /// A question to the engine between two commits.
@@ -108,10 +133,12 @@ impl Request {
     pub fn fail(self, why: &Failed) {
         match self {
             Self::Command { reply, .. } | Self::Estate { reply, .. } => drop(reply.send(Err(why.clone()))),
+            Self::Unknown { reply, .. } => drop(reply.send(Err(why.clone()))),
             Self::Deliveries(_, reply)
             | Self::Retained(_, reply)
             | Self::Notify(_, reply)
             | Self::Audit { reply, .. }
+            | Self::Profiles { reply, .. }
             | Self::Token { reply, .. } => {
                 drop(reply.send(Err(why.clone())));
             }
@@ -160,9 +187,9 @@ pub enum Failed {
     /// The program is shutting down.
     #[error("the gateway is shutting down; try again in a moment")]
     Stopping,
-    /// The document is not acceptable.
-    #[error("the estate is not acceptable: {0}")]
-    Estate(String),
+    /// Nothing was decided about an unknown device.
+    #[error(transparent)]
+    Undecided(#[from] Undecided),
 }
 
 /// What a listener of the live feed sees, in commit order.
@@ -187,6 +214,7 @@ pub struct Door {
     frames: Arc<Semaphore>,
     requests: Arc<Semaphore>,
     live: broadcast::Sender<Live>,
+    tap: Arc<Tap>,
 }
 
 /// The pipeline's side of the door.
@@ -196,6 +224,8 @@ pub struct Inbox {
     pub arrivals: std::sync::mpsc::Receiver<Arrival>,
     /// The live feed.
     pub live: broadcast::Sender<Live>,
+    /// What devices say, for those who watch.
+    pub tap: Arc<Tap>,
     /// Where each connection takes its acknowledgements, by [`AckTicket::connection`].
     pub acks: Vec<mpsc::UnboundedSender<Vec<AckTicket>>>,
     /// Where connections that can ask the field take their questions, by name.
@@ -206,15 +236,18 @@ pub struct Inbox {
 pub fn open(acks: Vec<mpsc::UnboundedSender<Vec<AckTicket>>>) -> (Door, Inbox) {
     let (sender, arrivals) = std::sync::mpsc::channel();
     let live = broadcast::channel(LIVE_EVENTS).0;
+    let tap = Arc::new(Tap::default());
     let door = Door {
         arrivals: sender,
         frames: Arc::new(Semaphore::new(INBOX_BYTES >> 4)),
         requests: Arc::new(Semaphore::new(INBOX_REQUESTS)),
         live: live.clone(),
+        tap: Arc::clone(&tap),
     };
     let inbox = Inbox {
         arrivals,
         live,
+        tap,
         acks,
         asks: FxHashMap::default(),
     };
@@ -291,6 +324,11 @@ impl Door {
     /// Joins the live feed.
     pub fn listen(&self) -> broadcast::Receiver<Live> {
         self.live.subscribe()
+    }
+
+    /// Watches what one device says, by its id or key, or what all say.
+    pub fn watch(&self, name: Option<&str>) -> Watcher {
+        self.tap.watch(name)
     }
 
     /// Ends the pipeline after a last commit.

@@ -5,8 +5,9 @@
 use super::batch::Logged;
 use super::core::Core;
 use super::door::Live;
-use super::understood::{Refused, Seen, Understood};
-use crate::field::Frame;
+use super::refused::Refused;
+use super::understood::{Seen, Understood};
+use crate::field::{Frame, Origin};
 use linli_domain::engine::{Arrival, DeviceNews, Input, PointDef};
 use linli_domain::estate::DeviceIndex;
 use linli_domain::id::{PointKey, point_id};
@@ -28,8 +29,15 @@ impl Core {
         }
         let mut understood = std::mem::take(&mut self.understood);
         understood.clear();
-        match self.understand(frame, &mut understood) {
+        let result = self.understand(frame, &mut understood);
+        if self.tap.is_open() {
+            self.tell(frame, &understood, &result);
+        }
+        match result {
             Ok(true) => {
+                if let Frame::Mqtt(message) = frame {
+                    self.unheard_of(message, &mut understood, now);
+                }
                 self.take_in(frame, &mut understood, now);
                 for fault in understood.faults.drain(..) {
                     self.refuse(frame, &fault, now);
@@ -86,9 +94,15 @@ impl Core {
             .messages_rejected
             .with_label_values(&[refused.reason])
             .inc();
-        let (origin, payload) = frame.origin();
+        let origin = frame.origin();
         self.complaints.refused(refused, &origin, now);
-        self.batch.reject(now.wall, &origin, refused, payload);
+        let estate = self.engine.estate();
+        let device = match frame {
+            Frame::Mqtt(message) => self.understanding.speaker(message, estate),
+            Frame::Modbus(answer) => Some(answer.device.to_string()),
+            Frame::Fact(_) => None,
+        };
+        self.batch.reject(now.wall, &origin, device, refused);
     }
 
     /// Binds a value to its point, drops it when it came before, and lets the engine see it; whether it did.
@@ -205,15 +219,19 @@ impl Core {
         let input = Input::Point(definition);
         if let Err(refusal) = self.input(now, &input) {
             // The message is acknowledged and this value of it is not stored, so somebody has to be told.
-            let refused = Refused {
-                reason: refusal.code(),
-                detail: refusal.to_string(),
-            };
+            let facts = vec![("point", name.to_string())];
+            let refused = Refused::new(refusal.code(), refusal.to_string(), facts);
             self.metrics
                 .messages_rejected
                 .with_label_values(&[refused.reason])
                 .inc();
-            self.complaints.refused(&refused, name.as_str(), now);
+            let origin = Origin {
+                connection: "gateway",
+                from: name.as_str().into(),
+                payload: &[],
+                bytes: 0,
+            };
+            self.complaints.refused(&refused, &origin, now);
             return None;
         }
         self.batch.points.push(store::PointRow {

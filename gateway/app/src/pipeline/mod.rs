@@ -12,6 +12,14 @@ mod pay;
 mod batch;
 mod understand;
 mod understood;
+mod refused;
+mod unknown;
+mod decision;
+mod onboarding;
+mod replay;
+mod watched;
+mod tap;
+mod telling;
 mod once;
 mod pace;
 mod project;
@@ -24,13 +32,20 @@ mod complain;
 mod tests;
 #[cfg(test)]
 mod truth_tests;
+#[cfg(test)]
+mod onboarding_tests;
 
 pub use core::Core;
+pub use decision::{Decided, Decision, NewDevice, Replayed, Undecided};
 pub use door::*;
 pub use once::fnv;
 pub use pace::Pace;
 pub use pay::Progress;
-pub use recover::{RecoverError, Recovered, recover, replay};
+pub use recover::{RecoverError, Recovered, recover, remember, replay};
+pub use refused::{APPLICATION_HEX, APPLICATION_PORT, Refused};
 pub use requests::ESTATE;
+pub use tap::{Tap, Tapped, Watcher};
 pub use thread::Loop;
 pub use understand::Understanding;
+pub use unknown::UnknownDevices;
+pub use watched::{Fate, HEAD_BYTES, Watched, WatchedValue};

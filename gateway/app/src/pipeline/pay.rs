@@ -1,5 +1,5 @@
 //! What a commit owes, paid once it is durable and nowhere else: acknowledgements in one burst per connection,
-//! questions to the field, answers, news, and word of the progress.
+//! questions to the field, answers, news for listeners and watchers, and word of the progress.
 
 use super::commit::Committed;
 use super::door::Inbox;
@@ -77,6 +77,7 @@ pub(super) fn pay(committed: Committed, inbox: &Inbox, progress: &watch::Sender<
             let _ = inbox.live.send(news);
         }
     }
+    inbox.tap.tell(batch.told);
     progress.send_modify(|progress| {
         progress.commit = commit;
         progress.outbox = !batch.deliveries.is_empty() || !batch.delivery_updates.is_empty();

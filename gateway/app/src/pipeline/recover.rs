@@ -3,13 +3,14 @@
 
 use super::once::Once;
 use super::requests::{ESTATE, estate_row};
+use super::unknown::UnknownDevices;
 use crate::clock::SharedClock;
 use linli_decode::Memory;
 use linli_domain::engine::{Arrival, Changes, Engine, Input, SnapshotError};
 use linli_domain::estate::{EstateDoc, Problem};
 use linli_domain::id::CommitId;
 use linli_domain::time::Now;
-use linli_ledger::{self as store, CommitError, Entry, Ledger, OpenError, Snapshot, StoreError};
+use linli_ledger::{self as store, CommitError, Entry, Ledger, OpenError, Reader, Snapshot, StoreError};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +70,8 @@ pub struct Recovered {
     pub once: Once,
     /// What decoding remembers.
     pub memory: Memory,
+    /// Devices that are not in the estate, with their messages.
+    pub unknown: UnknownDevices,
     /// Version of the estate in the ledger.
     pub estate_version: u32,
     /// Whether the ledger was empty and the seed was used.
@@ -95,22 +98,23 @@ pub fn recover(
             .map(|i| (i.hash, i.expires)),
         marks.into_iter().map(|(_, m)| ((m.session, m.packet), m.hash)),
     );
-    let estate_version = ledger
-        .reader()?
+    let reader = ledger.reader()?;
+    let estate_version = reader
         .document(ESTATE, ESTATE, None)?
         .map_or(1, |newest| newest.version);
     Ok(Recovered {
         engine: replay(ledger)?,
         once,
-        memory: remember(ledger)?,
+        memory: remember(&reader)?,
+        unknown: UnknownDevices::load(&reader)?,
         estate_version,
         seeded,
     })
 }
 
 /// What decoding remembered. What cannot be read (another version wrote it) is learnt anew from the field.
-fn remember(ledger: &Ledger) -> Result<Memory, RecoverError> {
-    let stored = ledger.reader()?.named_values(DECODE_MEMORY)?;
+pub fn remember(reader: &Reader) -> Result<Memory, StoreError> {
+    let stored = reader.named_values(DECODE_MEMORY)?;
     let stored = stored
         .into_iter()
         .filter_map(|(name, bytes)| Some((name.strip_prefix(DECODE_MEMORY)?.to_owned(), bytes)));

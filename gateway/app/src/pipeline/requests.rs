@@ -3,8 +3,10 @@
 use super::core::Core;
 use super::door::{Done as Answered, Failed, Request};
 use super::recover::SNAPSHOT_FORMAT;
+use linli_decode::Catalogue;
+use linli_domain::command::{Refusal, Reply};
 use linli_domain::engine::Input;
-use linli_domain::estate::Estate;
+use linli_domain::estate::{Estate, EstateDoc};
 use linli_domain::time::Now;
 use linli_ledger::{self as store, Snapshot, StoreError};
 use std::sync::Arc;
@@ -68,9 +70,18 @@ impl Core {
                 actor,
                 reply,
             } => self.estate(document, &actor.name, reply, now),
+            Request::Unknown {
+                id,
+                version,
+                decision,
+                actor,
+                idempotency,
+                reply,
+            } => self.decide((id, version, decision), &actor, idempotency, reply, now),
             Request::Command { reply, .. } => {
                 let _ = reply.send(Err(Failed::Stopping));
             }
+            Request::Profiles { reply, .. } => drop(reply.send(Err(Failed::Stopping))),
             Request::Dump(reply) => drop(reply),
             Request::Look(look) => drop(look),
         }
@@ -84,26 +95,16 @@ impl Core {
 
     fn estate(
         &mut self,
-        document: Arc<linli_domain::estate::EstateDoc>,
+        document: Arc<EstateDoc>,
         author: &str,
         reply: oneshot::Sender<Result<Answered, Failed>>,
         now: &Now,
     ) {
-        if let Err(problems) = Estate::resolve(Arc::clone(&document)) {
-            let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            let _ = reply.send(Err(Failed::Estate(all.join("; "))));
-            return;
-        }
-        let version = self.estate_version + 1;
-        match self.input(now, &Input::Estate(Arc::clone(&document))) {
-            Err(refusal) => drop(reply.send(Err(Failed::Refused(refusal)))),
+        match self.adopt(document, author, now) {
+            Err(failed) => drop(reply.send(Err(failed))),
             Ok(answer) => {
-                self.estate_version = version;
-                self.batch
-                    .documents
-                    .push(estate_row(&document, version, author, now));
-                self.batch.estate = Some(Arc::clone(self.engine.estate()));
-                self.understanding.learn(self.engine.estate());
+                // What the new document brings may have been waiting.
+                self.welcome(now);
                 self.batch.answers.push(Box::new(move |result| {
                     let _ = reply.send(result.map(|commit| Answered {
                         commit,
@@ -112,6 +113,31 @@ impl Core {
                 }));
             }
         }
+    }
+
+    /// Makes `document` the estate, as its next version.
+    pub(super) fn adopt(
+        &mut self,
+        document: Arc<EstateDoc>,
+        author: &str,
+        now: &Now,
+    ) -> Result<Reply, Failed> {
+        // Looked at before it is an input: what is refused need not be in the log.
+        Estate::resolve(Arc::clone(&document)).map_err(|problems| Refusal::EstateInvalid { problems })?;
+        let version = self.estate_version + 1;
+        let answer = self.input(now, &Input::Estate(Arc::clone(&document)))?;
+        self.estate_version = version;
+        self.batch
+            .documents
+            .push(estate_row(&document, version, author, now));
+        self.batch.estate = Some(Arc::clone(self.engine.estate()));
+        self.understanding.learn(self.engine.estate());
+        Ok(answer)
+    }
+
+    /// Decodes with these profiles from now on. Only between batches.
+    pub fn use_profiles(&mut self, catalogue: Catalogue) {
+        self.understanding.replace(catalogue, self.engine.estate());
     }
 
     /// Seals what is due within `slice`, with a snapshot of the engine when `snapshot` says so; whether there is more.

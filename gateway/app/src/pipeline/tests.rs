@@ -14,17 +14,17 @@ use crate::field::{Done, Frame, Keep, MqttFrame};
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
 use linli_decode::{ClockWindow, Family};
-use linli_domain::command::{Actor, ActorRole};
+use linli_domain::command::{Actor, ActorRole, Refusal};
 use linli_domain::estate::EstateDoc;
 use linli_domain::text::Language;
-use linli_ledger::{AlarmFilter, Batch, Ledger, Options, Page, Reader};
+use linli_ledger::{AlarmFilter, Batch, Ledger, Options, Page, Reader, RejectFilter};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-fn seed() -> Arc<EstateDoc> {
+pub(super) fn seed() -> Arc<EstateDoc> {
     let text = r#"
         id = "test"
         name = { zh = "试验", en = "Test" }
@@ -62,7 +62,7 @@ fn clock() -> SharedClock {
     Arc::new(SystemClock::new())
 }
 
-fn core(folder: &Path) -> Core {
+pub(super) fn core(folder: &Path) -> Core {
     let (clock, metrics) = (clock(), Metrics::new().unwrap());
     let mut ledger = Ledger::open(folder, &Options::default()).unwrap();
     let recovered = recover(&mut ledger, &seed(), &clock).unwrap();
@@ -70,10 +70,8 @@ fn core(folder: &Path) -> Core {
     let subscription = Subscription::new(Family::Zigbee2mqtt, "zigbee2mqtt/{device...}".parse().unwrap());
     let connections = [(Arc::from("main"), vec![subscription])];
     Core::new(
-        recovered.engine,
-        recovered.estate_version,
+        recovered,
         ledger,
-        recovered.once,
         Understanding::new(
             connections,
             catalogue,
@@ -96,7 +94,7 @@ fn running(folder: &Path) -> Door {
     door
 }
 
-fn frame(device: &str, wet: bool) -> Frame {
+pub(super) fn frame(device: &str, wet: bool) -> Frame {
     Frame::Mqtt(MqttFrame {
         connection: "main".into(),
         subscription: 0,
@@ -113,7 +111,19 @@ fn frame(device: &str, wet: bool) -> Frame {
     })
 }
 
-fn sabotage(folder: &Path, sql: &str) {
+/// A message that is refused.
+fn broken(device: &str) -> Frame {
+    match frame(device, true) {
+        Frame::Mqtt(message) => Frame::Mqtt(MqttFrame {
+            topic: format!("zigbee2mqtt/{device}/availability").into(),
+            payload: (*b"maybe").into(),
+            ..message
+        }),
+        other => other,
+    }
+}
+
+pub(super) fn sabotage(folder: &Path, sql: &str) {
     let other = Connection::open(folder.join(linli_ledger::DATABASE_FILE)).unwrap();
     other.busy_timeout(Duration::from_secs(5)).unwrap();
     other.execute_batch(sql).unwrap();
@@ -125,12 +135,12 @@ fn set_aside(folder: &Path) -> Vec<(String, String)> {
         before: None,
         limit: 100,
     };
-    let mut rejects = Reader::open(folder).unwrap().rejects(page).unwrap();
+    let reader = Reader::open(folder).unwrap();
+    let mut rejects = reader.rejects(&RejectFilter::default(), page).unwrap();
     rejects.reverse();
-    let word = |reason: &str| reason.split(':').next().unwrap_or_default().to_owned();
     rejects
         .into_iter()
-        .map(|r| (r.row.origin, word(&r.row.reason)))
+        .map(|r| (r.row.origin, r.row.reason))
         .collect()
 }
 
@@ -141,34 +151,38 @@ fn a_disk_that_fails_amid_the_search_for_an_offender_loses_no_frame() {
     sabotage(
         folder.path(),
         "CREATE TRIGGER refuse BEFORE INSERT ON reject
-             WHEN NEW.origin LIKE '%/a' AND NEW.reason NOT LIKE 'store_refused%'
+             WHEN NEW.origin LIKE '%/a/%' AND NEW.reason NOT LIKE 'store_refused%'
              BEGIN SELECT RAISE(ABORT, 'never'); END;
-         CREATE TRIGGER fail BEFORE INSERT ON reject WHEN NEW.origin LIKE '%/b'
+         CREATE TRIGGER fail BEFORE INSERT ON reject WHEN NEW.origin LIKE '%/b/%'
              BEGIN SELECT abs(-9223372036854775807 - 1); END;",
     );
     let now = core.clock.now();
     for device in ["a", "b", "c", "d"] {
-        core.frame(frame(device, true), &now);
+        core.frame(broken(device), &now);
     }
     let refused = core.commit().err().unwrap();
     assert!(!refused.storage_failed, "{}", refused.reason);
     let mut commits = 0;
     let failed = core.bisect(refused.frames, &mut |_| commits += 1).err().unwrap();
     assert!(failed.storage_failed, "{}", failed.reason);
-    let left: Vec<String> = failed.frames.iter().map(|f| f.origin().0).collect();
-    let of = |device| format!("main zigbee2mqtt/{device}");
+    let left: Vec<String> = failed
+        .frames
+        .iter()
+        .map(|f| f.origin().from.into_owned())
+        .collect();
+    let of = |device| format!("zigbee2mqtt/{device}/availability");
     assert_eq!((commits, left), (1, vec![of("b"), of("c"), of("d")]));
 
     sabotage(folder.path(), "DROP TRIGGER fail");
     assert!(core.bisect(failed.frames, &mut |_| commits += 1).is_ok());
-    let unknown = |device| (of(device), "unknown_device".to_owned());
+    let refused = |device| (of(device), "not_json".to_owned());
     assert_eq!(
         set_aside(folder.path()),
         [
             (of("a"), "store_refused".into()),
-            unknown("b"),
-            unknown("c"),
-            unknown("d")
+            refused("b"),
+            refused("c"),
+            refused("d")
         ]
     );
 }
@@ -191,19 +205,19 @@ fn what_a_message_leaves_retained_is_stored_with_it_in_one_commit() {
     };
     let before = core.ledger.last_commit();
     core.frame(kept("leak", "{\"water_leak\":false}"), &now);
-    core.frame(kept("nobody", "not even JSON"), &now);
+    core.frame(kept("lost/availability", "not even JSON"), &now);
     core.frame(kept("cleared", "soon gone"), &now);
     core.frame(kept("cleared", ""), &now);
     assert!(core.commit().is_ok());
     assert_eq!(core.ledger.last_commit().0, before.0 + 1);
     let rows = Reader::open(folder.path()).unwrap().retained(now.wall).unwrap();
     let topics: Vec<&str> = rows.iter().map(|row| row.topic.as_str()).collect();
-    assert_eq!(topics, ["zigbee2mqtt/leak", "zigbee2mqtt/nobody"]);
+    assert_eq!(topics, ["zigbee2mqtt/leak", "zigbee2mqtt/lost/availability"]);
     let aside: Vec<String> = set_aside(folder.path())
         .into_iter()
         .map(|(origin, _)| origin)
         .collect();
-    let expected = ["main zigbee2mqtt/nobody", "main zigbee2mqtt/cleared"];
+    let expected = ["zigbee2mqtt/lost/availability"];
     assert_eq!(aside, expected, "what could not be used is retained all the same");
 }
 
@@ -296,7 +310,10 @@ async fn refused_requests_give_their_room_back() {
         });
         let answer = tokio::time::timeout(Duration::from_secs(10), ask).await;
         assert!(
-            matches!(answer, Ok(Ok(Err(Failed::Estate(_))))),
+            matches!(
+                answer,
+                Ok(Ok(Err(Failed::Refused(Refusal::EstateInvalid { .. }))))
+            ),
             "an answer: {answer:?}"
         );
     }

@@ -41,7 +41,8 @@ pub struct Loop {
 
 impl Loop {
     /// Puts the loop together.
-    pub fn new(core: Core, inbox: Inbox, pace: Pace, progress: watch::Sender<Progress>) -> Self {
+    pub fn new(mut core: Core, inbox: Inbox, pace: Pace, progress: watch::Sender<Progress>) -> Self {
+        core.tap = std::sync::Arc::clone(&inbox.tap);
         let started = Instant::now();
         let snapshot = core.clock.now().monotonic;
         Self {
@@ -213,6 +214,12 @@ impl Loop {
             }
             // As for the dump: nobody is shown what a crash could take back.
             Request::Look(look) => self.commit_and(|core| look.ask(&core.engine, now)),
+            Request::Profiles { catalogue, reply } => {
+                // Between two batches, so that one that must be done again is decoded as it was before.
+                self.commit();
+                self.core.use_profiles(catalogue);
+                let _ = reply.send(Ok(()));
+            }
             other => self.core.rows(other, now),
         }
     }

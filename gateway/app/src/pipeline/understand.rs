@@ -4,14 +4,15 @@
 //! reachability, a join, the device's own time, the bridge. It neither makes points nor decides what is new.
 
 use super::recover::DECODE_MEMORY;
-use super::understood::{Refused, Said, Seen, Understood};
+use super::refused::{Refused, no_profile};
+use super::understood::{Listed, Said, Seen, Stranger, Understood};
 use crate::config::Subscription;
 use crate::field::{Fact, ModbusFrame, MqttFrame, Unwanted};
 use crate::profiles::ANNOUNCED;
 use jiff::tz::TimeZone;
 use linli_decode::{
-    Body, Catalogue, ClockWindow, DeviceContext, Event, Family, Frame as Message, Memory, Observation,
-    Opened, Profile, Role, Wiring, Wrapping, plausible,
+    Announced, Body, Catalogue, ClockWindow, DeviceContext, Event, Facts, Family, Frame as Message, Memory,
+    Observation, Opened, Profile, Role, Wiring, Wrapping, plausible,
 };
 use linli_domain::estate::builtin::GATEWAY;
 use linli_domain::estate::{Device, DeviceIndex, Estate, ProfileFacts, Profiles};
@@ -100,6 +101,54 @@ impl Understanding {
         }
     }
 
+    /// The profiles in use.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// Takes another catalogue and looks every device up in it.
+    pub fn replace(&mut self, catalogue: Catalogue, estate: &Estate) {
+        self.catalogue = catalogue;
+        self.learn(estate);
+    }
+
+    /// The subscription of a connection whose pattern a topic follows.
+    pub fn route(&self, connection: &str, topic: &str) -> Option<usize> {
+        let mut routes = self.subscriptions.get(connection)?.iter();
+        routes.position(|route| route.subscription.pattern.capture(topic).is_some())
+    }
+
+    /// What a device says it is, when it announced itself.
+    pub(super) fn announced(&self, connection: &str, key: &str) -> Option<Announced<'_>> {
+        self.memory.announced(connection, key)
+    }
+
+    /// What a message of `connection` listed: addresses with what is said of them.
+    pub(super) fn listed<'a>(
+        &'a self,
+        connection: &'a str,
+        listed: &'a Listed,
+    ) -> Vec<(&'a str, Announced<'a>)> {
+        match &listed.key {
+            Some(key) => self
+                .announced(connection, key)
+                .map(|known| (&**key, known))
+                .into_iter()
+                .collect(),
+            None => self.memory.listed(connection).collect(),
+        }
+    }
+
+    /// What decoding remembers.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Puts back what was remembered before.
+    pub(super) fn remember(&mut self, memory: Memory) {
+        self.memory = memory;
+    }
+
     /// Looks up profile and geometry of every device of the estate, once.
     pub fn learn(&mut self, estate: &Estate) {
         self.gateway = DeviceId::new(GATEWAY)
@@ -176,33 +225,21 @@ impl Understanding {
     pub fn mqtt(&mut self, frame: &MqttFrame, estate: &Estate, out: &mut Understood) -> Result<(), Refused> {
         match frame.unwanted {
             Some(Unwanted::TooLarge { bytes }) => {
-                return Err(Refused::new(
-                    "too_large",
-                    format!("{bytes} bytes, more than the connection takes"),
-                ));
+                return Err(Refused::too_large(bytes, None));
             }
             Some(Unwanted::Unrouted) => {
-                return Err(Refused::new(
-                    "unrouted",
-                    "the topic belongs to no configured subscription",
-                ));
+                let detail = "the topic belongs to no configured subscription";
+                return Err(Refused::new("unrouted", detail, Facts::new()));
             }
             None => {}
         }
         if frame.payload.len() > MAX_PAYLOAD_BYTES {
-            return Err(Refused::new(
-                "too_large",
-                format!("{} bytes, at most {MAX_PAYLOAD_BYTES}", frame.payload.len()),
-            ));
+            return Err(Refused::too_large(frame.payload.len(), Some(MAX_PAYLOAD_BYTES)));
         }
         let route = self.subscriptions.get(&frame.connection);
-        let Route { subscription, bridge } =
-            route.and_then(|all| all.get(frame.subscription)).ok_or_else(|| {
-                Refused::new(
-                    "no_subscription",
-                    "the topic belongs to no configured subscription",
-                )
-            })?;
+        let Route { subscription, bridge } = route
+            .and_then(|all| all.get(frame.subscription))
+            .ok_or_else(Refused::no_subscription)?;
         let message = Message {
             topic: &frame.topic,
             payload: &frame.payload,
@@ -213,25 +250,35 @@ impl Understanding {
             family: subscription.family,
             pattern: &subscription.pattern,
         };
-        // Only a device speaks here by its own clock; the time of a LoRaWAN envelope is its network server's.
-        let by_device = !subscription.family.is_lorawan();
+        let family = subscription.family;
         let bridge = bridge.clone();
         let mut opened = self.memory.open(&frame.connection, &wrapping, &message)?;
         out.requests.append(&mut opened.requests);
         out.faults.extend(opened.fault.take().map(Refused::from));
         let others = std::mem::take(&mut opened.others);
-        if let (Some(identity), Body::Bytes { bytes, .. }) = (opened.identity, &opened.body) {
-            out.identity = Some((identity, bytes.to_vec()));
-        }
-        if let Event::BridgeAvailability(up) = opened.event {
-            out.bridge = bridge.map(|bridge| (bridge, up));
-            return Ok(());
+        let identity = match (opened.identity, &opened.body) {
+            (Some(identity), Body::Bytes { bytes, .. }) => Some((identity, bytes.to_vec())),
+            _ => None,
+        };
+        match opened.event {
+            Event::BridgeAvailability(up) => {
+                out.bridge = bridge.map(|bridge| (bridge, up));
+                return Ok(());
+            }
+            Event::Inventory => {
+                // A bridge lists all its devices, discovery one at a time.
+                let key = (family == Family::HaDiscovery).then(|| (&*opened.address).into());
+                out.listed = Some(Listed { family, key });
+            }
+            _ => {}
         }
         out.said.through = bridge.filter(|_| !frame.retained);
-        self.said(frame, opened, by_device, estate, &mut out.said)?;
+        self.said(frame, opened, family, estate, &mut out.said)?;
+        // Only what was used counts as seen: what waits for its device is used when it is replayed.
+        out.identity = identity.filter(|_| out.said.device.is_some());
         for other in others {
             let mut said = Said::default();
-            match self.said(frame, other, by_device, estate, &mut said) {
+            match self.said(frame, other, family, estate, &mut said) {
                 Ok(()) => out.others.push(said),
                 Err(refused) => out.faults.push(refused),
             }
@@ -244,7 +291,7 @@ impl Understanding {
         &mut self,
         frame: &MqttFrame,
         opened: Opened<'_>,
-        by_device: bool,
+        family: Family,
         estate: &Estate,
         out: &mut Said,
     ) -> Result<(), Refused> {
@@ -267,41 +314,25 @@ impl Understanding {
             Event::BridgeAvailability(_) | Event::Inventory | Event::Ignored => return Ok(()),
         }
         if opened.simulated {
-            return Err(Refused::new(
-                "simulated",
-                "made up by a console; it is no reading",
-            ));
+            let detail = "made up by a console; it is no reading";
+            return Err(Refused::new("simulated", detail, Facts::new()));
         }
-        let device = found.ok_or_else(|| {
-            Refused::new(
-                "unknown_device",
-                format!(
-                    "{} is not in the estate: add it, or check its key",
-                    opened.address
-                ),
-            )
-        })?;
+        let Some(device) = found else {
+            out.stranger = Some(Stranger::of(opened, family));
+            return Ok(());
+        };
         let known = self.devices.get(device.as_usize()).and_then(Option::as_ref);
-        let known = known.ok_or_else(|| {
-            Refused::new(
-                "no_profile",
-                "the device's profile is not in the catalogue; see `linli check`",
-            )
-        })?;
+        let known = known.ok_or_else(|| no_profile(device, estate))?;
         out.available = opened.online;
         self.scratch.clear();
         let own_time = if opened.body == Body::None {
             None
         } else {
-            let profile = known.profile.as_ref().or(announced).ok_or_else(|| {
-                Refused::new(
-                    "no_profile",
-                    format!(
-                        "{} has not announced what it measures, or nothing we know",
-                        opened.address
-                    ),
-                )
-            })?;
+            let profile = known
+                .profile
+                .as_ref()
+                .or(announced)
+                .ok_or_else(|| Refused::not_announced(&opened.address))?;
             let context = DeviceContext {
                 caution: opened.caution,
                 received: frame.received.wall,
@@ -309,21 +340,40 @@ impl Understanding {
             };
             let decoded = profile
                 .decode(&opened.body, &context, &mut self.scratch)
-                .map_err(|e| Refused::decode(e.reason(), &e))?;
+                .map_err(|error| Refused::from(error).about(&opened.body))?;
             for diagnostic in &decoded.diagnostics {
                 tracing::debug!(topic = %frame.topic, %diagnostic, "decoded with a remark");
             }
             out.available = decoded.availability.or(out.available);
+            out.noticed = decoded.diagnostics;
             decoded.own_time
         };
         out.device = Some(device);
-        out.clock = opened.observed.filter(|_| by_device);
+        // Only a device speaks by its own clock; the time of a LoRaWAN envelope is its network server's.
+        out.clock = opened.observed.filter(|_| !family.is_lorawan());
         self.scratch.extend(opened.envelope_readings);
         // A network server's time of a LoRaWAN frame identifies nothing more: the frame itself is already known once.
         let network = opened.observed.map(|time| (time, opened.identity.is_none()));
         let common = own_time.map(|time| (time, true)).or(network);
         self.give_times(common, &frame.received, out);
         Ok(())
+    }
+
+    /// Who spoke, as far as the topic tells: the id of a device of the estate, or the key of another.
+    pub fn speaker(&self, frame: &MqttFrame, estate: &Estate) -> Option<String> {
+        let Route { subscription, .. } = self
+            .subscriptions
+            .get(&frame.connection)?
+            .get(frame.subscription)?;
+        let mut key = subscription.pattern.capture(&frame.topic)?.device.to_owned();
+        if subscription.family.is_lorawan() {
+            key.make_ascii_lowercase();
+        }
+        let device = estate.device_by_mqtt(&frame.connection, &key);
+        match device.and_then(|device| estate.device(device)) {
+            Some(device) => Some(device.id.to_string()),
+            None => Some(key),
+        }
     }
 
     /// What a Modbus answer (or its absence) says.
@@ -334,24 +384,20 @@ impl Understanding {
         out: &mut Understood,
     ) -> Result<(), Refused> {
         let device = estate.device_by_id(&frame.device).ok_or_else(|| {
+            let detail = format!("{} is not in the estate any more", frame.device);
             Refused::new(
                 "unknown_device",
-                format!("{} is not in the estate any more", frame.device),
+                detail,
+                vec![("device", frame.device.to_string())],
             )
         })?;
         let known = self.devices.get(device.as_usize()).and_then(Option::as_ref);
-        let known = known
-            .ok_or_else(|| Refused::new("no_profile", "the device's profile is not in the catalogue"))?;
-        let map = frame
-            .profile
-            .modbus()
-            .ok_or_else(|| Refused::new("no_profile", "the device's profile has no register map"))?;
-        // Asked under a profile the device no longer has: what came says nothing about its points now.
-        if !known
-            .profile
-            .as_ref()
-            .is_some_and(|now| Arc::ptr_eq(now, &frame.profile))
-        {
+        let known = known.ok_or_else(|| no_profile(device, estate))?;
+        let map = frame.profile.modbus().ok_or_else(|| no_profile(device, estate))?;
+        // Asked under a profile the device no longer has: what came says nothing about its points now. One that was
+        // replaced by a newer text in the meantime still knows what it asked.
+        let is_its = |now: &Arc<Profile>| now.id() == frame.profile.id();
+        if !known.profile.as_ref().is_some_and(is_its) {
             return Ok(());
         }
         let context = known.context(&frame.profile);

@@ -1,6 +1,7 @@
-//! What a frame says once it is understood, or why it was refused. No points yet, and nothing of the engine.
+//! What a frame says once it is understood. No points yet, and nothing of the engine.
 
-use linli_decode::{LorawanIdentity, RejectReason, Rejection, Request};
+use super::refused::Refused;
+use linli_decode::{Body, Diagnostic, Family, LorawanIdentity, Opened, Request};
 use linli_domain::estate::DeviceIndex;
 use linli_domain::measure::Measure;
 use linli_domain::reading::{Quality, Value};
@@ -43,6 +44,44 @@ pub struct Said {
     pub clock: Option<Timestamp>,
     /// The bridge the device speaks through.
     pub through: Option<Arc<str>>,
+    /// What was noticed while the rest was read.
+    pub noticed: Vec<Diagnostic>,
+    /// Who spoke, when it is nobody of the estate.
+    pub stranger: Option<Stranger>,
+}
+
+/// A device that is not in the estate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranger {
+    /// What identifies it on its connection.
+    pub key: Box<str>,
+    /// How its messages are wrapped.
+    pub family: Family,
+    /// The application payload of a LoRaWAN device, with its port.
+    pub body: Option<(Option<u8>, Vec<u8>)>,
+}
+
+impl Stranger {
+    /// Who sent an opened message.
+    pub(super) fn of(opened: Opened<'_>, family: Family) -> Self {
+        Self {
+            key: opened.address.into(),
+            family,
+            body: match opened.body {
+                Body::Bytes { f_port, bytes } => Some((f_port, bytes.into_owned())),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// Devices that were announced by another, or by themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// How their messages will be wrapped.
+    pub family: Family,
+    /// The one device it is about; `None` for all of a bridge.
+    pub key: Option<Box<str>>,
 }
 
 /// What a frame says.
@@ -58,11 +97,18 @@ pub struct Understood {
     pub bridge: Option<(Arc<str>, bool)>,
     /// What decoding would like to know.
     pub requests: Vec<Request>,
+    /// Devices were announced; decoding remembers what they are.
+    pub listed: Option<Listed>,
     /// What was wrong with parts of the message; the rest was understood.
     pub faults: Vec<Refused>,
 }
 
 impl Understood {
+    /// Every device it is about.
+    pub fn everybody(&self) -> impl Iterator<Item = &Said> {
+        std::iter::once(&self.said).chain(&self.others)
+    }
+
     /// Forgets everything, keeping the room.
     pub fn clear(&mut self) {
         let mut seen = std::mem::take(&mut self.said.seen);
@@ -74,37 +120,8 @@ impl Understood {
         self.others.clear();
         self.identity = None;
         self.bridge = None;
+        self.listed = None;
         self.requests.clear();
         self.faults.clear();
-    }
-}
-
-/// Why a frame was recorded as rejected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// A word out of a closed set, for metrics.
-    pub reason: &'static str,
-    /// What exactly is wrong.
-    pub detail: String,
-}
-
-impl Refused {
-    pub(super) fn new(reason: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            reason,
-            detail: detail.into(),
-        }
-    }
-    pub(super) fn decode(reason: RejectReason, detail: impl std::fmt::Display) -> Self {
-        Self {
-            reason: reason.label(),
-            detail: detail.to_string(),
-        }
-    }
-}
-
-impl From<Rejection> for Refused {
-    fn from(rejection: Rejection) -> Self {
-        Self::decode(rejection.reason(), &rejection)
     }
 }

@@ -63,11 +63,11 @@ impl Bus {
             metrics: pipeline.metrics.clone(),
             shutdown: stop.clone(),
         };
-        let mut buses = Buses::new(linli::profiles::load(None).unwrap().0);
+        let mut buses = Buses::default();
         let port = Port {
             dialled,
             errands: buses.add(bus.bus.clone(), bus.writes),
-            catalogue: buses.catalogue().clone(),
+            profiles: linli::profiles::Profiles::open(None).unwrap(),
         };
         let task = tokio::spawn(modbus::run(bus, Devices::fixed(slaves), port, surroundings));
         Self { stop, task, buses }

@@ -1,13 +1,14 @@
 //! Zigbee2MQTT's inventory: `bridge/devices`, in which every device says what it exposes.
 //!
-//! Each device of the list becomes known with vendor, model and a profile of its own. The coordinator and devices
-//! the bridge does not support have no definition and expose nothing. A device that left the list is forgotten.
+//! Each device of the list becomes known with vendor, model and a profile of its own. One the bridge does not support
+//! exposes nothing and is named by what it says itself; the coordinator is no device. A device that left the list is
+//! forgotten.
 //! Source: Koenkk/zigbee2mqtt.io `docs/guide/usage/mqtt_topics_and_messages.md`, `exposes.md`.
 
 use super::auto::{self, Exposed, Head};
 use super::wire::parse;
 use crate::frame::{Event, Frame, Opened};
-use crate::memory::{Journal, Kept, Scope};
+use crate::memory::{Announced, Journal, Kept, Scope};
 use crate::profile::Profile;
 use crate::refusal::Rejection;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ use std::sync::Arc;
 /// Most devices of one bridge, and most things one exposes.
 const MAX_DEVICES: usize = 1024;
 const MAX_EXPOSES: usize = 128;
+
+/// The type of the bridge's own radio.
+const COORDINATOR: &str = "Coordinator";
 
 /// Access bit of a property that is published (1 published, 2 settable, 4 gettable).
 const PUBLISHED: u64 = 1;
@@ -35,6 +39,15 @@ pub(crate) struct Inventoried {
 }
 
 impl Inventoried {
+    /// What it says it is.
+    pub(crate) fn announced(&self) -> Announced<'_> {
+        Announced {
+            vendor: &self.vendor,
+            model: &self.model,
+            profile: self.profile.as_ref(),
+        }
+    }
+
     /// Reads the profile out of its text.
     pub(crate) fn settle(&mut self) {
         self.profile = auto::profile(&self.text);
@@ -50,9 +63,13 @@ impl Kept for Inventoried {
 
 #[derive(Deserialize)]
 struct Device {
+    #[serde(rename = "type")]
+    kind: Option<String>,
     ieee_address: Option<String>,
     friendly_name: Option<String>,
     definition: Option<Definition>,
+    manufacturer: Option<String>,
+    model_id: Option<String>,
     power_source: Option<String>,
 }
 
@@ -98,9 +115,17 @@ pub(super) fn open<'a>(
         .map(|(key, _)| key.clone())
         .collect();
     for device in devices {
-        let (Some(name), Some(definition)) = (device.friendly_name, device.definition) else {
+        let Some(name) = device.friendly_name else {
             continue;
         };
+        if device.kind.as_deref() == Some(COORDINATOR) {
+            continue;
+        }
+        let definition = device.definition.unwrap_or(Definition {
+            model: device.model_id,
+            vendor: device.manufacturer,
+            exposes: Vec::new(),
+        });
         let key = scope.key(&name);
         gone.retain(|known| *known != key);
         // A battery device of a Zigbee network leaves it between messages.
@@ -252,7 +277,8 @@ mod tests {
         {"type":"numeric","property":"voltage","access":1,"unit":"mV"},
         {"type":"numeric","property":"trigger_count","access":1},
         {"type":"numeric","property":"sensitivity","access":2}]}},
-        {"friendly_name":"Coordinator","definition":null}]"#;
+        {"type":"Coordinator","friendly_name":"Coordinator","definition":null},
+        {"type":"EndDevice","friendly_name":"0x2","definition":null,"manufacturer":"_TZ","model_id":"TS0207"}]"#;
 
     #[test]
     fn what_a_device_exposes_is_its_profile() {
@@ -281,6 +307,16 @@ mod tests {
             ]
         );
         assert!(memory.announced("zigbee", "Coordinator").is_none());
+        let unsupported = memory.announced("zigbee", "0x2").unwrap();
+        assert_eq!((unsupported.vendor, unsupported.model), ("_TZ", "TS0207"));
+        assert!(
+            unsupported.profile.is_none(),
+            "the bridge does not know what it exposes"
+        );
+        assert_eq!(
+            (memory.listed("zigbee").count(), memory.listed("other").count()),
+            (2, 0)
+        );
         assert!(memory.announced("other", "hall/door").is_none());
     }
 
@@ -288,7 +324,7 @@ mod tests {
     fn a_device_that_left_is_forgotten_and_a_failed_batch_changes_nothing() {
         let mut memory = Memory::default();
         announce(&mut memory, DOOR);
-        assert_eq!(memory.changes().len(), 1);
+        assert_eq!(memory.changes().len(), 2);
         memory.rollback();
         assert!(memory.announced("zigbee", "hall/door").is_none());
         announce(&mut memory, DOOR);
@@ -304,6 +340,6 @@ mod tests {
         assert!(unreadable == 0 && restored.profile_of("zigbee", "hall/door").is_some());
         announce(&mut memory, "[]");
         assert!(memory.announced("zigbee", "hall/door").is_none());
-        assert_eq!(memory.changes().len(), 1);
+        assert_eq!(memory.changes().len(), 2);
     }
 }

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-fn folder(name: &str) -> Vec<(PathBuf, Json)> {
+pub(crate) fn folder(name: &str) -> Vec<(PathBuf, Json)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../tests/fixtures/devices")
         .join(name);
@@ -58,7 +58,7 @@ pub(crate) fn texts() -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn payload_bytes(payload: &Json) -> Vec<u8> {
+pub(crate) fn payload_bytes(payload: &Json) -> Vec<u8> {
     use base64::Engine as _;
     match (payload["text"].as_str(), payload["base64"].as_str()) {
         (Some(text), _) => text.as_bytes().to_vec(),

@@ -10,6 +10,7 @@
 mod cases;
 mod catalogue;
 mod fixtures;
+mod guess;
 mod guide;
 mod harness;
 mod hostile;

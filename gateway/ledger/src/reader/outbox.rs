@@ -1,20 +1,10 @@
-//! Deliveries of the outbox and messages set aside.
+//! Deliveries of the outbox.
 
 use super::{Page, Reader, Wrong, maybe_time, page, time};
 use crate::error::{Damage, StoreError};
 use crate::outbox_rows::{Delivery, DeliveryState, NewDelivery};
-use crate::rows::RejectRow;
 use linli_domain::time::Timestamp;
 use rusqlite::{Row, params};
-
-/// A message set aside and its number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reject {
-    /// Its number.
-    pub id: i64,
-    /// What was set aside.
-    pub row: RejectRow,
-}
 
 const DELIVERY: &str = "SELECT id, channel, subject_kind, subject, payload, idempotency, created, first_at, state, \
                         attempts, next_at, last_error, delivered_at FROM delivery";
@@ -75,26 +65,6 @@ impl Reader {
             &sql,
             params![subject_kind, subject, page(limit)],
             delivery,
-        )
-    }
-
-    /// Messages set aside, newest first.
-    pub fn rejects(&self, asked: Page<i64>) -> Result<Vec<Reject>, StoreError> {
-        self.all(
-            "list messages set aside",
-            "SELECT id, at, origin, reason, payload FROM reject WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-            params![asked.before.unwrap_or(i64::MAX), page(asked.limit)],
-            |row| {
-                Ok(Reject {
-                    id: row.get(0)?,
-                    row: RejectRow {
-                        at: time(row, 1)?,
-                        origin: row.get(2)?,
-                        reason: row.get(3)?,
-                        payload: row.get(4)?,
-                    },
-                })
-            },
         )
     }
 }

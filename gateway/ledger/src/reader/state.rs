@@ -83,6 +83,11 @@ impl Conditions {
         self
     }
 
+    /// `select` and the conditions.
+    pub(super) fn all(self, select: &str) -> (String, Vec<Sql>) {
+        (format!("{select}{}", self.sql), self.params)
+    }
+
     /// The whole query: `select`, the conditions, newest first, one page.
     pub(super) fn newest_first(mut self, select: &str, limit: usize) -> (String, Vec<Sql>) {
         self.params.push(Sql::Integer(page(limit)));

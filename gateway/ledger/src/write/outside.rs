@@ -99,8 +99,19 @@ pub(super) fn rejects(conn: &Connection, rows: &[RejectRow]) -> Result<(), Faile
         run(
             conn,
             doing,
-            "INSERT INTO reject (at, origin, reason, payload) VALUES (?1, ?2, ?3, ?4)",
-            params![row.at.as_millis(), row.origin, row.reason, payload],
+            "INSERT INTO reject (at, connection, origin, device, reason, detail, facts, bytes, payload)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                row.at.as_millis(),
+                row.connection,
+                row.origin,
+                row.device,
+                row.reason,
+                row.detail,
+                row.facts,
+                row.bytes as i64,
+                payload
+            ],
         )?;
     }
     if rows.is_empty() {

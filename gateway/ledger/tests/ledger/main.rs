@@ -19,3 +19,4 @@ mod rollup;
 mod samples;
 mod seal;
 mod space;
+mod unknown;

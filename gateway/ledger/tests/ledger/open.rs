@@ -54,11 +54,7 @@ fn a_file_of_a_newer_format_is_refused_by_both_numbers_and_left_alone() {
         assert!(
             matches!(
                 refusal,
-                OpenError::Newer {
-                    found: 99,
-                    known: 3,
-                    ..
-                }
+                OpenError::Newer { found: 99, known, .. } if known < 99
             ),
             "{refusal}"
         );

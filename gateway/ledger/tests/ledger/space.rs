@@ -2,7 +2,7 @@
 
 use crate::estate::{Estate, at, now, number};
 use linli_domain::id::PointKey;
-use linli_ledger::{Batch, CommitError, Options, RejectRow};
+use linli_ledger::{Batch, CommitError, Options, RejectFilter, RejectRow};
 
 #[test]
 fn a_full_disk_is_the_machines_fault_and_passes() {
@@ -67,8 +67,9 @@ fn messages_set_aside_are_cut_and_bounded() {
     let reject = |n: i64| RejectRow {
         at: at(n),
         origin: "estate/b3/leak".into(),
-        reason: "not JSON".into(),
+        reason: "not_json".into(),
         payload: vec![b'x'; 5_000],
+        ..RejectRow::default()
     };
     for round in 0..3 {
         let rejects: Vec<RejectRow> = (0..4_000).map(|n| reject(round * 4_000 + n)).collect();
@@ -82,6 +83,8 @@ fn messages_set_aside_are_cut_and_bounded() {
     }
     let reader = estate.reader();
     assert_eq!(reader.counts().unwrap().rejects, 10_000);
-    let newest = &reader.rejects(linli_ledger::Page::newest(1)).unwrap()[0];
+    let newest = &reader
+        .rejects(&RejectFilter::default(), linli_ledger::Page::newest(1))
+        .unwrap()[0];
     assert_eq!((newest.row.at, newest.row.payload.len()), (at(11_999), 1_024));
 }

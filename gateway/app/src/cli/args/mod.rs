@@ -2,9 +2,11 @@
 //!
 //! The texts here are the English ones; `help` puts the Chinese ones in their place.
 
+mod onboarding;
 mod store;
 mod work;
 
+pub use onboarding::{Accept, DeviceList, Point, Show, Watch, Which};
 pub use store::{Backup, Doctor, Export, Format, Restore, Series};
 pub use work::{Alarms, Engine, List, Notify, Orders, Outbox, Rejects, Token};
 
@@ -201,10 +203,24 @@ pub enum BrokerUser {
 /// `linli device`.
 #[derive(Debug, Subcommand)]
 pub enum Device {
-    /// List the devices of the estate
-    List,
+    /// List the devices of the estate, or those that are not in it
+    List(DeviceList),
     /// Show how devices are: last heard, reachable, clock, and what is wrong
     Health(Health),
+    /// Show the waiting messages of an unknown device, and what a profile makes of them
+    Show(Show),
+    /// Take an unknown device into the estate; its waiting messages are replayed
+    Accept(Box<Accept>),
+    /// Ignore an unknown device for good; its messages are counted and not kept
+    Ignore(Which),
+    /// Forget an unknown or ignored device; it appears again when it speaks
+    Forget(Which),
+    /// Show what devices say as it comes, raw beside decoded; --json prints one JSON value a line
+    Watch(Watch),
+    /// List the profiles in use, and the files that are refused
+    Profiles,
+    /// Read the folder of profiles again, without a restart
+    Reload,
     /// Decode one message and show every value and what was noticed
     Decode(Box<Decode>),
     /// Look who answers on a bus, what it says about itself and which profile it may have; only reads

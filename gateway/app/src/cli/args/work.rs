@@ -136,9 +136,32 @@ pub enum Token {
 pub enum Rejects {
     /// List the last refused messages and why
     List {
+        /// Only those refused for this reason, such as truncated
+        #[arg(long, value_name = "REASON")]
+        reason: Option<String>,
+        /// Only those of this connection
+        #[arg(long, value_name = "NAME")]
+        connection: Option<String>,
+        /// Only those of this device: its id, or the key of an unknown one
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<String>,
         /// Most entries, 1 to 500
         #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
         limit: u32,
+    },
+    /// Show one refused message: what is wrong with it, what to do, and its bytes
+    Show {
+        /// Number of the message
+        id: i64,
+    },
+    /// Count refused messages by reason
+    Count {
+        /// Only those of this connection
+        #[arg(long, value_name = "NAME")]
+        connection: Option<String>,
+        /// Only those of this device: its id, or the key of an unknown one
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<String>,
     },
 }
 

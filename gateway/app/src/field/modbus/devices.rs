@@ -1,9 +1,10 @@
 //! Who hangs on a bus: the estate's devices with an address there, and their profiles.
 //!
-//! Follows the committed estate; a profile decides what is asked, nothing here does.
+//! Follows the committed estate and the profiles in use; a profile decides what is asked, nothing here does.
 
 use crate::config::ModbusBus;
 use crate::pipeline::Progress;
+use crate::profiles::{ProfileSet, Profiles};
 use linli_decode::{Catalogue, Profile};
 use linli_domain::estate::{Address, Estate};
 use linli_domain::id::{BusId, DeviceId};
@@ -39,21 +40,21 @@ pub struct Devices {
 struct Source {
     bus: BusId,
     progress: watch::Receiver<Progress>,
-    catalogue: Catalogue,
-    /// The estate `slaves` was made from.
-    estate: Arc<Estate>,
+    profiles: Arc<Profiles>,
+    /// The estate and the profiles `slaves` was made from.
+    made_from: (Arc<Estate>, Arc<ProfileSet>),
 }
 
-/// The devices of `bus`, now and after every edit of the estate.
-pub fn devices(bus: &ModbusBus, progress: watch::Receiver<Progress>, catalogue: Catalogue) -> Devices {
-    let estate = Arc::clone(&progress.borrow().estate);
+/// The devices of `bus`, now and after every edit of the estate or of their profiles.
+pub fn devices(bus: &ModbusBus, progress: watch::Receiver<Progress>, profiles: Arc<Profiles>) -> Devices {
+    let made_from = (Arc::clone(&progress.borrow().estate), profiles.current());
     Devices {
-        slaves: slaves_of(&bus.bus, &estate, &catalogue),
+        slaves: slaves_of(&bus.bus, &made_from.0, &made_from.1.catalogue),
         source: Some(Source {
             bus: bus.bus.clone(),
             progress,
-            catalogue,
-            estate,
+            profiles,
+            made_from,
         }),
     }
 }
@@ -67,13 +68,17 @@ impl Devices {
         }
     }
 
-    /// The slaves now; the same `Arc` as long as the estate is the same.
-    pub(super) fn now(&mut self) -> Arc<[Slave]> {
+    /// The slaves now; the same `Arc` as long as the estate and the profiles are the same.
+    pub(crate) fn now(&mut self) -> Arc<[Slave]> {
         if let Some(source) = &mut self.source {
-            let estate = Arc::clone(&source.progress.borrow().estate);
-            if !Arc::ptr_eq(&estate, &source.estate) {
-                self.slaves = slaves_of(&source.bus, &estate, &source.catalogue);
-                source.estate = estate;
+            let now = (
+                Arc::clone(&source.progress.borrow().estate),
+                source.profiles.current(),
+            );
+            let (estate, profiles) = &source.made_from;
+            if !(Arc::ptr_eq(&now.0, estate) && Arc::ptr_eq(&now.1, profiles)) {
+                self.slaves = slaves_of(&source.bus, &now.0, &now.1.catalogue);
+                source.made_from = now;
             }
         }
         Arc::clone(&self.slaves)

@@ -4,7 +4,7 @@
 
 use super::scan::Found;
 use linli_decode::modbus::WriteRequest;
-use linli_decode::{Catalogue, Profile, RegisterData};
+use linli_decode::{Profile, RegisterData};
 use linli_domain::id::{BusId, DeviceId};
 use linli_domain::time::Timestamp;
 use std::collections::BTreeMap;
@@ -140,7 +140,6 @@ pub enum NotTaken {
 #[derive(Debug, Default)]
 pub struct Buses {
     ways: BTreeMap<BusId, Way>,
-    catalogue: Catalogue,
     scan: Mutex<Option<Arc<ScanJob>>>,
 }
 
@@ -154,14 +153,6 @@ struct Way {
 pub type Errands = mpsc::Receiver<Errand>;
 
 impl Buses {
-    /// No bus yet; `catalogue` is what profiles are looked up in.
-    pub fn new(catalogue: Catalogue) -> Self {
-        Self {
-            catalogue,
-            ..Self::default()
-        }
-    }
-
     /// A bus. `writes`: whether its configuration allows them.
     pub fn add(&mut self, bus: BusId, writes: bool) -> Errands {
         let (errands, taken) = mpsc::channel(MAX_WAITING);
@@ -172,11 +163,6 @@ impl Buses {
     /// The names of the buses.
     pub fn names(&self) -> impl Iterator<Item = &BusId> {
         self.ways.keys()
-    }
-
-    /// The profiles.
-    pub fn catalogue(&self) -> &Catalogue {
-        &self.catalogue
     }
 
     /// Begins a scan.

@@ -40,7 +40,7 @@ impl Bus {
             Errand::Scan(job) => {
                 tracing::info!(bus = %self.told.name, by = %job.asked_by, units = job.units.len(), "a scan begins");
                 self.scanning = Some(Scanning {
-                    scan: Scan::new(job.units.clone(), self.catalogue.iter().cloned()),
+                    scan: Scan::new(job.units.clone(), self.profiles.catalogue().iter().cloned()),
                     job,
                     not_before: Monotonic(0),
                     broken: 0,

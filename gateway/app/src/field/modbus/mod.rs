@@ -40,11 +40,11 @@ use crate::clock::SharedClock;
 use crate::config::ModbusBus;
 use crate::metrics::Metrics;
 use crate::pipeline::Door;
+use crate::profiles::Profiles;
 use breaker::Standing;
 pub use devices::{Devices, Slave, devices};
 use errands::Scanning;
 use line::Line;
-use linli_decode::Catalogue;
 use linli_domain::reading::Reason;
 use linli_domain::time::Monotonic;
 use memory::Memory;
@@ -72,7 +72,7 @@ pub struct Port {
     /// What it is asked to do beside polling.
     pub errands: errand::Errands,
     /// What a scan guesses from.
-    pub catalogue: Catalogue,
+    pub profiles: Arc<Profiles>,
 }
 
 /// What a bus needs of its surroundings.
@@ -96,7 +96,7 @@ pub async fn run(bus: ModbusBus, devices: Devices, port: Port, surroundings: Sur
         permit: config.writes.then_some(Permit(())),
         errands: port.errands,
         scanning: None,
-        catalogue: port.catalogue,
+        profiles: port.profiles,
         told: Told::new(&config, surroundings.clone()),
         slaves: Arc::new([]),
         memories: Vec::new(),
@@ -122,7 +122,7 @@ struct Bus {
     permit: Option<Permit>,
     errands: errand::Errands,
     scanning: Option<Scanning>,
-    catalogue: Catalogue,
+    profiles: Arc<Profiles>,
     /// No sick slave is asked before: the last one had its share.
     sick_until: Monotonic,
     reopen: Backoff,

@@ -55,10 +55,10 @@ async fn what_is_wrong_can_be_asked_for_and_is_told_as_it_happens() {
     let story = Story::new().await;
     let mut ear = super::listening::Ear::open(&story, "?topics=devices", None).await;
     story
-        .hears("leak-b3", "{\"battery\":9,\"water_leak\":false}")
+        .hears("zigbee2mqtt/leak-b3", "{\"battery\":9,\"water_leak\":false}")
         .await;
     story
-        .hears("leak-b3", "{\"battery\":8,\"water_leak\":false}")
+        .hears("zigbee2mqtt/leak-b3", "{\"battery\":8,\"water_leak\":false}")
         .await;
     let (_, told) = ear.event("device").await;
     assert_eq!(
@@ -116,7 +116,9 @@ async fn a_bridge_that_dies_and_comes_back_knows_nothing_of_its_devices() {
     story
         .until("/api/v1/devices/leak-b3", |d| freshness(d) == "fresh")
         .await;
-    story.hears("bridge/state", "{\"state\":\"offline\"}").await;
+    story
+        .hears("zigbee2mqtt/bridge/state", "{\"state\":\"offline\"}")
+        .await;
     let device = story
         .until("/api/v1/devices/leak-b3", |d| freshness(d) == "silent")
         .await;
@@ -126,7 +128,9 @@ async fn a_bridge_that_dies_and_comes_back_knows_nothing_of_its_devices() {
     );
     let en = story.ask(Method::GET, "/status?lang=en").send().await.text;
     assert!(en.contains("not heard any more") && en.contains("bridge down"));
-    story.hears("bridge/state", "{\"state\":\"online\"}").await;
+    story
+        .hears("zigbee2mqtt/bridge/state", "{\"state\":\"online\"}")
+        .await;
     let device = story
         .until("/api/v1/devices/leak-b3", |d| d["availability"] == "unknown")
         .await;

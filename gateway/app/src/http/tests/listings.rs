@@ -120,14 +120,45 @@ async fn a_test_message_is_a_delivery_that_can_be_sent_again() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_used_is_listed() {
+async fn what_could_not_be_used_is_found_counted_and_explained() {
     let story = Story::new().await;
-    story.says("nobody", true).await;
+    story.hears("zigbee2mqtt/leak-b3", "{\"water_leak\": NaN}").await;
+    story.hears("zigbee2mqtt/nobody/availability", "maybe").await;
     let page = story
-        .until("/api/v1/rejects", |page| page["items"][0].is_object())
+        .until("/api/v1/rejects", |page| page["items"][1].is_object())
         .await;
-    assert!(
-        page["items"][0]["origin"].as_str().unwrap().contains("nobody"),
-        "{page:#}"
+    let known = &page["items"][1];
+    assert_eq!(
+        (&known["device"], &known["connection"], &known["reason"]),
+        (&json!("leak-b3"), &json!("main"), &json!("not_json"))
+    );
+    assert_eq!(known["payload"]["text"], "{\"water_leak\": NaN}");
+    for field in ["reason_text", "detail_text", "hint"] {
+        for language in ["zh", "en"] {
+            assert_ne!(known[field][language], "", "{field} {language}");
+        }
+    }
+    let of_b3 = story
+        .get("/api/v1/rejects?device=leak-b3&reason=not_json")
+        .send()
+        .await
+        .json();
+    assert_eq!(of_b3["items"].as_array().unwrap().len(), 1);
+    let none = story.get("/api/v1/rejects?connection=second").send().await.json();
+    assert_eq!(none["items"], json!([]));
+    let one = story
+        .get(&format!("/api/v1/rejects/{}", known["id"]))
+        .send()
+        .await
+        .json();
+    assert_eq!(&one, known);
+    let counts = story.get("/api/v1/rejects/counts").send().await.json();
+    assert_eq!(
+        (&counts["items"][0]["reason"], &counts["items"][0]["count"]),
+        (&json!("not_json"), &json!(2))
+    );
+    assert_eq!(
+        story.get("/api/v1/rejects/99").send().await.problem(),
+        "not_found"
     );
 }

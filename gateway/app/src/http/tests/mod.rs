@@ -9,25 +9,27 @@ mod devices;
 mod editing;
 mod listening;
 mod listings;
+mod onboarding;
 mod page;
+mod profiles;
 mod refusals;
 mod serving;
 mod site;
+mod watching;
 
 use site::{config, estate};
 
 use super::layers::Peer;
 use super::{Http, Readers, auth};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::Subscription;
 use crate::field::{Done, Frame, MqttFrame};
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
 use crate::pipeline::{self, Core, Door, Loop, Pace, Progress, Request as Asked, Understanding};
+use crate::profiles::Profiles;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use linli_decode::{Family, TopicPattern};
 use linli_domain::estate::EstateDoc;
 use linli_ledger::Ledger;
 use secrecy::ExposeSecret;
@@ -46,7 +48,7 @@ pub(super) struct Story {
     pub(super) manager: String,
     pub(super) staff: String,
     stop: CancellationToken,
-    folder: tempfile::TempDir,
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl Drop for Story {
@@ -159,24 +161,19 @@ impl Story {
         let mut ledger = Ledger::open(folder.path(), &linli_ledger::Options::default()).unwrap();
         let recovered = pipeline::recover(&mut ledger, &seed, &clock).unwrap();
         let estate = Arc::clone(recovered.engine.estate());
-        let (catalogue, _) = crate::profiles::load(None).unwrap();
-        let pattern: TopicPattern = "zigbee2mqtt/{device...}".parse().unwrap();
-        let subscription = Subscription::new(Family::Zigbee2mqtt, pattern);
-        let window = config.clock_window;
+        let profiles = Profiles::open(Some(folder.path().join("profiles"))).unwrap();
         let understanding = Understanding::new(
-            [(Arc::from("main"), vec![subscription])],
-            catalogue,
-            recovered.memory,
-            window,
+            config.subscriptions(),
+            profiles.catalogue(),
+            recovered.memory.clone(),
+            config.clock_window,
         );
         let planner = Planner::new(config.routes.clone(), config.channels.clone(), config.language);
         let readers = Readers::open(folder.path()).unwrap();
         let (door, inbox) = pipeline::open(Vec::new());
         let core = Core::new(
-            recovered.engine,
-            recovered.estate_version,
+            recovered,
             ledger,
-            recovered.once,
             understanding,
             planner,
             Arc::clone(&clock),
@@ -203,6 +200,7 @@ impl Story {
             door.clone(),
             readers,
             progressed,
+            profiles,
             &metrics,
             &clock,
         );
@@ -248,15 +246,15 @@ impl Story {
     /// The sensor of a building speaks.
     pub(super) async fn says(&self, device: &str, wet: bool) {
         let payload = format!("{{\"battery\":100,\"water_leak\":{wet}}}");
-        self.hears(device, &payload).await;
+        self.hears(&format!("zigbee2mqtt/{device}"), &payload).await;
     }
 
-    /// A message comes below the bridge's topic.
+    /// A message comes over the connection `main`.
     pub(super) async fn hears(&self, topic: &str, payload: &str) {
         let frame = MqttFrame {
             connection: "main".into(),
-            subscription: 0,
-            topic: format!("zigbee2mqtt/{topic}").into(),
+            subscription: usize::from(topic.starts_with("application/")),
+            topic: topic.into(),
             payload: payload.as_bytes().into(),
             retained: false,
             duplicate: false,

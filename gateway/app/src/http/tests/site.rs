@@ -1,7 +1,9 @@
 //! The estate and the configuration of the stories.
 
-use crate::config::{Channel, ChannelKind, Config, Http as HttpConfig, Log, Store};
-use linli_decode::ClockWindow;
+use crate::config::{
+    Channel, ChannelKind, Config, Http as HttpConfig, Log, MqttConnection, MqttProtocol, Store, Subscription,
+};
+use linli_decode::{ClockWindow, Family};
 use linli_domain::text::Language;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -62,7 +64,26 @@ pub(super) fn config(data: &std::path::Path) -> Config {
             hosts: vec!["linli.example".into()],
         },
         broker: None,
-        mqtt: Vec::new(),
+        mqtt: vec![MqttConnection {
+            name: "main".into(),
+            host: "broker.example".into(),
+            port: 1883,
+            tls: None,
+            client_id: "story".into(),
+            credentials: None,
+            receive_maximum: 100,
+            session_expiry: hour,
+            keep_alive: hour,
+            max_packet_bytes: 1 << 16,
+            protocol: MqttProtocol::Auto,
+            subscriptions: vec![
+                Subscription::new(Family::Zigbee2mqtt, "zigbee2mqtt/{device...}".parse().unwrap()),
+                Subscription::new(
+                    Family::ChirpstackV4,
+                    Family::ChirpstackV4.default_pattern().unwrap().parse().unwrap(),
+                ),
+            ],
+        }],
         modbus: Vec::new(),
         channels: vec![Channel {
             id: "hook".parse().unwrap(),

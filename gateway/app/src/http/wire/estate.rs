@@ -5,7 +5,9 @@
 
 use super::Text;
 use linli_domain::estate::{Address, Estate as DomainEstate};
-use linli_domain::time::duration_text;
+use linli_domain::id::DeviceId;
+use linli_domain::time::{Timestamp, duration_text};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -52,6 +54,9 @@ pub struct Device {
     pub asset: Option<String>,
     /// How often it reports when all is well.
     pub expected_interval: Option<String>,
+    /// When its newest value was received; null when there is none on any of its points.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_seen_at: Option<Timestamp>,
 }
 
 /// The estate 小区 with every name.
@@ -74,8 +79,8 @@ pub struct Estate {
 }
 
 impl Estate {
-    /// The estate with its version.
-    pub fn new(estate: &DomainEstate, version: u32) -> Self {
+    /// The estate with its version, and when each device was last heard.
+    pub fn new(estate: &DomainEstate, version: u32, last_seen: &FxHashMap<DeviceId, Timestamp>) -> Self {
         let place_id = |index| estate.place(index).map(|place| place.id.to_string());
         let asset_id = |index| estate.asset(index).map(|asset| asset.id.to_string());
         let places = estate.places().iter().map(|place| Place {
@@ -101,6 +106,7 @@ impl Estate {
             }),
             asset: device.asset.and_then(asset_id),
             expected_interval: device.expected_interval.map(duration_text::format),
+            last_seen_at: last_seen.get(&device.id).copied(),
         });
         Self {
             id: estate.id().to_string(),

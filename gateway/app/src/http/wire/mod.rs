@@ -6,10 +6,16 @@
 pub mod alarm;
 pub mod bus;
 pub mod device;
+pub mod decision;
 pub mod estate;
+pub mod heard;
+pub mod onboarding;
 pub mod order;
 pub mod outbox;
 pub mod point;
+pub mod profile;
+pub mod raw;
+pub mod reject;
 pub mod token;
 
 use linli_domain::rule::Priority as DomainPriority;

@@ -1,9 +1,7 @@
-//! Deliveries and rejects as the API shows them. The payload of a delivery stays inside: it may name people.
+//! Deliveries as the API shows them. The payload of a delivery stays inside: it may name people.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use linli_domain::time::Timestamp;
-use linli_ledger::{Delivery as DeliveryRow, DeliveryState as State, Reject as RejectEntry};
+use linli_ledger::{Delivery as DeliveryRow, DeliveryState as State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -80,34 +78,6 @@ impl From<DeliveryRow> for Delivery {
             next_at: (row.state == State::Pending).then_some(row.next_at),
             delivered_at: row.delivered_at,
             last_error: row.last_error,
-        }
-    }
-}
-
-/// One message of the field that could not be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Reject {
-    /// Its number.
-    pub id: i64,
-    /// When it was received.
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Timestamp,
-    /// Where it came from.
-    pub origin: String,
-    /// Why it was refused.
-    pub reason: String,
-    /// Its first bytes in base64.
-    pub payload_base64: String,
-}
-
-impl From<RejectEntry> for Reject {
-    fn from(entry: RejectEntry) -> Self {
-        Self {
-            id: entry.id,
-            at: entry.row.at,
-            origin: entry.row.origin,
-            reason: entry.row.reason,
-            payload_base64: STANDARD.encode(entry.row.payload),
         }
     }
 }

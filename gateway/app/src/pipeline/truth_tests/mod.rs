@@ -198,14 +198,12 @@ impl Story {
         let understanding = Understanding::new(
             [(Arc::from("main"), subscriptions.to_vec())],
             catalogue,
-            recovered.memory,
+            recovered.memory.clone(),
             ClockWindow::default(),
         );
         let mut core = Core::new(
-            recovered.engine,
-            recovered.estate_version,
+            recovered,
             ledger,
-            recovered.once,
             understanding,
             Planner::new(Vec::new(), Vec::new(), Language::En),
             clock,

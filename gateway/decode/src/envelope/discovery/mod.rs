@@ -22,7 +22,7 @@ const MAX_ENTITIES: usize = 4096;
 const MAX_LISTENERS: usize = 16;
 
 /// What follows from the entities.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Discovery {
     devices: FxHashMap<String, Described>,
     /// Which devices a topic speaks for, by scope and topic.
@@ -30,7 +30,7 @@ pub(crate) struct Discovery {
 }
 
 /// A device made of its entities.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Described {
     vendor: String,
     model: String,

@@ -1,6 +1,15 @@
 //! The device catalogue: what is built in, and what a folder adds or replaces.
 //!
-//! A profile whose own tests fail is refused with the difference; the others are used.
+//! A profile whose own tests fail is refused with the difference; the others are used. While the program runs the
+//! catalogue is one value that can be replaced ([`Profiles`]); what replaces it is found out by [`ProfileSet`].
+
+mod set;
+mod shared;
+mod watch;
+
+pub use set::{Changes, ProfileSet, Refused, Source};
+pub use shared::{Profiles, ReloadError};
+pub use watch::watch;
 
 use linli_decode::{Catalogue, ProfileError};
 use std::path::{Path, PathBuf};
@@ -37,18 +46,19 @@ pub enum FolderError {
 /// A profile that is not used: its file and everything wrong with it.
 pub type RefusedProfile = (String, Vec<ProfileError>);
 
+/// One file of the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ProfileFile {
+    name: String,
+    text: String,
+    source: Source,
+}
+
 /// The built-in catalogue with the profiles of `folder` (if any) added; a file of the same name replaces.
 pub fn load(folder: Option<&Path>) -> Result<(Catalogue, Vec<RefusedProfile>), FolderError> {
-    let mut files: Vec<(String, String)> = BUILT_IN
-        .iter()
-        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-        .collect();
-    for (name, text) in folder.map(read).transpose()?.unwrap_or_default() {
-        files.retain(|(known, _)| *known != name);
-        files.push((name, text));
-    }
+    let files = files(folder)?;
     Ok(Catalogue::load(
-        files.iter().map(|(name, text)| (name.as_str(), text.as_str())),
+        files.iter().map(|file| (file.name.as_str(), file.text.as_str())),
     ))
 }
 
@@ -60,6 +70,28 @@ pub fn load_only(folder: &Path) -> Result<(Catalogue, Vec<RefusedProfile>), Fold
     ))
 }
 
+/// Every file of the catalogue: the built-in ones, those of the folder in their place or behind them.
+fn files(folder: Option<&Path>) -> Result<Vec<ProfileFile>, FolderError> {
+    let mut files: Vec<ProfileFile> = BUILT_IN
+        .iter()
+        .map(|(name, text)| ProfileFile {
+            name: (*name).to_owned(),
+            text: (*text).to_owned(),
+            source: Source::BuiltIn,
+        })
+        .collect();
+    for (name, text) in folder.map(read).transpose()?.unwrap_or_default() {
+        files.retain(|known| known.name != name);
+        files.push(ProfileFile {
+            name,
+            text,
+            source: Source::File,
+        });
+    }
+    Ok(files)
+}
+
+/// Name and text of every profile of a folder, in the order of their names.
 fn read(folder: &Path) -> Result<Vec<(String, String)>, FolderError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
