@@ -203,6 +203,19 @@ impl Ledger {
         Ok(commit)
     }
 
+    /// Bytes of the database that hold something.
+    pub fn used_bytes(&self) -> Result<u64, StoreError> {
+        self.conn
+            .query_row(
+                "SELECT (page_count - freelist_count) * page_size
+                 FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
+                [],
+                |row| row.get::<_, i64>(0),
+            )
+            .map(|bytes| bytes as u64)
+            .doing("read the size of the database")
+    }
+
     /// A reader with a connection of its own, for use on any thread.
     pub fn reader(&self) -> Result<Reader, OpenError> {
         Reader::open(&self.dir)

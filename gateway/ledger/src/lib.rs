@@ -73,8 +73,8 @@ pub use reader::{
 pub use retain::{Age, Keep, LetGo};
 pub use rollup::{DAY, HOUR, MINUTE};
 pub use rows::{
-    AlarmRow, AuditRow, DocumentRow, IdempotentAnswer, Identity, MAX_REJECT_PAYLOAD, MAX_REJECTS, OrderRow,
-    PacketMark, PointRow, RejectRow, RetainedRow, TokenRow,
+    AlarmRow, AuditRow, DocumentRow, IdempotentAnswer, Identity, MAX_PARKED, MAX_REJECT_PAYLOAD, MAX_REJECTS,
+    OrderRow, PacketMark, ParkedRow, PointRow, RejectRow, RetainedRow, TokenRow,
 };
 pub use schema::DATABASE_FILE;
 pub use seal::{Budget, Sealed};

@@ -91,6 +91,7 @@ pub(super) fn config(data: &std::path::Path) -> Config {
             timeout: Duration::from_secs(5),
         }],
         routes: Vec::new(),
+        forwarders: Vec::new(),
         log: Log {
             filter: "info".into(),
             json: false,
