@@ -12,12 +12,14 @@
 pub mod burst;
 pub mod certificates;
 pub mod gateway;
+pub mod influx;
 pub mod modbus;
 pub mod mosquitto;
 pub mod mqtt;
 pub mod process;
 pub mod proxy;
 pub mod publisher;
+pub mod store;
 pub mod talker;
 pub mod wait;
 pub mod webhook;
