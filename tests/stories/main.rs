@@ -20,3 +20,4 @@ mod modbus;
 mod modbus_line;
 mod modbus_work;
 mod onboarding;
+mod promql;

@@ -225,6 +225,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
         &clock,
     );
     state.connect(Arc::new(buses));
+    state.follow(Arc::clone(&cursors));
     outflow.spawn(http::serve(listener, state, intake.child_token()));
 
     let running_broker = match &config.broker {

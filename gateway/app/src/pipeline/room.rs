@@ -147,13 +147,3 @@ impl Core {
             }
     }
 }
-
-#[cfg(test)]
-impl Room {
-    pub(super) fn filled(full: bool) -> Self {
-        Self {
-            full,
-            ..Self::default()
-        }
-    }
-}

@@ -57,6 +57,9 @@ pub(super) fn config(data: &std::path::Path) -> Config {
         profiles: data.join("profiles"),
         store: Store {
             data: data.to_owned(),
+            min_free: 0,
+            max_size: None,
+            keep: Vec::new(),
             commit_delay: Duration::from_millis(1),
         },
         http: HttpConfig {

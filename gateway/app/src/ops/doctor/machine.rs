@@ -29,9 +29,9 @@ fn space(data: &Path, report: &mut Report) {
         return;
     };
     let (free, total) = (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize);
-    let percent = if total == 0 { 100 } else { free * 100 / total };
+    let percent = (free * 100).checked_div(total).unwrap_or(100);
     let (free, total) = (megabytes(free), megabytes(total));
-    let sizes = Reader::open(data).and_then(|reader| Ok(reader.sizes().unwrap_or_default()));
+    let sizes = Reader::open(data).map(|reader| reader.sizes().unwrap_or_default());
     let sizes = sizes.unwrap_or_default();
     let (database, log, unused) = (
         megabytes(sizes.database),
