@@ -77,6 +77,37 @@ pub fn builtin_rules() -> Result<Vec<RuleDoc>, BuiltinError> {
                 "Check the bus's power, wiring and termination, then its slaves one by one.",
             ),
         )?,
+        rule(
+            "gateway-disk-low",
+            "disk-low",
+            "gateway.disk_free",
+            WhenDoc {
+                below: Some(10.0),
+                clear: Some(15.0),
+                ..WhenDoc::default()
+            },
+            Duration::ZERO,
+            text("网关磁盘空间不足", "The gateway's disk is filling up"),
+            text(
+                "清理磁盘或缩短保留时间；再少下去，最早的读数会先被删除。告警、工单和审计始终保留。",
+                "Free some space or keep readings for a shorter time; with less, the oldest readings go first. Alarms, orders and the audit always stay.",
+            ),
+        )?,
+        rule(
+            "gateway-forwarder-lost",
+            "forwarder-lost",
+            "gateway.forwarder_ok",
+            WhenDoc {
+                state: Some(false),
+                ..WhenDoc::default()
+            },
+            Duration::from_secs(300),
+            text("读数转存中断", "A forwarder's target takes nothing"),
+            text(
+                "检查目标数据库是否运行、网络和令牌；读数保留在本机，恢复后自动补发。",
+                "Check that the target runs, the network and the token; readings wait in the ledger and are sent once it is back.",
+            ),
+        )?,
     ])
 }
 
@@ -122,6 +153,6 @@ fn text(zh: &str, en: &str) -> Text {
 mod tests {
     #[test]
     fn every_built_in_rule_can_be_written_down() {
-        assert_eq!(super::builtin_rules().unwrap().len(), 3);
+        assert_eq!(super::builtin_rules().unwrap().len(), 5);
     }
 }
