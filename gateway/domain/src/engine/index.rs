@@ -130,14 +130,14 @@ impl Index {
             .and_then(|a| estate.asset(a));
         if let Some(asset) = asset {
             for rule in self.rules_by_measure.get(&def.measure).into_iter().flatten() {
-                if rule.applies_to.covers(&asset.id, asset.kind) {
+                if let Some(rule) = rule.on(&asset.id, asset.kind) {
                     let here = self.watches.len();
                     let class_key = (asset.id.clone(), rule.class.clone());
                     let fault_key = (asset.id.clone(), rule.fault.clone());
                     self.by_class.entry(class_key).or_default().push(here);
                     self.by_fault.entry(fault_key).or_default().push(here);
                     self.watches.push(WatchDef {
-                        rule: rule.clone(),
+                        rule,
                         point: def.key,
                         asset: asset.id.clone(),
                     });

@@ -6,7 +6,7 @@ use super::AssetKind;
 use super::doc::{AppliesToDoc, RuleDoc, WhenDoc};
 use crate::id::{InvalidId, RuleId};
 use crate::measure::UnknownMeasure;
-use crate::rule::Priority;
+use crate::rule::{Priority, Vote};
 use crate::text::Text;
 use std::time::Duration;
 
@@ -102,8 +102,13 @@ fn rule(
         when,
         on_delay,
         off_delay: Duration::from_secs(10),
+        vote: Vote::Any,
+        during: None,
         latch: false,
         priority: Priority::P3,
+        realarm: None,
+        explains: Vec::new(),
+        overrides: Vec::new(),
         cause: None,
         consequence: None,
         response,

@@ -54,7 +54,9 @@
 //! guards = { note_required = true }
 //! ```
 
-pub use super::rule_doc::{AppliesToDoc, OrderPlanDoc, OrderProfileDoc, RuleDoc, WhenDoc};
+pub use super::rule_doc::{
+    AppliesToDoc, DuringDoc, OrderPlanDoc, OrderProfileDoc, OverrideDoc, RuleDoc, WhenDoc,
+};
 
 use super::AssetKind;
 pub use crate::health::limits::HealthDoc;
