@@ -80,6 +80,8 @@ pub struct Rule {
     pub class: Class,
     /// With the asset the key of the order.
     pub fault: Fault,
+    /// Whether it came with the program; a rule of the estate with its class goes before it.
+    pub shipped: bool,
     /// Which measure it looks at.
     pub measure: Measure,
     /// Which assets it looks after.

@@ -175,6 +175,36 @@ fn one_asset_has_other_numbers_and_one_is_not_looked_at() {
 }
 
 #[test]
+fn a_new_asset_is_guarded_without_a_rule_and_an_own_rule_goes_before_the_shipped_one() {
+    let own = |keep: &str| {
+        let toml = ESTATE.replace("shipped_rules = false\n", "");
+        let (head, rules) = toml.split_once("[[rules]]").unwrap();
+        if keep.is_empty() {
+            head.to_owned()
+        } else {
+            format!("{head}[[rules]]{rules}")
+        }
+    };
+    let mut e = EstateTest::with(&own(""));
+    e.says("rope/leak.wet", true).wait("5s");
+    let (alarm, order) = (e.alarm(), e.order());
+    assert_eq!(
+        (alarm.rule.as_str(), alarm.priority),
+        ("shipped-pipe-zone-leak", Priority::P2)
+    );
+    assert_eq!(order.profile.id.as_str(), "shipped-leak");
+    let mut e = EstateTest::with(&own("leak"));
+    e.says("rope/leak.wet", true).wait("5s");
+    assert_eq!(e.alarm().rule.as_str(), "leak", "one rule guards a class");
+    e.wait("1h");
+    let silent = e.engine.alarms().find(|a| a.class.as_str() == "silent").unwrap();
+    assert_eq!(
+        (silent.rule.as_str(), silent.priority),
+        ("shipped-pipe-zone-silent", Priority::P3)
+    );
+}
+
+#[test]
 fn what_could_never_be_raised_or_never_be_over_is_refused_with_its_place() {
     for (measure, rest, words) in [
         ("bin.fill", "when = { above = 120.0 }", "share from 0 to 100"),

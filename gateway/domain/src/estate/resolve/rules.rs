@@ -1,8 +1,8 @@
 //! Rules and order profiles: one condition each, a response in both languages, references that lead somewhere.
 
-use crate::estate::builtin::builtin_rules;
+use crate::estate::builtin::{Pack, packs};
 use crate::estate::check::Problems;
-use crate::estate::doc::{AppliesToDoc, DuringDoc, EstateDoc, OverrideDoc, RuleDoc};
+use crate::estate::doc::{AppliesToDoc, DuringDoc, EstateDoc, OrderProfileDoc, OverrideDoc, RuleDoc};
 use crate::estate::{AssetIndex, OrderPlan};
 use crate::id::{AssetId, OrderProfileId, RuleId};
 use crate::order::OrderProfile;
@@ -34,13 +34,7 @@ pub(super) fn resolve_rules(
         for (part, delay) in [("hold", profile.verify.hold), ("grace", profile.verify.grace)] {
             check_delay(format!("order_profiles[{n}].verify.{part}"), delay, problems);
         }
-        profiles.push(Arc::new(OrderProfile {
-            id: profile.id.clone(),
-            name: profile.name.clone(),
-            verify: profile.verify,
-            auto_close: profile.auto_close,
-            guards: profile.guards,
-        }));
+        profiles.push(resolve_profile(profile));
     }
     let zone = jiff::tz::TimeZoneDatabase::bundled()
         .get(&doc.timezone)
@@ -64,11 +58,40 @@ pub(super) fn resolve_rules(
         });
         rules.extend(resolve_rule(&path, rule, order, assets, &zone, problems));
     }
-    let builtin = builtin_rules().unwrap_or_default();
-    for rule in builtin.iter().filter(|r| !known.contains_key(&r.id)) {
-        rules.extend(resolve_rule("builtin", rule, None, assets, &zone, problems));
+    let packs = packs()
+        .iter()
+        .take(if doc.shipped_rules { usize::MAX } else { 1 });
+    for pack in packs {
+        for rule in pack.rules.iter().filter(|rule| !known.contains_key(&rule.id)) {
+            let order = shipped_order(pack, rule);
+            let resolved = resolve_rule("shipped", rule, order, assets, &zone, problems);
+            rules.extend(resolved.map(|mut rule| {
+                Arc::make_mut(&mut rule).shipped = true;
+                rule
+            }));
+        }
     }
     rules
+}
+
+fn resolve_profile(doc: &OrderProfileDoc) -> Arc<OrderProfile> {
+    Arc::new(OrderProfile {
+        id: doc.id.clone(),
+        name: doc.name.clone(),
+        verify: doc.verify,
+        auto_close: doc.auto_close,
+        guards: doc.guards,
+    })
+}
+
+/// The order of a shipped rule, with the profile that stands in its own file.
+fn shipped_order(pack: &Pack, rule: &RuleDoc) -> Option<OrderPlan> {
+    let plan = rule.order.as_ref()?;
+    let profile = pack.order_profiles.iter().find(|p| p.id == plan.profile)?;
+    Some(OrderPlan {
+        role: plan.role,
+        profile: resolve_profile(profile),
+    })
 }
 
 fn resolve_rule(
@@ -117,6 +140,7 @@ fn resolve_rule(
         name: rule.name.clone(),
         class: rule.class.clone(),
         fault: rule.fault.clone(),
+        shipped: false,
         measure: rule.measure,
         applies_to: applies_to?,
         when: when?,
