@@ -18,6 +18,7 @@ pub mod mqtt;
 pub mod process;
 pub mod proxy;
 pub mod publisher;
+pub mod qemu;
 pub mod talker;
 pub mod wait;
 pub mod webhook;

@@ -13,6 +13,7 @@ mod demo;
 mod embedded;
 mod estate;
 mod field;
+mod firmware;
 mod health;
 mod kill;
 mod modbus;

@@ -4,4 +4,5 @@ pub mod broker_users;
 pub mod cases;
 pub mod check;
 pub mod decode;
+pub mod firmware;
 pub mod recognise;
