@@ -102,11 +102,6 @@ pub struct Rule {
     pub latch: bool,
     /// How much it matters.
     pub priority: Priority,
-    /// An acknowledged alarm that still is wrong after so long asks again.
-    #[serde(with = "duration_text::option")]
-    pub realarm: Option<Duration>,
-    /// Classes of alarm this one explains on assets that hang on its own: they are suppressed while it goes on.
-    pub explains: BTreeSet<Class>,
     /// Assets on which it looks with other numbers.
     pub overrides: BTreeMap<AssetId, Override>,
     /// Why it happens.

@@ -46,12 +46,6 @@ pub struct RuleDoc {
     pub latch: bool,
     /// How much it matters.
     pub priority: Priority,
-    /// An acknowledged alarm that still is wrong after so long asks again.
-    #[serde(default, with = "duration_text::option")]
-    pub realarm: Option<Duration>,
-    /// Classes of alarm that this one explains on assets that hang on its own.
-    #[serde(default)]
-    pub explains: Vec<Class>,
     /// What is different on some assets.
     #[serde(default)]
     pub overrides: Vec<OverrideDoc>,

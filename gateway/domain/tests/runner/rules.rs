@@ -265,11 +265,6 @@ fn what_could_never_be_raised_or_never_be_over_is_refused_with_its_place() {
             "when = { state = true }\noverrides = [{ asset = \"bin-9\" }]",
             "unknown asset",
         ),
-        (
-            "bin.full",
-            "when = { state = true }\nrealarm = \"0s\"",
-            "never stop asking",
-        ),
     ] {
         let found = problems(&rule(measure, rest));
         assert!(

@@ -124,15 +124,6 @@ fn resolve_rule(
         .during
         .as_ref()
         .and_then(|during| resolve_during(&format!("{path}.during"), during, zone, problems));
-    if let Some(realarm) = rule.realarm {
-        check_delay(format!("{path}.realarm"), realarm, problems);
-        if realarm.is_zero() {
-            problems.add(
-                format!("{path}.realarm"),
-                "is no time at all: it would never stop asking",
-            );
-        }
-    }
     let overrides = resolve_overrides(path, rule, assets, problems);
     Some(Arc::new(Rule {
         id: rule.id.clone(),
@@ -150,8 +141,6 @@ fn resolve_rule(
         during,
         latch: rule.latch,
         priority: rule.priority,
-        realarm: rule.realarm,
-        explains: rule.explains.iter().cloned().collect(),
         overrides,
         cause: rule.cause.clone(),
         consequence: rule.consequence.clone(),
