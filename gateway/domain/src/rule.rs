@@ -1,17 +1,26 @@
 //! A rule: which reading is wrong, for how long it must be so, how much it matters and what to do about it.
 //!
-//! It judges one value at a time and remembers nothing; what has been going on for how long is the business of
-//! [`Condition`](crate::alarm::Condition). A threshold has a deadband: between `set` and `clear` nothing changes.
+//! What is wrong is said by [`When`]; kinds that look at more than one value keep what they need in a [`Trace`], which
+//! belongs to the engine. For how long something has been wrong is the business of
+//! [`Condition`](crate::alarm::Condition), what a rule watches on one asset with other numbers that of [`Override`].
+
+mod during;
+mod trace;
+mod when;
+
+pub use during::{During, Weekday};
+pub use trace::{MAX_SAMPLES, Trace};
+pub use when::{Verdict, When};
 
 use crate::estate::{AssetKind, OrderPlan};
 use crate::id::{AssetId, Class, Fault, RuleId};
 use crate::measure::Measure;
-use crate::reading::Value;
 use crate::text::Text;
 use crate::time::duration_text;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How much an alarm or an order matters; P1 matters most and sorts first.
@@ -35,71 +44,6 @@ impl fmt::Display for Priority {
             Self::P3 => "P3",
             Self::P4 => "P4",
         })
-    }
-}
-
-/// What makes a value wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum When {
-    /// A state equal to this one.
-    State(bool),
-    /// A number of `set` or more, right again at `clear` or less.
-    Above {
-        /// Wrong from here up.
-        set: f64,
-        /// Right from here down.
-        clear: f64,
-    },
-    /// A number of `set` or less, right again at `clear` or more.
-    Below {
-        /// Wrong from here down.
-        set: f64,
-        /// Right from here up.
-        clear: f64,
-    },
-}
-
-/// What a rule says about one value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Wrong.
-    Wrong,
-    /// In the deadband: neither wrong nor right again.
-    Between,
-    /// Right.
-    Right,
-}
-
-impl When {
-    /// Judges a value; `None` when the value is of another type than the rule looks at.
-    pub fn judge(self, value: &Value) -> Option<Verdict> {
-        match self {
-            Self::State(wrong) => {
-                let state = value.as_state()?;
-                Some(if state == wrong {
-                    Verdict::Wrong
-                } else {
-                    Verdict::Right
-                })
-            }
-            Self::Above { set, clear } => {
-                let number = value.as_number().filter(|n| n.is_finite())?;
-                Some(judge_number(number >= set, number <= clear))
-            }
-            Self::Below { set, clear } => {
-                let number = value.as_number().filter(|n| n.is_finite())?;
-                Some(judge_number(number <= set, number >= clear))
-            }
-        }
-    }
-}
-
-fn judge_number(wrong: bool, right: bool) -> Verdict {
-    match (wrong, right) {
-        (true, _) => Verdict::Wrong,
-        (false, true) => Verdict::Right,
-        (false, false) => Verdict::Between,
     }
 }
 
@@ -136,6 +80,8 @@ pub struct Rule {
     pub class: Class,
     /// With the asset the key of the order.
     pub fault: Fault,
+    /// Whether it came with the program; a rule of the estate with its class goes before it.
+    pub shipped: bool,
     /// Which measure it looks at.
     pub measure: Measure,
     /// Which assets it looks after.
@@ -148,10 +94,16 @@ pub struct Rule {
     /// How long it must be right before it is normal again.
     #[serde(with = "duration_text")]
     pub off_delay: Duration,
+    /// How many of its points on one asset must agree.
+    pub vote: Vote,
+    /// The hours in which it watches; always when not given.
+    pub during: Option<During>,
     /// Whether the alarm latches.
     pub latch: bool,
     /// How much it matters.
     pub priority: Priority,
+    /// Assets on which it looks with other numbers.
+    pub overrides: BTreeMap<AssetId, Override>,
     /// Why it happens.
     pub cause: Option<Text>,
     /// What follows when nobody acts.
@@ -162,7 +114,66 @@ pub struct Rule {
     pub order: Option<OrderPlan>,
 }
 
+/// How many of a rule's points on one asset must be wrong before the alarm is raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Vote {
+    /// One is enough.
+    #[default]
+    Any,
+    /// Every one.
+    All,
+    /// At least so many.
+    AtLeast(u16),
+}
+
+impl Vote {
+    /// How many of `points` must agree; at least one.
+    pub fn of(self, points: usize) -> usize {
+        match self {
+            Self::Any => 1,
+            Self::All => points.max(1),
+            Self::AtLeast(least) => usize::from(least).max(1),
+        }
+    }
+}
+
+/// What is different on one asset.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Override {
+    /// The rule does not look there at all.
+    pub off: bool,
+    /// Another condition of the same kind.
+    pub when: Option<When>,
+    /// Another delay before it is an alarm.
+    #[serde(with = "duration_text::option")]
+    pub on_delay: Option<Duration>,
+    /// Another delay before it is normal again.
+    #[serde(with = "duration_text::option")]
+    pub off_delay: Option<Duration>,
+    /// Another priority.
+    pub priority: Option<Priority>,
+}
+
 impl Rule {
+    /// The rule as it looks at one asset; `None` when it does not.
+    pub fn on(self: &Arc<Self>, asset: &AssetId, kind: AssetKind) -> Option<Arc<Self>> {
+        if !self.applies_to.covers(asset, kind) {
+            return None;
+        }
+        let Some(other) = self.overrides.get(asset) else {
+            return Some(self.clone());
+        };
+        (!other.off).then(|| {
+            Arc::new(Self {
+                when: other.when.unwrap_or(self.when),
+                on_delay: other.on_delay.unwrap_or(self.on_delay),
+                off_delay: other.off_delay.unwrap_or(self.off_delay),
+                priority: other.priority.unwrap_or(self.priority),
+                ..self.as_ref().clone()
+            })
+        })
+    }
     /// Whether both rules say the same, whatever their version numbers.
     pub fn says_the_same(&self, other: &Self) -> bool {
         let version = self.version;
@@ -171,41 +182,5 @@ impl Rule {
                 version,
                 ..other.clone()
             }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_threshold_has_a_deadband_in_both_directions() {
-        let above = When::Above {
-            set: 90.0,
-            clear: 70.0,
-        };
-        let judge = |when: When, n| when.judge(&Value::Number(n));
-        assert_eq!(judge(above, 90.0), Some(Verdict::Wrong));
-        assert_eq!(judge(above, 89.9), Some(Verdict::Between));
-        assert_eq!(judge(above, 70.0), Some(Verdict::Right));
-        let below = When::Below { set: 5.0, clear: 8.0 };
-        assert_eq!(judge(below, 5.0), Some(Verdict::Wrong));
-        assert_eq!(judge(below, 6.0), Some(Verdict::Between));
-        assert_eq!(judge(below, 8.0), Some(Verdict::Right));
-    }
-
-    #[test]
-    fn without_a_deadband_every_value_is_wrong_or_right() {
-        let when = When::Above { set: 1.0, clear: 1.0 };
-        assert_eq!(when.judge(&Value::Number(1.0)), Some(Verdict::Wrong));
-        assert_eq!(when.judge(&Value::Number(0.99)), Some(Verdict::Right));
-    }
-
-    #[test]
-    fn a_value_of_another_type_is_not_judged() {
-        assert_eq!(When::State(true).judge(&Value::Number(1.0)), None);
-        let above = When::Above { set: 1.0, clear: 0.0 };
-        assert_eq!(above.judge(&Value::State(true)), None);
-        assert_eq!(above.judge(&Value::Number(f64::NAN)), None);
     }
 }

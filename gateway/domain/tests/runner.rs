@@ -22,6 +22,8 @@ mod health;
 mod properties;
 #[path = "runner/readings.rs"]
 mod readings;
+#[path = "runner/rules.rs"]
+mod rules;
 #[path = "runner/speed.rs"]
 mod speed;
 #[path = "runner/stories.rs"]

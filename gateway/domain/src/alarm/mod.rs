@@ -18,7 +18,7 @@ pub use watch::{Delays, Effect, Watch, WatchEvent};
 
 use crate::command::Actor;
 use crate::id::{AlarmId, AssetId, Class, Fault, OrderId, PointKey, RuleId};
-use crate::reading::Value;
+use crate::reading::{Reading, Value};
 use crate::rule::Priority;
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -168,6 +168,31 @@ impl AlarmState {
     }
 }
 
+/// Most readings an alarm keeps as its evidence.
+pub const MAX_EVIDENCE: usize = 8;
+
+/// One reading that was wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The point.
+    pub point: PointKey,
+    /// When the sensor saw it.
+    pub observed: Timestamp,
+    /// What it saw.
+    pub value: Value,
+}
+
+impl Sample {
+    /// The sample of a reading that has a value.
+    pub fn of(reading: &Reading) -> Option<Self> {
+        Some(Self {
+            point: reading.point,
+            observed: reading.observed,
+            value: reading.value.clone()?,
+        })
+    }
+}
+
 /// One alarm. It carries the rule's words as they were when it was raised.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alarm {
@@ -215,6 +240,15 @@ pub struct Alarm {
     pub order: Option<OrderId>,
     /// Points that watched it and have been taken out of the estate: its condition cannot be known without them.
     pub lost: Vec<PointKey>,
+    /// The readings that raised it last, oldest first, at most [`MAX_EVIDENCE`].
+    #[serde(default)]
+    pub evidence: Vec<Sample>,
+    /// Why it happens, in the rule's words.
+    #[serde(default)]
+    pub cause: Option<Text>,
+    /// What follows when nobody acts, in the rule's words.
+    #[serde(default)]
+    pub consequence: Option<Text>,
     /// Name of whoever changed it last.
     pub changed_by: Arc<str>,
 }

@@ -17,9 +17,21 @@ pub(super) const GATEWAY_NAME: &str = "gateway";
 
 impl Engine {
     /// A watch has changed: its alarm and its order follow.
-    pub(super) fn follow_watch(&mut self, def: &WatchDef, effect: Effect, now: &Now, changes: &mut Changes) {
+    pub(super) fn follow_watch(
+        &mut self,
+        n: usize,
+        def: &WatchDef,
+        effect: Effect,
+        now: &Now,
+        changes: &mut Changes,
+    ) {
+        // A sensor that has to be agreed with is an alarm when enough of them are.
+        let effect = match effect {
+            Effect::Raised | Effect::Relapsed if !self.agrees(def) => Effect::None,
+            other => other,
+        };
         match effect {
-            Effect::Raised => self.raise(def, now, changes),
+            Effect::Raised => self.raise(n, def, now, changes),
             Effect::Relapsed => {
                 if let Some(id) = self.alarm_of(&def.asset, &def.rule.class).map(|a| a.id) {
                     let condition = self.condition_of(&def.asset, &def.rule.class);
@@ -41,8 +53,9 @@ impl Engine {
         );
     }
 
-    fn raise(&mut self, def: &WatchDef, now: &Now, changes: &mut Changes) {
+    fn raise(&mut self, n: usize, def: &WatchDef, now: &Now, changes: &mut Changes) {
         let rule = &def.rule;
+        let evidence = self.take_evidence(n);
         let condition = self.condition_of(&def.asset, &rule.class);
         let value = self.latest(def.point).and_then(|r| r.value.clone());
         let live = self.alarm_of(&def.asset, &rule.class).map(|a| a.id);
@@ -63,6 +76,7 @@ impl Engine {
             alarm.last_raised_at = now.wall;
             alarm.cleared_at = None;
             alarm.value = value;
+            alarm.evidence = evidence;
             alarm.point = def.point;
             alarm.changed_by = GATEWAY_NAME.into();
         };
@@ -96,6 +110,9 @@ impl Engine {
                 point: def.point,
                 order: None,
                 lost: Vec::new(),
+                evidence: Vec::new(),
+                cause: rule.cause.clone(),
+                consequence: rule.consequence.clone(),
                 changed_by: GATEWAY_NAME.into(),
             };
             raised(&mut alarm);
@@ -114,22 +131,6 @@ impl Engine {
             self.link_order(id, plan, now, changes);
         }
         self.notice_alarm(NoticeKind::AlarmRaised, id, now, changes);
-    }
-
-    /// Sums up what the sensors of an alarm key say.
-    fn condition_of(&self, asset: &AssetId, class: &Class) -> Condition {
-        let watches = self.store.index().of_class(asset, class);
-        let states = watches.iter().filter_map(|w| self.store.state().watches.get(*w));
-        let worst = states
-            .map(|w| Condition::from(*w))
-            .max()
-            .unwrap_or(Condition::Normal);
-        let lost = self.alarm_of(asset, class).is_some_and(|a| !a.lost.is_empty());
-        if lost {
-            worst.max(Condition::Unknown)
-        } else {
-            worst
-        }
     }
 
     /// Brings the alarm of a key, if one lives, in step with its sensors.

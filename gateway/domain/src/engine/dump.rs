@@ -67,6 +67,11 @@ impl Engine {
                 def.rule.id, def.point, def.asset
             )?;
         }
+        for (n, track) in &state.tracks {
+            if let Some(def) = self.store.index().watches.get(*n) {
+                writeln!(out, "track {} {} {track:?}", def.rule.id, def.point)?;
+            }
+        }
         for alarm in state.alarms.values() {
             writeln!(
                 out,

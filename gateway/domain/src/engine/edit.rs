@@ -7,8 +7,8 @@
 
 use super::Engine;
 use super::change::{AlarmEvent, AuditEvent, Changes};
-use super::readings::{judge, takes_back};
-use super::state::{DeviceState, Heard, NEVER};
+use super::readings::takes_back;
+use super::state::{DeviceState, Heard, NEVER, Track};
 use crate::alarm::{Condition, Watch, WatchEvent};
 use crate::command::{Refusal, Reply};
 use crate::estate::{Estate, EstateDoc, Profiles};
@@ -25,6 +25,7 @@ struct Before {
     rule: Arc<Rule>,
     asset: AssetId,
     watch: Watch,
+    track: Option<Arc<Track>>,
 }
 
 impl Engine {
@@ -101,6 +102,7 @@ impl Engine {
             state.estate = estate.clone();
             state.rule_versions = versions;
             state.watches = Vec::new();
+            state.tracks = BTreeMap::new();
         });
         let again = self.carry_over(&mut before);
         self.lose_points(before, now, changes);
@@ -127,11 +129,13 @@ impl Engine {
     fn watches_before(&self) -> FxHashMap<(RuleId, PointKey), Before> {
         let watches = self.store.state().watches.iter().zip(&self.store.index().watches);
         watches
-            .map(|(watch, def)| {
+            .enumerate()
+            .map(|(n, (watch, def))| {
                 let before = Before {
                     rule: def.rule.clone(),
                     asset: def.asset.clone(),
                     watch: *watch,
+                    track: self.store.state().tracks.get(&n).cloned(),
                 };
                 ((def.rule.id.clone(), def.point), before)
             })
@@ -151,7 +155,12 @@ impl Engine {
                 b.asset == def.asset && b.rule.class == def.rule.class && b.rule.fault == def.rule.fault
             });
             match before.remove(&key).filter(|_| goes_on) {
-                Some(b) if b.rule.version == def.rule.version => self.store.set_watch(n, b.watch),
+                Some(b) if b.rule.version == def.rule.version => {
+                    self.store.set_watch(n, b.watch);
+                    if let Some(track) = b.track {
+                        self.store.set_track(n, track.as_ref().clone());
+                    }
+                }
                 Some(b) => {
                     self.store.set_watch(n, b.watch.restarted());
                     again.push(n);
@@ -201,9 +210,12 @@ impl Engine {
             return;
         };
         let silent = self.is_silent(def.point);
-        let event = match self.latest(def.point) {
+        let latest = self.latest(def.point).cloned();
+        let event = match &latest {
             Some(reading) if !silent => {
-                let event = judge(&def.rule, reading);
+                let Some(event) = self.event_of(n, reading, None, now) else {
+                    return;
+                };
                 let raised = match self.store.state().watches.get(n) {
                     Some(Watch::Active | Watch::Clearing { .. } | Watch::Unknown { raised: true, .. }) => {
                         true
@@ -215,7 +227,10 @@ impl Engine {
                 }
                 event
             }
-            _ => WatchEvent::Lost,
+            _ => {
+                self.lose_watch(n, now, changes);
+                return;
+            }
         };
         self.watch_event(n, event, now, changes);
     }

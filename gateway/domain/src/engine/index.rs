@@ -5,13 +5,13 @@
 
 use super::PointDef;
 use super::state::NOT_AT_ALL;
-use crate::estate::{Device, Estate};
+use crate::estate::{Asset, AssetKind, Device, Estate};
 use crate::health::limits::{CLOCK_SKEW, Check};
 use crate::id::{AssetId, Class, Fault, PointKey};
 use crate::measure::Measure;
-use crate::rule::Rule;
+use crate::rule::{AppliesTo, Rule};
 use crate::time::{Deadline, Monotonic, Now};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,6 +86,9 @@ pub(super) struct Index {
     pub(super) devices: Vec<DeviceLimits>,
     slots: Vec<Vec<Slot>>,
     rules_by_measure: FxHashMap<Measure, Vec<Arc<Rule>>>,
+    /// What the estate's own rules look after, so that shipped ones stay away.
+    own_kinds: FxHashSet<(AssetKind, Class)>,
+    own_assets: FxHashSet<(AssetId, Class)>,
     by_class: FxHashMap<(AssetId, Class), Vec<usize>>,
     by_fault: FxHashMap<(AssetId, Fault), Vec<usize>>,
 }
@@ -99,6 +102,15 @@ impl Index {
                 .or_default()
                 .push(rule.clone());
         }
+        let (mut own_kinds, mut own_assets) = (FxHashSet::default(), FxHashSet::default());
+        for rule in estate.rules().iter().filter(|rule| !rule.shipped) {
+            match &rule.applies_to {
+                AppliesTo::Kind(kind) => drop(own_kinds.insert((*kind, rule.class.clone()))),
+                AppliesTo::Assets(assets) => {
+                    own_assets.extend(assets.iter().map(|asset| (asset.clone(), rule.class.clone())));
+                }
+            }
+        }
         let limits = |device: &Device| DeviceLimits {
             stale_ms: millis(device.stale_limit),
             silence_ms: millis(device.silence_limit),
@@ -108,6 +120,8 @@ impl Index {
             slots: vec![Vec::new(); estate.devices().len()],
             devices: estate.devices().iter().map(limits).collect(),
             rules_by_measure,
+            own_kinds,
+            own_assets,
             ..Self::default()
         }
     }
@@ -130,14 +144,15 @@ impl Index {
             .and_then(|a| estate.asset(a));
         if let Some(asset) = asset {
             for rule in self.rules_by_measure.get(&def.measure).into_iter().flatten() {
-                if rule.applies_to.covers(&asset.id, asset.kind) {
+                let replaced = rule.shipped && self.is_own(asset, &rule.class);
+                if let Some(rule) = rule.on(&asset.id, asset.kind).filter(|_| !replaced) {
                     let here = self.watches.len();
                     let class_key = (asset.id.clone(), rule.class.clone());
                     let fault_key = (asset.id.clone(), rule.fault.clone());
                     self.by_class.entry(class_key).or_default().push(here);
                     self.by_fault.entry(fault_key).or_default().push(here);
                     self.watches.push(WatchDef {
-                        rule: rule.clone(),
+                        rule,
                         point: def.key,
                         asset: asset.id.clone(),
                     });
@@ -154,6 +169,11 @@ impl Index {
             silence_ms: device.map_or(0, |d| millis(d.silence_limit)),
         });
         self.checks.push(check);
+    }
+    /// Whether a rule of the estate looks after a class on an asset.
+    fn is_own(&self, asset: &Asset, class: &Class) -> bool {
+        self.own_kinds.contains(&(asset.kind, class.clone()))
+            || self.own_assets.contains(&(asset.id.clone(), class.clone()))
     }
     /// Takes the last point out again.
     pub(super) fn remove_last_point(&mut self, estate: &Estate, def: &PointDef) {

@@ -9,7 +9,7 @@
 use super::Engine;
 use super::change::{Changes, NoticeKind};
 use super::state::{NEVER, NOT_AT_ALL};
-use crate::alarm::{Condition, WatchEvent};
+use crate::alarm::Condition;
 use crate::health::FlagKind;
 use crate::time::{Deadline, Now};
 use std::time::Duration;
@@ -81,7 +81,7 @@ impl Engine {
         }
         let watches = self.store.index().points.get(n).map(|p| p.watches());
         for watch in watches.unwrap_or_default() {
-            self.watch_event(watch, WatchEvent::Lost, now, changes);
+            self.lose_watch(watch, now, changes);
             let def = self.store.index().watches.get(watch);
             let alarm = def.and_then(|d| self.alarm_of(&d.asset, &d.rule.class));
             if let Some(id) = alarm

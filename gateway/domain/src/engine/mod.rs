@@ -27,7 +27,9 @@ mod snapshot;
 mod state;
 mod store;
 mod timers;
+mod tracks;
 mod view;
+mod votes;
 
 pub use change::{
     AlarmChange, AlarmEvent, AuditEvent, Changes, DeviceChange, DeviceEvent, Notice, NoticeKind, OrderChange,
@@ -141,6 +143,7 @@ impl Engine {
             through: BTreeMap::new(),
             bridges: BTreeMap::new(),
             watches: Vec::new(),
+            tracks: BTreeMap::new(),
             alarms: BTreeMap::new(),
             orders: BTreeMap::new(),
             counters: Counters {

@@ -27,12 +27,12 @@ use super::change::{AuditEvent, Changes};
 use super::index::PointLinks;
 use super::state::{NEVER, PointState};
 use super::{Engine, PointDef};
-use crate::alarm::{Delays, Effect, WatchEvent};
+use crate::alarm::{Delays, Effect, Watch, WatchEvent};
 use crate::command::{Refusal, Reply};
 use crate::estate::MAX_POINTS_PER_DEVICE;
 use crate::id::PointKey;
 use crate::reading::{Quality, Reading, Reason};
-use crate::rule::{Rule, Verdict};
+use crate::rule::{Verdict, When};
 use crate::time::{Now, Timestamp};
 use std::time::Duration;
 
@@ -145,8 +145,7 @@ impl Engine {
         }
         self.expect_silence(silent_at);
         for watch in links.watches() {
-            let def = self.store.index().watches.get(watch);
-            let Some(event) = def.map(|d| judge(&d.rule, reading)) else {
+            let Some(event) = self.event_of(watch, reading, Some(takes_back), now) else {
                 continue;
             };
             if takes_back || event == WatchEvent::Value(Verdict::Wrong) {
@@ -168,8 +167,7 @@ impl Engine {
         self.expect_again(n, now);
         let takes_back = latest.quality != Quality::Uncertain(Reason::ImpossibleJump);
         for watch in links.watches() {
-            let def = self.store.index().watches.get(watch);
-            let event = def.map(|d| judge(&d.rule, &latest));
+            let event = self.event_of(watch, &latest, None, now);
             if let Some(event) = event.filter(|e| takes_back || *e == WatchEvent::Value(Verdict::Wrong)) {
                 self.watch_event(watch, event, now, changes);
             }
@@ -179,20 +177,30 @@ impl Engine {
     /// Whether the rule of a watch calls a reading wrong.
     fn is_wrong(&self, watch: usize, reading: &Reading) -> bool {
         let def = self.store.index().watches.get(watch);
-        def.is_some_and(|d| judge(&d.rule, reading) == WatchEvent::Value(Verdict::Wrong))
+        def.is_some_and(|d| judge(d.rule.when, reading) == Some(WatchEvent::Value(Verdict::Wrong)))
     }
 
     /// One event of one watch, and what follows.
     pub(super) fn watch_event(&mut self, n: usize, event: WatchEvent, now: &Now, changes: &mut Changes) {
+        let Some(watch) = self.store.state().watches.get(n) else {
+            return;
+        };
+        if watch.stays(event) {
+            return;
+        }
+        let is_raised = matches!(
+            watch,
+            Watch::Active | Watch::Clearing { .. } | Watch::Unknown { raised: true, .. }
+        );
+        if event == WatchEvent::Value(Verdict::Wrong) && !is_raised {
+            self.keep_evidence(n);
+        }
         let (Some(watch), Some(def)) = (
             self.store.state().watches.get(n),
             self.store.index().watches.get(n),
         ) else {
             return;
         };
-        if watch.stays(event) {
-            return;
-        }
         let (next, effect) = watch.next(event, Delays::of(&def.rule), now);
         if next == *watch && effect == Effect::None {
             return;
@@ -211,7 +219,10 @@ impl Engine {
             });
         }
         self.store.set_watch(n, next);
-        self.follow_watch(&def, effect, now, changes);
+        if next == Watch::Normal {
+            self.drop_evidence(n);
+        }
+        self.follow_watch(n, &def, effect, now, changes);
     }
 
     /// Whether the last reading of a point is evidence for a completion.
@@ -225,15 +236,21 @@ impl Engine {
     }
 }
 
-/// What a rule says about a reading.
-pub(super) fn judge(rule: &Rule, reading: &Reading) -> WatchEvent {
+/// What a condition that looks at the last value only says about a reading; `None` when the reading says nothing to it.
+pub(super) fn judge(when: When, reading: &Reading) -> Option<WatchEvent> {
     let value = match reading.quality {
         Quality::Bad(_) => None,
         Quality::Good | Quality::Uncertain(_) => reading.value.as_ref(),
     };
-    value
-        .and_then(|v| rule.when.judge(v))
-        .map_or(WatchEvent::Lost, WatchEvent::Value)
+    match (when, value) {
+        // A reading without a value is not silence: the look-out says when it has lasted too long.
+        (When::Silent, None) => None,
+        (_, value) => Some(
+            value
+                .and_then(|v| when.judge(v))
+                .map_or(WatchEvent::Lost, WatchEvent::Value),
+        ),
+    }
 }
 
 /// Whether a reading may take back what was raised: not one nobody heard, and not one that cannot be true.

@@ -4,7 +4,7 @@
 //! engines in the same state have the same snapshot, byte by byte. It begins with its format number; another
 //! format is refused, never guessed at.
 
-use super::state::{Bridge, Counters, DeviceState, FlagKey, Heard, PointState, State, Vital};
+use super::state::{Bridge, Counters, DeviceState, FlagKey, Heard, PointState, State, Track, Vital};
 use super::store::Store;
 use super::{Engine, PointDef};
 use crate::alarm::{Alarm, Watch};
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The format this program writes and reads.
-const FORMAT: u16 = 2;
+const FORMAT: u16 = 3;
 
 /// Why bytes are not a snapshot.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,7 @@ struct Snapshot {
     /// The rules `watches` counts by.
     rules: Vec<RuleId>,
     watches: Vec<(u32, PointKey, Watch)>,
+    tracks: Vec<(u32, PointKey, Arc<Track>)>,
     alarms: BTreeMap<AlarmId, Arc<Alarm>>,
     orders: BTreeMap<OrderId, Arc<Order>>,
 }
@@ -67,6 +68,7 @@ impl Engine {
         let rules: Vec<RuleId> = state.estate.rules().iter().map(|r| r.id.clone()).collect();
         let positions: FxHashMap<&RuleId, u32> = rules.iter().zip(0..).collect();
         let watches = state.watches.iter().zip(&self.store.index().watches);
+        let tracks = state.tracks.iter();
         let snapshot = Snapshot {
             doc: state.estate.doc().clone(),
             profiles: state.estate.profiles().clone(),
@@ -83,6 +85,12 @@ impl Engine {
             bridges: state.bridges.clone(),
             watches: watches
                 .filter_map(|(w, def)| Some((*positions.get(&def.rule.id)?, def.point, *w)))
+                .collect(),
+            tracks: tracks
+                .filter_map(|(n, track)| {
+                    let def = self.store.index().watches.get(*n)?;
+                    Some((*positions.get(&def.rule.id)?, def.point, track.clone()))
+                })
                 .collect(),
             alarms: state.alarms.clone(),
             orders: state.orders.clone(),
@@ -133,6 +141,7 @@ impl Engine {
             through: snapshot.through,
             bridges: snapshot.bridges,
             watches: Vec::new(),
+            tracks: BTreeMap::new(),
             alarms: snapshot.alarms,
             orders: snapshot.orders,
             counters: snapshot.counters,
@@ -142,12 +151,20 @@ impl Engine {
             .iter()
             .filter_map(|(rule, point, watch)| Some(((snapshot.rules.get(*rule as usize)?, *point), *watch)))
             .collect();
+        let tracks: FxHashMap<(&RuleId, PointKey), &Arc<Track>> = snapshot
+            .tracks
+            .iter()
+            .filter_map(|(rule, point, track)| Some(((snapshot.rules.get(*rule as usize)?, *point), track)))
+            .collect();
         for n in 0..store.index().watches.len() {
             let key = store.index().watches.get(n).map(|d| (d.rule.clone(), d.point));
             if let Some((rule, point)) = key
                 && let Some(watch) = saved.get(&(&rule.id, point))
             {
                 store.set_watch(n, *watch);
+                if let Some(track) = tracks.get(&(&rule.id, point)) {
+                    store.set_track(n, track.as_ref().clone());
+                }
             }
         }
         Ok(Self { store })

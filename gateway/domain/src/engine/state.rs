@@ -1,7 +1,7 @@
 //! What the engine remembers: everything that decides what it does next, and nothing that can be derived.
 
 use super::PointDef;
-use crate::alarm::{Alarm, Watch};
+use crate::alarm::{Alarm, Sample, Watch};
 use crate::estate::Estate;
 use crate::health::availability::Availability;
 use crate::health::clock::DeviceClock;
@@ -11,6 +11,7 @@ use crate::health::{Flag, FlagKind, Flags};
 use crate::id::{AlarmId, DeviceId, OrderId, PointKey, RuleId};
 use crate::order::Order;
 use crate::reading::Reading;
+use crate::rule::Trace;
 use crate::time::{Deadline, Monotonic, Now, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -81,6 +82,27 @@ pub(super) struct Bridge {
     pub(super) settles: u64,
 }
 
+/// What else is kept of one rule looking at one point; nothing for most.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Track {
+    /// What the rule remembers, if it looks at more than one value.
+    pub(super) trace: Trace,
+    /// When it wants to be looked at without a reading: a window moves, an hour strikes.
+    pub(super) look: Deadline,
+    /// What has been wrong since it was right last.
+    pub(super) evidence: Vec<Sample>,
+}
+
+impl Default for Track {
+    fn default() -> Self {
+        Self {
+            trace: Trace::Empty,
+            look: NEVER,
+            evidence: Vec::new(),
+        }
+    }
+}
+
 /// What a flag is about: which device, what is wrong, and with which point.
 pub(super) type FlagKey = (DeviceId, FlagKind, Option<PointKey>);
 
@@ -129,6 +151,8 @@ pub(super) struct State {
     pub(super) through: BTreeMap<DeviceId, Arc<str>>,
     pub(super) bridges: BTreeMap<Arc<str>, Bridge>,
     pub(super) watches: Vec<Watch>,
+    /// By the place of their watch; most have none.
+    pub(super) tracks: BTreeMap<usize, Arc<Track>>,
     pub(super) alarms: BTreeMap<AlarmId, Arc<Alarm>>,
     pub(super) orders: BTreeMap<OrderId, Arc<Order>>,
     pub(super) counters: Counters,

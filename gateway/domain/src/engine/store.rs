@@ -9,7 +9,7 @@ mod journal;
 
 use super::PointDef;
 use super::index::Index;
-use super::state::{Counters, NEVER, PointState, State, Vital};
+use super::state::{Counters, NEVER, PointState, State, Track, Vital};
 use crate::alarm::{Alarm, Watch};
 use crate::id::{AlarmId, AssetId, Class, Fault, OrderId, PointKey};
 use crate::order::{Order, OrderState};
@@ -23,6 +23,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
     Watch(usize),
+    Look(usize),
     Order(OrderId),
 }
 
@@ -66,9 +67,11 @@ impl Store {
         self.journal.noted_vitals.resize(self.state.points.len(), 0);
         self.journal.noted_devices.resize(self.state.devices.len(), 0);
         let watches = self.state.watches.iter().enumerate();
+        let looks = self.state.tracks.iter().filter(|(_, track)| track.look < NEVER);
         let orders = self.state.orders.values();
         self.timers = watches
             .filter_map(|(n, w)| Some((w.deadline()?, Timer::Watch(n))))
+            .chain(looks.map(|(n, track)| (track.look, Timer::Look(*n))))
             .chain(
                 orders
                     .clone()
@@ -170,6 +173,34 @@ impl Store {
             self.timers.insert((deadline, Timer::Watch(n)));
         }
         self.note(|| Undo::Watch(n, before));
+    }
+    /// What else is kept of a watch; nothing is written when that is what is there.
+    pub(super) fn set_track(&mut self, n: usize, track: Track) {
+        let is_nothing = track == Track::default();
+        let before = self.state.tracks.get(&n);
+        let same = before.map_or(is_nothing, |before| **before == track);
+        if same || n >= self.state.watches.len() {
+            return;
+        }
+        self.put_track(n, (!is_nothing).then(|| Arc::new(track)));
+    }
+    fn put_track(&mut self, n: usize, track: Option<Arc<Track>>) {
+        let look = |track: &Option<Arc<Track>>| track.as_ref().map(|t| t.look).filter(|look| *look < NEVER);
+        let after = look(&track);
+        let before = match track {
+            Some(track) => self.state.tracks.insert(n, track),
+            None => self.state.tracks.remove(&n),
+        };
+        let was = look(&before);
+        if was != after {
+            if let Some(deadline) = was {
+                self.timers.remove(&(deadline, Timer::Look(n)));
+            }
+            if let Some(deadline) = after {
+                self.timers.insert((deadline, Timer::Look(n)));
+            }
+        }
+        self.note(|| Undo::Track(n, before));
     }
     /// Puts an alarm in, or takes it out.
     pub(super) fn set_alarm(&mut self, id: AlarmId, alarm: Option<Arc<Alarm>>) {

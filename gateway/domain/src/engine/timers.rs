@@ -10,6 +10,7 @@ use super::store::Timer;
 use crate::alarm::WatchEvent;
 use crate::order::OrderState;
 use crate::time::{Deadline, Now, Timestamp};
+use std::sync::Arc;
 
 /// A difference between wall and monotonic time beyond this is a clock that was set.
 const JUMP_MS: i64 = 5_000;
@@ -48,6 +49,7 @@ impl Engine {
             }
             match timer {
                 Timer::Watch(n) => self.watch_event(n, WatchEvent::DelayOver, now, changes),
+                Timer::Look(n) => self.look_at(n, now, changes),
                 Timer::Order(id) => self.review_order(id, now, changes),
             }
             // Whatever owned the timer has moved it; if it did not, it must not fire for ever.
@@ -73,6 +75,9 @@ impl Engine {
         self.store.replace(|state| {
             for watch in &mut state.watches {
                 *watch = watch.rebase(at, now);
+            }
+            for track in state.tracks.values_mut().filter(|track| track.look < NOT_AT_ALL) {
+                Arc::make_mut(track).look = rebase(track.look);
             }
             for order in state.orders.values_mut() {
                 if let OrderState::PendingVerification(verification) = order.state {

@@ -1,158 +1,89 @@
-//! What every estate has without being told: the gateway as an asset and a device, and rules about itself.
+//! What every estate has without being told: the gateway as an asset and a device, and rules that guard each kind of
+//! asset with the usual values, the gateway itself among them.
 //!
-//! They are ordinary data. A document that names an asset, device or rule with the same id replaces it.
+//! The rules are data, `config/rules` of the source, one file for each kind of asset. A rule of the document with the same
+//! id replaces a shipped one everywhere; one with the same class replaces it on the assets it looks after, so that a class
+//! is guarded by one rule or the other and never by both.
 
-use super::AssetKind;
-use super::doc::{AppliesToDoc, RuleDoc, WhenDoc};
-use crate::id::{InvalidId, RuleId};
-use crate::measure::UnknownMeasure;
-use crate::rule::Priority;
+use super::doc::{OrderProfileDoc, RuleDoc};
 use crate::text::Text;
-use std::time::Duration;
+use serde::Deserialize;
+use std::sync::LazyLock;
 
 /// Id of the asset, the device and the profile that stand for the gateway itself.
 pub const GATEWAY: &str = "gateway";
 
 /// The gateway's name.
 pub fn gateway_name() -> Text {
-    text("网关", "Gateway")
-}
-
-/// Why a built-in rule could not be written down; a test shows that it never happens.
-#[derive(Debug, thiserror::Error)]
-pub enum BuiltinError {
-    /// One of its ids is not an id.
-    #[error(transparent)]
-    Id(#[from] InvalidId),
-    /// Its measure is not in the vocabulary.
-    #[error(transparent)]
-    Measure(#[from] UnknownMeasure),
-}
-
-/// The rules about the gateway itself: messages the broker dropped, a broker or a bus that cannot be reached.
-pub fn builtin_rules() -> Result<Vec<RuleDoc>, BuiltinError> {
-    let above_zero = WhenDoc {
-        above: Some(1.0),
-        clear: Some(0.0),
-        ..WhenDoc::default()
-    };
-    let is_false = WhenDoc {
-        state: Some(false),
-        ..WhenDoc::default()
-    };
-    Ok(vec![
-        rule(
-            "gateway-broker-drops",
-            "broker-drops",
-            "gateway.broker_dropped",
-            above_zero,
-            Duration::ZERO,
-            text("消息服务器丢弃了消息", "The broker dropped messages"),
-            text(
-                "检查消息服务器的队列上限和网关负载;丢弃的读数无法找回。",
-                "Check the broker's queue limits and the gateway's load; dropped readings cannot be recovered.",
-            ),
-        )?,
-        rule(
-            "gateway-broker-lost",
-            "broker-lost",
-            "gateway.broker_connected",
-            is_false,
-            Duration::from_secs(60),
-            text("与消息服务器的连接中断", "The connection to the broker is lost"),
-            text(
-                "检查消息服务器是否运行、网络是否连通、账号密码是否有效。",
-                "Check that the broker runs, that the network reaches it and that the credentials are valid.",
-            ),
-        )?,
-        rule(
-            "gateway-bus-lost",
-            "bus-lost",
-            "gateway.bus_ok",
-            is_false,
-            Duration::from_secs(60),
-            text("现场总线无应答", "A field bus does not answer"),
-            text(
-                "检查总线供电、接线和终端电阻,再逐个检查从站。",
-                "Check the bus's power, wiring and termination, then its slaves one by one.",
-            ),
-        )?,
-        rule(
-            "gateway-disk-low",
-            "disk-low",
-            "gateway.disk_free",
-            WhenDoc {
-                below: Some(10.0),
-                clear: Some(15.0),
-                ..WhenDoc::default()
-            },
-            Duration::ZERO,
-            text("网关磁盘空间不足", "The gateway's disk is filling up"),
-            text(
-                "清理磁盘或缩短保留时间；再少下去，最早的读数会先被删除。告警、工单和审计始终保留。",
-                "Free some space or keep readings for a shorter time; with less, the oldest readings go first. Alarms, orders and the audit always stay.",
-            ),
-        )?,
-        rule(
-            "gateway-forwarder-lost",
-            "forwarder-lost",
-            "gateway.forwarder_ok",
-            WhenDoc {
-                state: Some(false),
-                ..WhenDoc::default()
-            },
-            Duration::from_secs(300),
-            text("读数转存中断", "A forwarder's target takes nothing"),
-            text(
-                "检查目标数据库是否运行、网络和令牌；读数保留在本机，恢复后自动补发。",
-                "Check that the target runs, the network and the token; readings wait in the ledger and are sent once it is back.",
-            ),
-        )?,
-    ])
-}
-
-fn rule(
-    id: &str,
-    class: &str,
-    measure: &str,
-    when: WhenDoc,
-    on_delay: Duration,
-    name: Text,
-    response: Text,
-) -> Result<RuleDoc, BuiltinError> {
-    Ok(RuleDoc {
-        id: RuleId::new(id)?,
-        name: Some(name),
-        class: class.parse()?,
-        fault: GATEWAY.parse()?,
-        measure: measure.parse()?,
-        applies_to: AppliesToDoc {
-            kind: Some(AssetKind::Gateway),
-            assets: None,
-        },
-        when,
-        on_delay,
-        off_delay: Duration::from_secs(10),
-        latch: false,
-        priority: Priority::P3,
-        cause: None,
-        consequence: None,
-        response,
-        order: None,
-    })
-}
-
-fn text(zh: &str, en: &str) -> Text {
     Text {
-        zh: zh.into(),
-        en: en.into(),
+        zh: "网关".into(),
+        en: "Gateway".into(),
     }
+}
+
+/// The rules for one kind of asset, with the order profiles they name.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pack {
+    /// The rules.
+    pub rules: Vec<RuleDoc>,
+    /// How their orders are verified and closed.
+    #[serde(default)]
+    pub order_profiles: Vec<OrderProfileDoc>,
+}
+
+/// Name and text of each shipped file. The gateway's comes first: it is there without any asset.
+pub const PACK_FILES: [(&str, &str); 7] = [
+    ("gateway", include_str!("../../../../config/rules/gateway.toml")),
+    (
+        "pipe_zone",
+        include_str!("../../../../config/rules/pipe_zone.toml"),
+    ),
+    (
+        "pump_room",
+        include_str!("../../../../config/rules/pump_room.toml"),
+    ),
+    ("sump", include_str!("../../../../config/rules/sump.toml")),
+    ("bin", include_str!("../../../../config/rules/bin.toml")),
+    (
+        "fire_lane",
+        include_str!("../../../../config/rules/fire_lane.toml"),
+    ),
+    (
+        "parking_bay",
+        include_str!("../../../../config/rules/parking_bay.toml"),
+    ),
+];
+
+/// The shipped rules, in the order of [`PACK_FILES`].
+pub fn packs() -> &'static [Pack] {
+    // A file that cannot be read guards nothing; a test reads every one.
+    static PACKS: LazyLock<Vec<Pack>> = LazyLock::new(|| {
+        let texts = PACK_FILES.iter();
+        texts
+            .map(|(_, text)| toml::from_str(text).unwrap_or_default())
+            .collect()
+    });
+    &PACKS
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
-    fn every_built_in_rule_can_be_written_down() {
-        assert_eq!(super::builtin_rules().unwrap().len(), 5);
+    fn every_shipped_file_can_be_read_and_says_what_to_do() {
+        for (name, text) in PACK_FILES {
+            let pack: Pack = toml::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(!pack.rules.is_empty(), "{name}");
+            for rule in &pack.rules {
+                assert!(!rule.response.is_incomplete(), "{name}: {}", rule.id);
+                assert!(
+                    rule.consequence.as_ref().is_some_and(|t| !t.is_incomplete()),
+                    "{name}: {}",
+                    rule.id
+                );
+            }
+        }
     }
 }

@@ -4,9 +4,8 @@
 //! `devices[3].asset` is what a reader of the file can find again.
 
 use super::Address;
-use super::doc::{AddressDoc, WhenDoc};
-use crate::measure::{Measure, Unit, nearest};
-use crate::rule::When;
+use super::doc::AddressDoc;
+use crate::measure::nearest;
 use crate::text::Text;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -148,56 +147,6 @@ impl Problems {
             }
             _ => {
                 self.add_hint(path, "is neither an MQTT nor a bus address", hint);
-                None
-            }
-        }
-    }
-    /// Narrows the options of a condition down to one that fits the measure.
-    pub(super) fn when(&mut self, path: &str, doc: WhenDoc, measure: Measure) -> Option<When> {
-        let hint = "write { state = true }, { above = 90.0, clear = 70.0 } or { below = 5.0, clear = 8.0 }";
-        let finite = |n: f64| n.is_finite();
-        match (doc.state, doc.above, doc.below, doc.clear) {
-            (Some(state), None, None, None) => {
-                if !measure.is_state() {
-                    self.add_hint(
-                        format!("{path}.state"),
-                        format!("{measure} is measured in {}, it has no state", measure.unit()),
-                        "use above or below",
-                    );
-                }
-                Some(When::State(state))
-            }
-            (None, above, below, clear) if above.is_some() != below.is_some() => {
-                let set = above.or(below).unwrap_or_default();
-                let clear = clear.unwrap_or(set);
-                if !finite(set) || !finite(clear) {
-                    self.add(path, "is not a finite number");
-                }
-                if measure.is_state() || measure.unit() == Unit::TEXT {
-                    self.add(path, format!("{measure} is not a number, it has no threshold"));
-                }
-                if above.is_some() && clear > set {
-                    self.add_hint(
-                        format!("{path}.clear"),
-                        format!("clear {clear} is above the set value {set}"),
-                        "an alarm above a value clears at that value or lower",
-                    );
-                }
-                if below.is_some() && clear < set {
-                    self.add_hint(
-                        format!("{path}.clear"),
-                        format!("clear {clear} is below the set value {set}"),
-                        "an alarm below a value clears at that value or higher",
-                    );
-                }
-                Some(if above.is_some() {
-                    When::Above { set, clear }
-                } else {
-                    When::Below { set, clear }
-                })
-            }
-            _ => {
-                self.add_hint(path, "is not one condition", hint);
                 None
             }
         }

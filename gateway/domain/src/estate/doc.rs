@@ -54,7 +54,9 @@
 //! guards = { note_required = true }
 //! ```
 
-pub use super::rule_doc::{AppliesToDoc, OrderPlanDoc, OrderProfileDoc, RuleDoc, WhenDoc};
+pub use super::rule_doc::{
+    AppliesToDoc, DuringDoc, OrderPlanDoc, OrderProfileDoc, OverrideDoc, RuleDoc, WhenDoc,
+};
 
 use super::AssetKind;
 pub use crate::health::limits::HealthDoc;
@@ -88,6 +90,10 @@ pub struct EstateDoc {
     /// What measures.
     #[serde(default)]
     pub devices: Vec<DeviceDoc>,
+    /// Whether assets are guarded by the shipped rules where no rule of the same class looks after them; yes when not
+    /// given. The gateway always looks after itself.
+    #[serde(default = "yes")]
+    pub shipped_rules: bool,
     /// What is an alarm.
     #[serde(default)]
     pub rules: Vec<RuleDoc>,
@@ -98,6 +104,10 @@ pub struct EstateDoc {
 
 fn default_timezone() -> String {
     "Asia/Shanghai".into()
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// When nothing heard makes a point unknown: `factor` × the device's expected interval, but at least `at_least`;

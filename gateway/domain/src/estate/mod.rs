@@ -7,6 +7,7 @@
 
 pub mod builtin;
 mod check;
+mod check_when;
 pub mod doc;
 mod profile;
 mod resolve;

@@ -4,7 +4,7 @@ use super::AssetKind;
 use crate::id::{AssetId, Class, Fault, OrderProfileId, RuleId};
 use crate::measure::Measure;
 use crate::order::{Guards, OrderRole, Verify};
-use crate::rule::Priority;
+use crate::rule::{Priority, Vote, Weekday};
 use crate::text::Text;
 use crate::time::duration_text;
 use serde::{Deserialize, Serialize};
@@ -35,11 +35,20 @@ pub struct RuleDoc {
     /// How long it must be right before it is normal again.
     #[serde(default, with = "duration_text")]
     pub off_delay: Duration,
+    /// How many of its points on one asset must be wrong: `"any"` when not given, `"all"`, or `{ at_least = 2 }`.
+    #[serde(default)]
+    pub vote: Vote,
+    /// The hours in which it watches; always when not given.
+    #[serde(default)]
+    pub during: Option<DuringDoc>,
     /// Whether the alarm stays until a verified order or a manager resets it.
     #[serde(default)]
     pub latch: bool,
     /// How much it matters.
     pub priority: Priority,
+    /// What is different on some assets.
+    #[serde(default)]
+    pub overrides: Vec<OverrideDoc>,
     /// Why it happens.
     #[serde(default)]
     pub cause: Option<Text>,
@@ -66,7 +75,48 @@ pub struct AppliesToDoc {
     pub assets: Option<Vec<AssetId>>,
 }
 
-/// What is wrong: `{ state }`, `{ above, clear }` or `{ below, clear }`.
+/// The hours in which a rule watches, in the estate's time zone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DuringDoc {
+    /// Days of the week; all when not given. A span over midnight belongs to the day on which it begins.
+    #[serde(default)]
+    pub days: Vec<Weekday>,
+    /// The time of day it begins, `"22:00"`.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// The time of day it ends, `"06:00"`.
+    #[serde(default)]
+    pub to: Option<String>,
+}
+
+/// What is different on one asset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverrideDoc {
+    /// The asset.
+    pub asset: AssetId,
+    /// The rule does not look there at all.
+    #[serde(default)]
+    pub off: bool,
+    /// Another condition.
+    #[serde(default)]
+    pub when: Option<WhenDoc>,
+    /// Another delay before it is an alarm.
+    #[serde(default, with = "duration_text::option")]
+    pub on_delay: Option<Duration>,
+    /// Another delay before it is normal again.
+    #[serde(default, with = "duration_text::option")]
+    pub off_delay: Option<Duration>,
+    /// Another priority.
+    #[serde(default)]
+    pub priority: Option<Priority>,
+}
+
+/// What is wrong, one of
+/// `{ state }`, `{ above, clear }`, `{ below, clear }`, `{ rises, within, clear }`, `{ falls, within, clear }`,
+/// `{ reaches, ahead, within }`, `{ silent = true }`, `{ stuck, band }`, `{ state, times, within }` and
+/// `{ state, total, within }`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WhenDoc {
@@ -82,6 +132,36 @@ pub struct WhenDoc {
     /// The number at which it is right again; the set value itself when not given.
     #[serde(default)]
     pub clear: Option<f64>,
+    /// The number rises by this much or more within a time.
+    #[serde(default)]
+    pub rises: Option<f64>,
+    /// The number falls by this much or more within a time.
+    #[serde(default)]
+    pub falls: Option<f64>,
+    /// The recent slope leads up to this level.
+    #[serde(default)]
+    pub reaches: Option<f64>,
+    /// How long ahead.
+    #[serde(default, with = "duration_text::option")]
+    pub ahead: Option<Duration>,
+    /// The time that is looked at.
+    #[serde(default, with = "duration_text::option")]
+    pub within: Option<Duration>,
+    /// Nothing usable is heard for longer than the device may be silent.
+    #[serde(default)]
+    pub silent: Option<bool>,
+    /// The number does not move for this long although it is reported.
+    #[serde(default, with = "duration_text::option")]
+    pub stuck: Option<Duration>,
+    /// How far a number that is stuck may move; not at all when not given.
+    #[serde(default)]
+    pub band: Option<f64>,
+    /// The state is entered this often within a time.
+    #[serde(default)]
+    pub times: Option<u16>,
+    /// The state takes this long out of a time.
+    #[serde(default, with = "duration_text::option")]
+    pub total: Option<Duration>,
 }
 
 /// The order a rule opens.

@@ -30,7 +30,52 @@ const DEVICES: [&str; 4] = ["rope", "spot", "lid", "bay"];
 
 /// The usual estate in a hurry, so that a short history goes round the whole loop.
 fn estate() -> String {
-    ESTATE
+    let more = [
+        (
+            "rises",
+            "bin.fill",
+            "{ rises = 20.0, within = \"2m\" }",
+            "bin",
+            "",
+        ),
+        (
+            "often",
+            "parking.occupied",
+            "{ state = true, times = 3, within = \"5m\" }",
+            "fire_lane",
+            "",
+        ),
+        (
+            "long",
+            "parking.occupied",
+            "{ state = true, total = \"1m\", within = \"3m\" }",
+            "fire_lane",
+            "",
+        ),
+        ("silent", "leak.wet", "{ silent = true }", "pipe_zone", ""),
+        (
+            "both",
+            "leak.wet",
+            "{ state = true }",
+            "pipe_zone",
+            "vote = \"all\"\n",
+        ),
+        (
+            "night",
+            "temperature",
+            "{ above = 40.0 }",
+            "bin",
+            "during = { from = \"22:00\", to = \"06:00\" }\n",
+        ),
+    ];
+    let rules = more.map(|(id, measure, when, kind, rest)| {
+        format!(
+            "\n[[rules]]\nid = {id:?}\nclass = {id:?}\nfault = {id:?}\nmeasure = {measure:?}\n\
+             applies_to = {{ kind = {kind:?} }}\nwhen = {when}\npriority = \"P3\"\n{rest}\
+             response = {{ zh = \"查看\", en = \"Look\" }}\n"
+        )
+    });
+    format!("{ESTATE}{}", rules.concat())
         .replace("off_delay = \"10m\"", "off_delay = \"20s\"")
         .replace("hold = \"10m\"", "hold = \"40s\"")
         .replace("grace = \"15m\"", "grace = \"2m\"")

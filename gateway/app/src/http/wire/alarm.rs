@@ -58,6 +58,18 @@ impl From<DomainAck> for Acknowledgement {
     }
 }
 
+/// One reading that raised an alarm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Evidence {
+    /// The point.
+    pub point: String,
+    /// When the sensor saw it.
+    #[schema(value_type = String, format = DateTime)]
+    pub observed: Timestamp,
+    /// What it saw, in the unit of the point.
+    pub value: Value,
+}
+
 /// One alarm: one life of a condition on one asset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Alarm {
@@ -118,6 +130,12 @@ pub struct Alarm {
     pub value: Option<Value>,
     /// The point that raised it last.
     pub point: String,
+    /// The readings that raised it last, oldest first, at most eight.
+    pub evidence: Vec<Evidence>,
+    /// Why it happens, in the rule's words.
+    pub cause: Option<Text>,
+    /// What follows when nobody acts, in the rule's words.
+    pub consequence: Option<Text>,
     /// Its order.
     pub order: Option<String>,
     /// Who changed it last.
@@ -155,6 +173,17 @@ impl Alarm {
             count: alarm.count,
             value: alarm.value.as_ref().map(Value::from),
             point: names.point(alarm.point),
+            evidence: alarm
+                .evidence
+                .iter()
+                .map(|sample| Evidence {
+                    point: names.point(sample.point),
+                    observed: sample.observed,
+                    value: Value::from(&sample.value),
+                })
+                .collect(),
+            cause: alarm.cause.as_ref().map(Text::from),
+            consequence: alarm.consequence.as_ref().map(Text::from),
             order: alarm.order.map(|order| order.to_string()),
             changed_by: alarm.changed_by.to_string(),
         }

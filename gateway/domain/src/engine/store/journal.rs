@@ -1,6 +1,6 @@
 //! What a batch has written, and how it is undone: in the opposite order, through the same setters.
 
-use super::super::state::{Bridge, Counters, DeviceState, FlagKey, PointState, State, Vital};
+use super::super::state::{Bridge, Counters, DeviceState, FlagKey, PointState, State, Track, Vital};
 use super::Store;
 use crate::alarm::{Alarm, Watch};
 use crate::health::Flag;
@@ -24,6 +24,7 @@ pub(super) enum Undo {
     Through(DeviceId, Option<Arc<str>>),
     Bridge(Arc<str>, Option<Bridge>),
     Watch(usize, Watch),
+    Track(usize, Option<Arc<Track>>),
     Alarm(AlarmId, Option<Arc<Alarm>>),
     Order(OrderId, Option<Arc<Order>>),
     /// With how many messages of devices had been noted before.
@@ -115,6 +116,7 @@ impl Store {
                 Undo::Through(device, bridge) => self.set_through(device, bridge),
                 Undo::Bridge(name, bridge) => self.set_bridge(name, bridge),
                 Undo::Watch(n, watch) => self.set_watch(n, watch),
+                Undo::Track(n, track) => self.put_track(n, track),
                 Undo::Alarm(id, alarm) => self.set_alarm(id, alarm),
                 Undo::Order(id, order) => self.set_order(id, order),
                 Undo::Whole(state, messages) => {

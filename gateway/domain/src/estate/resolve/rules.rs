@@ -1,13 +1,15 @@
 //! Rules and order profiles: one condition each, a response in both languages, references that lead somewhere.
 
-use crate::estate::builtin::builtin_rules;
+use crate::estate::builtin::{Pack, packs};
 use crate::estate::check::Problems;
-use crate::estate::doc::{AppliesToDoc, EstateDoc, RuleDoc};
+use crate::estate::doc::{AppliesToDoc, DuringDoc, EstateDoc, OrderProfileDoc, OverrideDoc, RuleDoc};
 use crate::estate::{AssetIndex, OrderPlan};
 use crate::id::{AssetId, OrderProfileId, RuleId};
 use crate::order::OrderProfile;
-use crate::rule::{AppliesTo, Rule};
+use crate::rule::{AppliesTo, During, Override, Rule, Vote};
+use jiff::tz::TimeZone;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,14 +34,11 @@ pub(super) fn resolve_rules(
         for (part, delay) in [("hold", profile.verify.hold), ("grace", profile.verify.grace)] {
             check_delay(format!("order_profiles[{n}].verify.{part}"), delay, problems);
         }
-        profiles.push(Arc::new(OrderProfile {
-            id: profile.id.clone(),
-            name: profile.name.clone(),
-            verify: profile.verify,
-            auto_close: profile.auto_close,
-            guards: profile.guards,
-        }));
+        profiles.push(resolve_profile(profile));
     }
+    let zone = jiff::tz::TimeZoneDatabase::bundled()
+        .get(&doc.timezone)
+        .unwrap_or(TimeZone::UTC);
     let mut known: FxHashMap<RuleId, ()> = FxHashMap::default();
     let mut rules = Vec::with_capacity(doc.rules.len() + 3);
     for (n, rule) in doc.rules.iter().enumerate() {
@@ -57,13 +56,42 @@ pub(super) fn resolve_rules(
                 profile: profiles.get(found)?.clone(),
             })
         });
-        rules.extend(resolve_rule(&path, rule, order, assets, problems));
+        rules.extend(resolve_rule(&path, rule, order, assets, &zone, problems));
     }
-    let builtin = builtin_rules().unwrap_or_default();
-    for rule in builtin.iter().filter(|r| !known.contains_key(&r.id)) {
-        rules.extend(resolve_rule("builtin", rule, None, assets, problems));
+    let packs = packs()
+        .iter()
+        .take(if doc.shipped_rules { usize::MAX } else { 1 });
+    for pack in packs {
+        for rule in pack.rules.iter().filter(|rule| !known.contains_key(&rule.id)) {
+            let order = shipped_order(pack, rule);
+            let resolved = resolve_rule("shipped", rule, order, assets, &zone, problems);
+            rules.extend(resolved.map(|mut rule| {
+                Arc::make_mut(&mut rule).shipped = true;
+                rule
+            }));
+        }
     }
     rules
+}
+
+fn resolve_profile(doc: &OrderProfileDoc) -> Arc<OrderProfile> {
+    Arc::new(OrderProfile {
+        id: doc.id.clone(),
+        name: doc.name.clone(),
+        verify: doc.verify,
+        auto_close: doc.auto_close,
+        guards: doc.guards,
+    })
+}
+
+/// The order of a shipped rule, with the profile that stands in its own file.
+fn shipped_order(pack: &Pack, rule: &RuleDoc) -> Option<OrderPlan> {
+    let plan = rule.order.as_ref()?;
+    let profile = pack.order_profiles.iter().find(|p| p.id == plan.profile)?;
+    Some(OrderPlan {
+        role: plan.role,
+        profile: resolve_profile(profile),
+    })
 }
 
 fn resolve_rule(
@@ -71,6 +99,7 @@ fn resolve_rule(
     rule: &RuleDoc,
     order: Option<OrderPlan>,
     assets: &FxHashMap<AssetId, AssetIndex>,
+    zone: &TimeZone,
     problems: &mut Problems,
 ) -> Option<Arc<Rule>> {
     if rule.response.is_incomplete() {
@@ -84,19 +113,35 @@ fn resolve_rule(
     check_delay(format!("{path}.off_delay"), rule.off_delay, problems);
     let applies_to = resolve_applies_to(path, &rule.applies_to, assets, problems);
     let when = problems.when(&format!("{path}.when"), rule.when, rule.measure);
+    if rule.vote == Vote::AtLeast(0) {
+        problems.add_hint(
+            format!("{path}.vote"),
+            "at least 0 would always agree",
+            "leave it out when one point is enough",
+        );
+    }
+    let during = rule
+        .during
+        .as_ref()
+        .and_then(|during| resolve_during(&format!("{path}.during"), during, zone, problems));
+    let overrides = resolve_overrides(path, rule, assets, problems);
     Some(Arc::new(Rule {
         id: rule.id.clone(),
         version: 1,
         name: rule.name.clone(),
         class: rule.class.clone(),
         fault: rule.fault.clone(),
+        shipped: false,
         measure: rule.measure,
         applies_to: applies_to?,
         when: when?,
         on_delay: rule.on_delay,
         off_delay: rule.off_delay,
+        vote: rule.vote,
+        during,
         latch: rule.latch,
         priority: rule.priority,
+        overrides,
         cause: rule.cause.clone(),
         consequence: rule.consequence.clone(),
         response: rule.response.clone(),
@@ -127,6 +172,89 @@ fn resolve_applies_to(
             None
         }
     }
+}
+
+fn resolve_during(path: &str, doc: &DuringDoc, zone: &TimeZone, problems: &mut Problems) -> Option<During> {
+    let mut minute = |key: &str, text: &Option<String>| match text {
+        None => Some(0),
+        Some(text) => {
+            let minute = minute_of(text);
+            if minute.is_none() {
+                problems.add_hint(
+                    format!("{path}.{key}"),
+                    format!(
+                        "{:?} is not a time of day",
+                        text.chars().take(16).collect::<String>()
+                    ),
+                    "write \"22:00\"",
+                );
+            }
+            minute
+        }
+    };
+    let (from, to) = (minute("from", &doc.from)?, minute("to", &doc.to)?);
+    if doc.from.is_some() && doc.from == doc.to {
+        problems.add_hint(
+            path,
+            "ends when it begins: the rule would never watch",
+            "leave both out for the whole day",
+        );
+    }
+    Some(During::new(zone.clone(), &doc.days, from, to))
+}
+
+/// Minutes since midnight; `24:00` is the end of the day.
+fn minute_of(text: &str) -> Option<u16> {
+    let (hour, minute) = text.split_once(':')?;
+    let two = |part: &str| (part.len() == 2).then(|| part.parse::<u16>().ok())?;
+    let (hour, minute) = (two(hour)?, two(minute)?);
+    let sane = minute < 60 && (hour < 24 || (hour == 24 && minute == 0));
+    sane.then_some(hour * 60 + minute)
+}
+
+fn resolve_overrides(
+    path: &str,
+    rule: &RuleDoc,
+    assets: &FxHashMap<AssetId, AssetIndex>,
+    problems: &mut Problems,
+) -> BTreeMap<AssetId, Override> {
+    let mut all = BTreeMap::new();
+    for (n, doc) in rule.overrides.iter().enumerate() {
+        let path = format!("{path}.overrides[{n}]");
+        let OverrideDoc {
+            asset,
+            off,
+            when,
+            on_delay,
+            off_delay,
+            priority,
+        } = doc;
+        problems.find(|| format!("{path}.asset"), "asset", asset, assets);
+        if all.contains_key(asset) {
+            problems.add_hint(
+                format!("{path}.asset"),
+                format!("{asset} is overridden twice"),
+                "put everything that is different on it into one",
+            );
+        }
+        for (key, delay) in [("on_delay", on_delay), ("off_delay", off_delay)] {
+            if let Some(delay) = delay {
+                check_delay(format!("{path}.{key}"), *delay, problems);
+            }
+        }
+        let when = when.and_then(|when| problems.when(&format!("{path}.when"), when, rule.measure));
+        all.insert(
+            asset.clone(),
+            Override {
+                off: *off,
+                when,
+                on_delay: *on_delay,
+                off_delay: *off_delay,
+                priority: *priority,
+            },
+        );
+    }
+    all
 }
 
 fn check_delay(path: String, delay: Duration, problems: &mut Problems) {
