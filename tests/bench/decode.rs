@@ -115,7 +115,8 @@ fn registers(report: &mut Report) {
     let lines: String = (0..REGISTERS).map(line).collect();
     let profile = profile(&format!(
         "id = \"bench.ten\"\ntitle = \"Ten temperatures\"\nversion = 1\n[modbus]\n{lines}\
-         [[tests]]\nname = \"zero\"\nregisters = [{{ function = 3, start = 0, values = {:?} }}]\nexpect = []\n",
+         [[tests]]\nname = \"zero\"\nregisters = [{{ function = 3, start = 0, values = {:?} }}]\n\
+         expect = [{{ measure = \"temperature\", instance = \"T0\", value = 0 }}]\n",
         [0; REGISTERS as usize]
     ));
     let map = profile.modbus().expect("it has registers");
