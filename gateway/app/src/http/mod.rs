@@ -136,6 +136,7 @@ impl Http {
         clock: &SharedClock,
     ) -> Arc<Self> {
         let started = clock.now();
+        readers.heal_through(door.clone());
         Arc::new(Self {
             door,
             readers,
