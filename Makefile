@@ -2,22 +2,31 @@
 
 CARGO ?= cargo
 S ?=
-T ?= messages profile case
+T ?= messages profile case replies frames
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test lint bench fuzz dist peers
+.PHONY: demo test lint bench fuzz dist peers firmware firmware-test
 
 ## A simulated estate, the gateway and its status page; opens loopback ports only.
 demo:
 	$(CARGO) run --locked -p linli -- demo
 
 ## Installs the peers that are missing, then runs every test.
-test: peers
+test: peers firmware
 	$(CARGO) build --locked -p linli -p linli-node-sim -p loadgen
 	$(CARGO) test --locked --workspace
 	cd dashboards/prometheus && promtool check rules rules.yml && promtool test rules rules_test.yml
 
-## Real programs the tests talk to: mosquitto and its clients, openssl, promtool, socat, pymodbus.
+## The images of the emulated sensor node, without a panic path and within their budget of flash and RAM.
+firmware:
+	sh firmware/boards/build.sh
+
+## The node's real firmware on an emulated microcontroller, polled by the gateway.
+firmware-test: peers firmware
+	$(CARGO) build --locked -p linli -p linli-node-sim
+	$(CARGO) test --locked -p e2e --test stories firmware
+
+## Real programs the tests talk to: mosquitto and its clients, openssl, promtool, socat, pymodbus, QEMU.
 peers:
 	sh tests/peers.sh
 
@@ -31,7 +40,7 @@ bench: peers
 	$(CARGO) build --locked --release -p linli -p loadgen
 	$(CARGO) run --locked --release -p e2e --bin bench -- $(S)
 
-## Fuzzes the decoder from the fixtures on: FUZZ_SECONDS for each target of T. Stops at the first finding.
+## Fuzzes the decoder, from the fixtures on, and the sensor node: FUZZ_SECONDS for each target of T. Stops at the first finding.
 fuzz:
 	$(CARGO) install cargo-fuzz --locked --quiet --root target/tools
 	$(CARGO) test --locked -p linli-decode --test decode -- --ignored seeds

@@ -14,6 +14,13 @@ need victoria-metrics victoria-metrics
 need influxd influxdb
 need socat socat
 need python3 python3
+need qemu-system-arm qemu-system-arm
+# The firmware is built with an installed rustup target, else with Debian's compiler, which has no library for the target
+# but its source.
+if ! [ -d "$(rustc --print sysroot 2>/dev/null)/lib/rustlib/thumbv7em-none-eabi/lib" ]; then
+    [ -x /usr/bin/rustc ] && ls -d /usr/src/rustc-* >/dev/null 2>&1 || missing="$missing rustc-web cargo-web rust-web-src"
+    need ld.lld lld
+fi
 if [ -n "$missing" ]; then
     echo "peers: installing from Debian:$missing"
     if ! command -v apt-get >/dev/null 2>&1; then
@@ -34,4 +41,4 @@ if ! PYTHONPATH="$venv" python3 -c 'import pymodbus, serial; assert pymodbus.__v
     python3 -m pip install --quiet --root-user-action=ignore --target "$venv" 'pymodbus==3.8.6' pyserial ||
         { echo "peers: could not install pymodbus; python3 needs pip (Debian: python3-pip)" >&2; exit 1; }
 fi
-echo "peers: mosquitto and its clients, openssl, promtool, victoria-metrics, influxdb, socat and pymodbus are here"
+echo "peers: mosquitto and its clients, openssl, promtool, victoria-metrics, influxdb, socat, pymodbus, QEMU and a compiler for the firmware are here"

@@ -6,13 +6,16 @@
 
 use crate::report::{Report, median};
 use base64::Engine as _;
-use linli_decode::{Body, DeviceContext, Family, Frame, Memory, Observation, Profile, Wrapping};
+use linli_decode::{
+    Body, DeviceContext, Family, Frame, Memory, Observation, Profile, RegisterData, Wrapping,
+};
 use linli_domain::time::Timestamp;
 use std::hint::black_box;
 use std::time::Instant;
 
 const FRAMES: u32 = 100_000;
 const REPEATS: usize = 5;
+const REGISTERS: u16 = 10;
 const RECEIVED: Timestamp = Timestamp::from_millis(1_741_932_433_137);
 /// Battery, temperature, distance, tilt.
 const UPLINK: [u8; 14] = [
@@ -102,6 +105,45 @@ fn json(report: &mut Report) {
     report.add("decode", "json_message", ours, "ns", parse(text));
 }
 
+fn registers(report: &mut Report) {
+    let line = |n: u16| {
+        format!(
+            "[[modbus.registers]]\nfunction = 3\naddress = {n}\ntype = \"i16\"\nmeasure = \"temperature\"\n\
+             instance = \"T{n}\"\nscale = 0.1\nrange = [-40, 85]\n"
+        )
+    };
+    let lines: String = (0..REGISTERS).map(line).collect();
+    let profile = profile(&format!(
+        "id = \"bench.ten\"\ntitle = \"Ten temperatures\"\nversion = 1\n[modbus]\n{lines}\
+         [[tests]]\nname = \"zero\"\nregisters = [{{ function = 3, start = 0, values = {:?} }}]\n\
+         expect = [{{ measure = \"temperature\", instance = \"T0\", value = 0 }}]\n",
+        [0; REGISTERS as usize]
+    ));
+    let map = profile.modbus().expect("it has registers");
+    let read = &map.plan().reads[0];
+    let words: Vec<u16> = (0..REGISTERS).map(|n| 200 + n).collect();
+    let data = RegisterData::Words(words.clone());
+    let (context, mut out) = (DeviceContext::default(), Vec::<Observation>::new());
+    let ours = ns_per_frame(|| {
+        map.decode(read, black_box(&data), &context, &mut out);
+        black_box(&out);
+        out.clear();
+    });
+    let peer = ns_per_frame(|| {
+        let scaled = black_box(&words)
+            .iter()
+            .map(|word| f64::from(word.cast_signed()) / 10.0);
+        black_box(scaled.collect::<Vec<f64>>());
+    });
+    report.add(
+        "decode",
+        "ten_registers",
+        ours,
+        "ns",
+        Some((peer, "an array of conversions")),
+    );
+}
+
 /// What it costs to parse a text into a tree and do nothing with it.
 fn parse(text: &str) -> Option<(f64, &'static str)> {
     let peer = ns_per_frame(|| {
@@ -142,4 +184,5 @@ fn by_hand(bytes: &[u8]) -> (Option<u8>, Option<f64>, Option<u16>, Option<bool>)
 pub(crate) fn run(report: &mut Report) {
     tlv(report);
     json(report);
+    registers(report);
 }

@@ -20,6 +20,7 @@ pub mod process;
 pub mod proxy;
 pub mod publisher;
 pub mod store;
+pub mod qemu;
 pub mod talker;
 pub mod wait;
 pub mod webhook;

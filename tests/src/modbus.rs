@@ -230,6 +230,26 @@ async fn pty_pair() -> (Running, PathBuf, PathBuf, tempfile::TempDir) {
 }
 
 /// One of the Python peers, with the libraries `tests/peers.sh` has installed.
+/// What a node at this port says to a pymodbus master; see `tests/peers/pymodbus_master.py`. `framer` is `socket` for
+/// Modbus TCP, `rtu` for a serial converter.
+pub async fn ask_a_node(port: u16, framer: &str, unit: u8) -> serde_json::Value {
+    until("a foreign master to be answered", || async move {
+        let mut command = python("pymodbus_master.py");
+        command.args([
+            "--port",
+            &port.to_string(),
+            "--framer",
+            framer,
+            "--unit",
+            &unit.to_string(),
+        ]);
+        let output = command.output().await.map_err(|e| e.to_string())?;
+        serde_json::from_slice(&output.stdout)
+            .map_err(|e| format!("{e}: {}", String::from_utf8_lossy(&output.stderr)))
+    })
+    .await
+}
+
 fn python(script: &str) -> Command {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);

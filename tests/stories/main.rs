@@ -14,6 +14,7 @@ mod embedded;
 mod estate;
 mod field;
 mod forward;
+mod firmware;
 mod health;
 mod kill;
 mod modbus;

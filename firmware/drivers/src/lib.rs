@@ -6,16 +6,20 @@
 //! that instead.
 #![cfg_attr(not(test), no_std)]
 
+mod contact;
 mod error;
 mod hmc5883;
 mod lm75;
+mod lsm303agr;
 mod probe;
 mod tilt;
 mod ultrasonic;
 
+pub use contact::ContactProbe;
 pub use error::SensorError;
 pub use hmc5883::Hmc5883;
 pub use lm75::Lm75;
+pub use lsm303agr::Lsm303agr;
 pub use probe::{AdcChannel, LeakProbe, ProbeReading};
 pub use tilt::TiltSwitch;
 pub use ultrasonic::Ultrasonic;

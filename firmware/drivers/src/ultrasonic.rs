@@ -59,13 +59,16 @@ impl Ultrasonic {
 
     /// The frame may have begun later, at another start byte: keep what follows it.
     fn resynchronise(&mut self) {
-        let later = self.frame.iter().skip(1).position(|byte| *byte == START);
-        let Some(skipped) = later.map(|at| at + 1) else {
-            self.length = 0;
-            return;
-        };
-        self.frame.copy_within(skipped.., 0);
-        self.length = self.frame.len() - skipped;
+        let [_, rest @ ..] = self.frame;
+        self.length = 0;
+        for byte in rest {
+            if self.length > 0 || byte == START {
+                if let Some(slot) = self.frame.get_mut(self.length) {
+                    *slot = byte;
+                }
+                self.length += 1;
+            }
+        }
     }
 }
 

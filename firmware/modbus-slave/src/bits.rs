@@ -27,8 +27,10 @@ impl<'a> Words<'a> {
     /// The values in order of their addresses.
     pub fn iter(&self) -> impl Iterator<Item = u16> + 'a {
         self.bytes
-            .chunks_exact(2)
-            .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
+            .as_chunks()
+            .0
+            .iter()
+            .map(|pair| u16::from_be_bytes(*pair))
     }
 }
 

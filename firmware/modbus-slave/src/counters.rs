@@ -2,6 +2,8 @@
 //!
 //! Not responsible for: counting what never reached the receiver, such as framing errors of a UART.
 
+use crate::rtu::Noise;
+
 /// What a node saw of the bus since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -27,6 +29,15 @@ impl Counters {
             exceptions: 0,
             overruns: 0,
         }
+    }
+
+    /// A stretch of the line was no frame.
+    pub fn hear_noise(&mut self, noise: Noise) {
+        let counter = match noise {
+            Noise::BadChecksum => &mut self.crc_errors,
+            Noise::Overrun => &mut self.overruns,
+        };
+        *counter = counter.wrapping_add(1);
     }
 
     /// The counter a diagnostic sub-function reads.

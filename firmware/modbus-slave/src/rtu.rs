@@ -2,7 +2,9 @@
 //!
 //! The length of a request is predicted from its function code, so that a pause in the middle of a frame
 //! (USB adapters, emulators, busy hosts) does not break it. Silence only resynchronises: after it, whatever
-//! was not a good frame is forgotten. A shorter prefix with a good checksum is never taken for a frame.
+//! was not a good frame is forgotten. A shorter prefix with a good checksum is never taken for a frame. On a
+//! line that is shared, the answers of the other nodes are predicted too and passed over, so that a master that
+//! leaves no pause before its next request is still understood. A transmitter must not hear itself.
 //! Not responsible for: whom a frame is for; see `slave`.
 
 use crate::Pdu;
@@ -56,6 +58,8 @@ pub struct Receiver {
     length: usize,
     overrun: bool,
     delivered: bool,
+    /// Another node was asked this: its answer comes next, if one comes.
+    foreign: Option<(u8, u8)>,
 }
 
 impl Default for Receiver {
@@ -72,7 +76,13 @@ impl Receiver {
             length: 0,
             overrun: false,
             delivered: false,
+            foreign: None,
         }
+    }
+
+    /// The request just delivered was another node's: do not take its answer for noise.
+    pub fn expect_answer(&mut self, unit: u8, function: u8) {
+        self.foreign = Some((unit, function));
     }
 
     /// One byte came; `Some` when it completes a request with a good checksum.
@@ -88,11 +98,23 @@ impl Receiver {
             }
         }
         self.length += 1;
-        if request_length(self.bytes()) == Some(self.length) {
-            self.deliver()
-        } else {
-            None
+        if request_length(self.bytes()) == Some(self.length) && good(self.bytes()) {
+            return self.deliver();
         }
+        if self.is_foreign_answer() {
+            self.foreign = None;
+            self.forget();
+        }
+        None
+    }
+
+    fn is_foreign_answer(&self) -> bool {
+        let &[unit, function, ..] = self.bytes() else {
+            return false;
+        };
+        self.foreign == Some((unit, function & 0x7F))
+            && answer_length(self.bytes()) == Some(self.length)
+            && good(self.bytes())
     }
 
     /// The line was silent for 3.5 characters or longer. `Some` when that ended something: a frame whose
@@ -135,6 +157,7 @@ impl Receiver {
             return None;
         }
         self.delivered = true;
+        self.foreign = None;
         let (&unit, rest) = self.bytes().split_first()?;
         let pdu = rest.get(..rest.len().checked_sub(2)?)?;
         Some(Frame { unit, pdu })
@@ -161,18 +184,29 @@ fn request_length(bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// The length of an answer, with checksum, as soon as its first bytes tell.
+fn answer_length(bytes: &[u8]) -> Option<usize> {
+    match *bytes.get(1)? {
+        1..=4 | 12 | 17 | 20 | 21 | 23 => bytes.get(2).map(|count| 5 + usize::from(*count)),
+        5 | 6 | 8 | 11 | 15 | 16 => Some(8),
+        7 => Some(5),
+        22 => Some(10),
+        0x81..=0xFF => Some(5),
+        _ => None,
+    }
+}
+
 /// Puts address and checksum around an answer.
 pub fn frame<'a>(unit: u8, pdu: &Pdu, out: &'a mut [u8; MAX_FRAME]) -> &'a [u8] {
     let body = pdu.as_bytes();
     let end = 1 + body.len();
-    out[0] = unit;
-    // A PDU is at most 253 bytes long, so that these ranges always exist.
-    if let Some(slot) = out.get_mut(1..end) {
-        slot.copy_from_slice(body);
+    for (slot, byte) in out.iter_mut().zip(core::iter::once(&unit).chain(body)) {
+        *slot = *byte;
     }
     let crc = checksum(out.get(..end).unwrap_or(&[])).to_le_bytes();
-    if let Some(slot) = out.get_mut(end..end + 2) {
-        slot.copy_from_slice(&crc);
+    // A PDU is at most 253 bytes long, so that there is always room for the checksum.
+    for (slot, byte) in out.iter_mut().skip(end).zip(crc) {
+        *slot = byte;
     }
     out.get(..end + 2).unwrap_or(&[])
 }

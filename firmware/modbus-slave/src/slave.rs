@@ -3,7 +3,7 @@
 //! Not responsible for: the transmitter. The caller sends what is returned, all of it, before it listens again.
 
 use crate::pdu;
-use crate::rtu::{self, Frame, MAX_FRAME, Noise, Receiver};
+use crate::rtu::{self, Frame, MAX_FRAME, Receiver};
 use crate::{Audience, Bank, Counters};
 
 /// The address every node listens to.
@@ -27,6 +27,16 @@ impl Slave {
         }
     }
 
+    /// Its address.
+    pub const fn unit(&self) -> u8 {
+        self.unit
+    }
+
+    /// From now on it has this address, 1 to 247.
+    pub fn set_unit(&mut self, unit: u8) {
+        self.unit = unit;
+    }
+
     /// What it saw of the bus.
     pub const fn counters(&self) -> Counters {
         self.counters
@@ -45,19 +55,20 @@ impl Slave {
         out: &'a mut [u8; MAX_FRAME],
     ) -> Option<&'a [u8]> {
         let frame = self.receiver.push(byte)?;
-        respond(self.unit, frame, bank, &mut self.counters, out)
+        let (unit, function) = (frame.unit, frame.pdu.first().copied().unwrap_or(0));
+        let answer = respond(self.unit, frame, bank, &mut self.counters, out);
+        if unit != self.unit && unit != BROADCAST {
+            self.receiver.expect_answer(unit, function);
+        }
+        answer
     }
 
     /// The line was silent for 3.5 characters or longer. `Some`: send these bytes.
     pub fn silence<'a>(&mut self, bank: &mut impl Bank, out: &'a mut [u8; MAX_FRAME]) -> Option<&'a [u8]> {
         match self.receiver.silence()? {
             Ok(frame) => respond(self.unit, frame, bank, &mut self.counters, out),
-            Err(Noise::BadChecksum) => {
-                self.counters.crc_errors = self.counters.crc_errors.wrapping_add(1);
-                None
-            }
-            Err(Noise::Overrun) => {
-                self.counters.overruns = self.counters.overruns.wrapping_add(1);
+            Err(noise) => {
+                self.counters.hear_noise(noise);
                 None
             }
         }
@@ -83,7 +94,7 @@ fn respond<'a>(
 
 #[cfg(test)]
 mod tests {
-    use crate::testbank::Bus;
+    use crate::testbank::{Bus, with_checksum};
 
     #[test]
     fn it_answers_reads_and_refuses_what_is_not_there() {
@@ -107,6 +118,34 @@ mod tests {
         assert_eq!(bus.ask(&[2, 4, 0, 0, 0, 1]), []);
         assert_eq!(bus.slave.counters().requests, 0);
         assert_eq!(bus.slave.counters().messages, 1);
+    }
+
+    #[test]
+    fn it_understands_the_request_that_follows_another_nodes_answer_without_a_pause() {
+        let answers: [&[u8]; 4] = [
+            &[2, 4, 4, 0, 1, 0, 2],
+            &[2, 0x84, 2],
+            &[2, 4, 16, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
+            &[],
+        ];
+        for answer in answers {
+            let mut bus = Bus::new();
+            let mut heard = with_checksum(&[2, 4, 0, 0, 0, 2]);
+            if !answer.is_empty() {
+                heard.extend(with_checksum(answer));
+            }
+            heard.extend(with_checksum(&[1, 4, 0, 1, 0, 1]));
+            assert_eq!(bus.hear(&heard), with_checksum(&[1, 4, 2, 0, 101]), "{answer:?}");
+            assert_eq!(bus.slave.counters().requests, 1);
+        }
+    }
+
+    #[test]
+    fn a_node_that_was_renamed_answers_to_its_new_address_only() {
+        let mut bus = Bus::new();
+        bus.slave.set_unit(9);
+        assert_eq!(bus.ask(&[1, 4, 0, 1, 0, 1]), []);
+        assert_eq!(bus.ask(&[9, 4, 0, 1, 0, 1]), [9, 4, 2, 0, 101]);
     }
 
     #[test]

@@ -69,6 +69,7 @@ pub fn load(path: &Path) -> Result<Street, ConfigError> {
         .map(RawNode::node)
         .collect::<Result<Vec<_>, _>>()
         .map_err(value)?;
+    let modules: Vec<u8> = raw.modules.iter().map(|module| module.unit).collect();
     let script = raw
         .script
         .iter()
@@ -77,6 +78,7 @@ pub fn load(path: &Path) -> Result<Street, ConfigError> {
         .collect::<Result<Vec<_>, _>>();
     let script = script.map_err(value)?;
     Street::new(nodes)
+        .and_then(|street| modules.into_iter().try_fold(street, Street::with_module))
         .and_then(|street| street.with_script(script))
         .map_err(|source| ConfigError::Street {
             path: owned(),
@@ -87,7 +89,10 @@ pub fn load(path: &Path) -> Result<Street, ConfigError> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawStreet {
+    #[serde(default)]
     nodes: Vec<RawNode>,
+    #[serde(default)]
+    modules: Vec<RawModule>,
     #[serde(default)]
     script: Vec<RawStep>,
 }
@@ -116,6 +121,19 @@ impl RawNode {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RawModule {
+    unit: u8,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawContact {
+    number: u8,
+    closed: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawStep {
     at: String,
     unit: u8,
@@ -125,6 +143,7 @@ struct RawStep {
     temperature_c: Option<f32>,
     field_mg: Option<u16>,
     parked: Option<bool>,
+    contact: Option<RawContact>,
     fault: Option<String>,
 }
 
@@ -145,6 +164,9 @@ impl RawStep {
             self.temperature_c.map(Change::TemperatureC),
             self.field_mg.map(Change::FieldMg),
             self.parked.map(Change::Parked),
+            self.contact
+                .as_ref()
+                .map(|contact| Change::Contact(contact.number, contact.closed)),
             fault.map(Change::Fault),
         ];
         let mut changes = changes.into_iter().flatten();
@@ -214,6 +236,10 @@ mod tests {
             (
                 &format!("{leak}[[script]]\nat = \"1s\"\nunit = 4\nleak = true"),
                 "unit 4 is not on the street",
+            ),
+            (
+                "[[modules]]\nunit = 9\n[[script]]\nat = \"1s\"\nunit = 9\ncontact = { number = 9, closed = true }",
+                "unit 9 is a module",
             ),
             (
                 &format!("{leak}[[script]]\nat = \"1s\"\nunit = 3\nfault = \"tired\""),

@@ -1,8 +1,8 @@
 //! A street of sensor nodes as a host program: the same `linli-node` and `linli-modbus-slave` a board runs,
 //! behind Modbus TCP, RTU through a TCP converter, or a serial line, with faults on demand.
 //!
-//! Responsible for: the world around the nodes (water, cars, waste), the bus they share, and what goes wrong
-//! on it. Not responsible for: deciding anything a node decides; no state is faked past the node.
+//! Responsible for: the world around the nodes (water, cars, waste), the bus they share, a foreign input module that may
+//! hang on it too, and what goes wrong on it. Not responsible for: deciding anything a node decides; no state is faked past the node.
 //!
 //! ```no_run
 //! use linli_node_sim::{Fault, Kind, NodeConfig, SharedStreet, Street, Transport, serve};
@@ -22,6 +22,9 @@
 
 mod config;
 mod fault;
+mod flash;
+mod module;
+mod reaction;
 mod serial;
 mod server;
 mod session;
@@ -34,7 +37,9 @@ pub use config::{ConfigError, load};
 pub use fault::Fault;
 pub use linli_node::State;
 pub use linli_registers::Kind;
+pub use module::MODULE_CHANNELS;
 pub use serial::{SerialError, SerialLine, serve_serial};
 pub use server::{Transport, serve};
 pub use shared::SharedStreet;
+pub use sim_node::BOARD;
 pub use street::{Change, NodeConfig, ScriptStep, Street, StreetError};

@@ -8,7 +8,7 @@ use linli_modbus_slave::mbap::{self, NotModbus};
 use linli_modbus_slave::{Pdu, rtu};
 
 use crate::Street;
-use crate::sim_node::{Damage, Reaction};
+use crate::reaction::{Damage, Reaction};
 
 /// "Gateway target device failed to respond": how Modbus TCP says that nobody has this address.
 const TARGET_SILENT: u8 = 0x0B;
@@ -170,8 +170,8 @@ mod tests {
     #[test]
     fn one_bus_several_nodes_and_nobody_at_the_other_addresses() {
         let mut street = street();
-        assert_eq!(ask(&mut street, 1)[..5], [1, 4, 2, 1, 0]);
-        assert_eq!(ask(&mut street, 2)[..5], [2, 4, 2, 1, 0]);
+        assert_eq!(ask(&mut street, 1)[..5], [1, 4, 2, 1, 1]);
+        assert_eq!(ask(&mut street, 2)[..5], [2, 4, 2, 1, 1]);
         assert_eq!(ask(&mut street, 3), []);
     }
 
@@ -244,7 +244,7 @@ mod tests {
                     .map(|r| r.bytes),
             );
         }
-        assert_eq!(heard[0], [0, 1, 0, 0, 0, 5, 1, 4, 2, 1, 0]);
+        assert_eq!(heard[0], [0, 1, 0, 0, 0, 5, 1, 4, 2, 1, 1]);
         assert_eq!(
             heard[1],
             [0, 2, 0, 0, 0, 3, 9, 0x84, TARGET_SILENT],

@@ -72,6 +72,11 @@ impl SharedStreet {
         self.apply(unit, Change::Parked(parked))
     }
 
+    /// A contact of a module, numbered from 1, is closed or open.
+    pub fn set_contact(&self, unit: u8, number: u8, closed: bool) -> bool {
+        self.apply(unit, Change::Contact(number, closed))
+    }
+
     /// A fault, or with [`Fault::None`] its end.
     pub fn set_fault(&self, unit: u8, fault: Fault) -> bool {
         self.apply(unit, Change::Fault(fault))

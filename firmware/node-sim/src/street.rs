@@ -10,7 +10,9 @@ use linli_node::{Settings, State};
 use linli_registers::Kind;
 
 use crate::Fault;
-use crate::sim_node::{Reaction, SimNode};
+use crate::module::{MODULE_CHANNELS, Module};
+use crate::reaction::Reaction;
+use crate::sim_node::SimNode;
 use crate::world::CAR_MG;
 
 /// One node to build.
@@ -37,6 +39,8 @@ pub enum Change {
     FieldMg(u16),
     /// A car, or none (parking).
     Parked(bool),
+    /// A contact, numbered from 1, is closed or open (module).
+    Contact(u8, bool),
     /// A fault, or its end (all).
     Fault(Fault),
 }
@@ -47,7 +51,16 @@ impl Change {
             Change::Leak(_) => kind == Kind::Leak,
             Change::DistanceMm(_) | Change::Tilted(_) => kind == Kind::Bin,
             Change::FieldMg(_) | Change::Parked(_) => kind == Kind::Parking,
+            Change::Contact(..) => false,
             Change::TemperatureC(_) | Change::Fault(_) => true,
+        }
+    }
+
+    fn fits_module(self) -> bool {
+        match self {
+            Change::Contact(number, _) => (1..=MODULE_CHANNELS).contains(&number),
+            Change::Fault(_) => true,
+            _ => false,
         }
     }
 }
@@ -73,20 +86,22 @@ pub enum StreetError {
     #[error("unit {0} is given twice; two nodes would answer at once")]
     Twice(u8),
     /// The script names a node that is not there, or does to it what cannot happen to its kind.
-    #[error("script step {number} does not fit: unit {unit} is {}", .kind.map_or("not on the street", Kind::name))]
+    #[error("script step {number} does not fit: unit {unit} is {what}")]
     Script {
         /// Which step, from 1.
         number: usize,
         /// The unit it names.
         unit: u8,
-        /// The kind of that unit, if it exists.
-        kind: Option<Kind>,
+        /// What that unit is.
+        what: &'static str,
     },
 }
 
-/// Nodes on one bus, by address.
+/// Nodes on one bus, by the address they were built with. A master may move a node; its builder still knows it by
+/// the old one.
 pub struct Street {
     nodes: BTreeMap<u8, SimNode>,
+    modules: BTreeMap<u8, Module>,
     /// What is still to happen, the next one last.
     script: Vec<ScriptStep>,
 }
@@ -96,6 +111,7 @@ impl Street {
     pub fn new(nodes: impl IntoIterator<Item = NodeConfig>) -> Result<Street, StreetError> {
         let mut street = Street {
             nodes: BTreeMap::new(),
+            modules: BTreeMap::new(),
             script: vec![],
         };
         for NodeConfig { unit, kind } in nodes {
@@ -109,15 +125,30 @@ impl Street {
         Ok(street)
     }
 
+    /// The same street with a foreign input module at this address, 1 to 247.
+    pub fn with_module(mut self, unit: u8) -> Result<Street, StreetError> {
+        if !(1..=247).contains(&unit) {
+            return Err(StreetError::Unit(unit));
+        }
+        if self.nodes.contains_key(&unit) || self.modules.insert(unit, Module::default()).is_some() {
+            return Err(StreetError::Twice(unit));
+        }
+        Ok(self)
+    }
+
     /// The same street, to which these things will happen. Steps at the same time keep their order.
     pub fn with_script(mut self, mut script: Vec<ScriptStep>) -> Result<Street, StreetError> {
         for (step, number) in script.iter().zip(1..) {
-            let kind = self.nodes.get(&step.unit).map(SimNode::kind);
-            if !kind.is_some_and(|kind| step.change.fits(kind)) {
+            let (fits, what) = match self.nodes.get(&step.unit).map(SimNode::kind) {
+                Some(kind) => (step.change.fits(kind), kind.name()),
+                None if self.modules.contains_key(&step.unit) => (step.change.fits_module(), "a module"),
+                None => (false, "not on the street"),
+            };
+            if !fits {
                 return Err(StreetError::Script {
                     number,
                     unit: step.unit,
-                    kind,
+                    what,
                 });
             }
         }
@@ -127,8 +158,16 @@ impl Street {
         Ok(self)
     }
 
-    /// Lets something happen to a node; false when there is no such node, or not to its kind.
+    /// Lets something happen to a node or a module; false when there is none, or it cannot happen to its kind.
     pub fn apply(&mut self, unit: u8, change: Change) -> bool {
+        if let Some(module) = self.modules.get_mut(&unit) {
+            match change {
+                Change::Contact(number, closed) => return module.set_contact(number, closed),
+                Change::Fault(fault) => module.fault = fault,
+                _ => return false,
+            }
+            return true;
+        }
         let Some(node) = self.nodes.get_mut(&unit).filter(|node| change.fits(node.kind())) else {
             return false;
         };
@@ -144,6 +183,7 @@ impl Street {
             Change::FieldMg(field_mg) => world.field_mg = field_mg,
             Change::Parked(parked) => world.field_mg = if parked { CAR_MG } else { 0 },
             Change::Fault(fault) => node.fault = fault,
+            Change::Contact(..) => return false,
         }
         true
     }
@@ -176,17 +216,25 @@ impl Street {
             for node in self.nodes.values_mut() {
                 node.ask(request, Audience::Everyone);
             }
+            for module in self.modules.values_mut() {
+                module.ask(request, Audience::Everyone);
+            }
             return Reaction::Quiet;
         }
-        match self.nodes.get_mut(&unit) {
-            Some(node) => node.ask(request, Audience::Own),
-            None => Reaction::Absent,
+        let node = self.nodes.values_mut().find(|node| node.line().unit == unit);
+        match (node, self.modules.get_mut(&unit)) {
+            (Some(node), _) => node.ask(request, Audience::Own),
+            (None, Some(module)) => module.ask(request, Audience::Own),
+            (None, None) => Reaction::Absent,
         }
     }
 
     pub(crate) fn hear_noise(&mut self, noise: rtu::Noise) {
         for node in self.nodes.values_mut() {
             node.hear_noise(noise);
+        }
+        for module in self.modules.values_mut() {
+            module.hear_noise(noise);
         }
     }
 }
@@ -255,6 +303,21 @@ mod tests {
         }];
         let error = street.with_script(script).err().expect("refused");
         assert_eq!(error.to_string(), "script step 1 does not fit: unit 1 is leak");
+    }
+
+    #[test]
+    fn a_foreign_module_has_an_address_and_contacts_of_its_own() {
+        let street = |unit| Street::new([node(1, Kind::Leak)]).and_then(|street| street.with_module(unit));
+        assert_eq!(street(1).err(), Some(StreetError::Twice(1)));
+        assert_eq!(street(0).err(), Some(StreetError::Unit(0)));
+        let mut street = street(9).expect("valid");
+        assert!(street.apply(9, Change::Contact(3, true)));
+        assert!(!street.apply(9, Change::Contact(9, true)), "it has eight");
+        assert!(!street.apply(9, Change::Leak(true)) && !street.apply(1, Change::Contact(1, true)));
+        let Reaction::Answer { pdu, .. } = street.ask(9, &[2, 0, 0, 0, 8]) else {
+            panic!("the module answers");
+        };
+        assert_eq!(pdu.as_bytes(), [2, 1, 0b100]);
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl World {
     /// the same in every run.
     pub(crate) fn sample(&mut self, kind: Kind) -> Samples {
         let common = Samples {
-            temperature_centi: Some(self.temperature_centi),
+            temperature_centi: Ok(self.temperature_centi),
             supply_mv: SUPPLY_MV,
             ..Samples::default()
         };
@@ -56,20 +56,20 @@ impl World {
                     z + self.noise.tremble(),
                 ];
                 Samples {
-                    field_mg: Some(field),
+                    field_mg: Ok(field),
                     ..common
                 }
             }
             Kind::Bin => Samples {
-                distance_mm: Some(self.distance_mm),
-                tilted: Some(self.tilted),
+                distance_mm: Ok(self.distance_mm),
+                tilted: Ok(self.tilted),
                 ..common
             },
             Kind::Leak => {
                 let level = if self.wet { WET } else { DRY };
                 let signal = level.saturating_add_signed(self.noise.tremble() as i16);
                 Samples {
-                    probe: Some(Probe::Signal(signal)),
+                    probe: Ok(Probe::Signal(signal)),
                     ..common
                 }
             }

@@ -4,12 +4,11 @@
 //! every register of the table answers and that none answers beyond it.
 
 use linli_modbus_slave::{Bank, Bits, Exception, Words};
-use linli_registers::{INPUT_BLOCK, Kind, MAP_VERSION, NO_TEMPERATURE, NO_VALUE, Table, address as at, find};
+use linli_registers::{INPUT_BLOCK, Kind, MAP_VERSION, NO_TEMPERATURE, address as at};
 
-use crate::kinds::Watch;
-use crate::{Node, State};
+use crate::{Node, State, Watch};
 
-impl Bank for Node {
+impl<W: Watch> Bank for Node<W> {
     fn input(&self, address: u16) -> Result<u16, Exception> {
         if !INPUT_BLOCK.contains(&address) {
             return Err(Exception::IllegalAddress);
@@ -35,28 +34,27 @@ impl Bank for Node {
         match address {
             at::STATE_ON => Ok(self.state() == State::On),
             at::STATE_KNOWN => Ok(self.state() != State::Unknown),
-            at::FAULT => Ok(self.faults != 0),
+            at::FAULT => Ok(self.faults() != 0),
             _ => Err(Exception::IllegalAddress),
         }
     }
 
     fn coil(&self, address: u16) -> Result<bool, Exception> {
-        match (&self.watch, address) {
-            (Watch::Parking(parking), at::LEARN_BASELINE) => Ok(parking.learning),
+        match (self.watch.is_learning(), address) {
+            (Some(learning), at::LEARN_BASELINE) => Ok(learning),
             _ => Err(Exception::IllegalAddress),
         }
     }
 
     fn write_coils(&mut self, start: u16, values: Bits<'_>) -> Result<(), Exception> {
-        let count = values.len();
-        for address in (0..count).map(|offset| start.checked_add(offset)) {
-            let address = address.ok_or(Exception::IllegalAddress)?;
-            find(self.kind(), Table::Coil, address).ok_or(Exception::IllegalAddress)?;
+        // The only coil there is; a request for it and more is refused whole.
+        match (self.watch.is_learning(), start, values.len()) {
+            (Some(_), at::LEARN_BASELINE, 1) => {
+                self.watch.learn(values.iter().next() == Some(true));
+                Ok(())
+            }
+            _ => Err(Exception::IllegalAddress),
         }
-        if let (Watch::Parking(parking), Some(on)) = (&mut self.watch, values.iter().next()) {
-            parking.learning = on;
-        }
-        Ok(())
     }
 
     fn identity(&self, object: u8) -> Option<&str> {
@@ -78,7 +76,7 @@ impl Bank for Node {
     }
 }
 
-impl Node {
+impl<W: Watch> Node<W> {
     /// The block every kind has; holes read 0.
     fn common(&self, address: u16) -> u16 {
         const UPTIME_LOW: u16 = at::UPTIME_S + 1;
@@ -89,7 +87,7 @@ impl Node {
             at::RESET_CAUSE => self.cause as u16,
             at::UPTIME_S => high(self.uptime.seconds()),
             UPTIME_LOW => low(self.uptime.seconds()),
-            at::FAULTS => self.faults,
+            at::FAULTS => self.faults(),
             at::ALARMS_LATCHED => self.alarms.bits(),
             at::EVENT_COUNT => self.events,
             at::BUS_REQUESTS => self.bus.requests,
@@ -104,28 +102,14 @@ impl Node {
 
     /// The block of what this kind measures; holes read 0.
     fn measured(&self, address: u16) -> u16 {
-        const ARRIVALS_LOW: u16 = at::PARKING_VEHICLE_COUNT + 1;
-        match (&self.watch, address) {
-            (_, at::PARKING_STATE) => self.state().raw(),
-            (_, at::FAULTY) => u16::from(self.faults != 0),
-            (_, at::HOUSING_TEMPERATURE) => self
+        match address {
+            at::PARKING_STATE => self.state().raw(),
+            at::FAULTY => u16::from(self.faults() != 0),
+            at::HOUSING_TEMPERATURE => self
                 .temperature
                 .value()
                 .map_or(NO_TEMPERATURE, |centi| centi as u16),
-
-            (Watch::Parking(parking), at::PARKING_VEHICLE_COUNT) => high(parking.arrivals()),
-            (Watch::Parking(parking), ARRIVALS_LOW) => low(parking.arrivals()),
-            (Watch::Parking(parking), at::PARKING_FIELD_CHANGE_MG) => parking.change_mg.unwrap_or(NO_VALUE),
-
-            (Watch::Bin(bin), at::BIN_DISTANCE_MM) => bin.distance_mm.unwrap_or(NO_VALUE),
-            (Watch::Bin(bin), at::BIN_TILT) => bin.tilt.state().raw(),
-            (Watch::Bin(_), at::BIN_FIRE) => self.heat.state().raw(),
-
-            (Watch::Leak(leak), at::LEAK_SIGNAL) => leak.signal.unwrap_or(NO_VALUE),
-            (Watch::Leak(leak), at::LEAK_CABLE) => leak.cable.raw(),
-            (Watch::Leak(leak), at::LEAK_COUNT) => leak.leaks(),
-            (Watch::Leak(leak), at::LEAK_LAST_DURATION_S) => leak.last_duration_s.unwrap_or(NO_VALUE),
-            _ => 0,
+            _ => self.watch.input(address, self.heat.state()).unwrap_or(0),
         }
     }
 }

@@ -4,7 +4,7 @@
 
 /// Seconds since start, fed by a wrapping counter. Feed it at least once in 49 days.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Uptime {
+pub struct Uptime {
     last_ms: Option<u32>,
     seconds: u32,
     rest_ms: u32,
@@ -14,12 +14,13 @@ impl Uptime {
     pub(crate) fn advance(&mut self, now_ms: u32) {
         let passed = now_ms.wrapping_sub(*self.last_ms.get_or_insert(now_ms));
         self.last_ms = Some(now_ms);
-        let rest = u64::from(self.rest_ms) + u64::from(passed);
-        self.seconds = self.seconds.wrapping_add((rest / 1000) as u32);
-        self.rest_ms = (rest % 1000) as u32;
+        let rest = self.rest_ms + passed % 1000;
+        self.seconds = self.seconds.wrapping_add(passed / 1000 + rest / 1000);
+        self.rest_ms = rest % 1000;
     }
 
-    pub(crate) fn seconds(self) -> u32 {
+    /// Whole seconds.
+    pub fn seconds(self) -> u32 {
         self.seconds
     }
 

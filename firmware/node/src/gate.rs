@@ -157,5 +157,40 @@ mod tests {
                 }
             }
         }
+
+        /// Whenever a state begins, every sample of the whole debounce time before it was on its side, and none was lost.
+        #[test]
+        fn no_state_is_reported_that_the_samples_do_not_support(
+            samples in prop::collection::vec((0u32..200, prop::option::weighted(0.97, 0i32..260)), 1..300),
+        ) {
+            let mut gate = Gate::default();
+            let mut now_ms = u32::MAX - 2_000;
+            let mut past: Vec<(u32, Option<i32>)> = vec![];
+            for (passed_ms, sample) in samples {
+                now_ms = now_ms.wrapping_add(passed_ms);
+                past.push((now_ms, sample));
+                let before = gate.state();
+                let changed = match sample {
+                    Some(value) => gate.measured(now_ms, value, LIMITS),
+                    None => gate.lost(),
+                };
+                prop_assert_eq!(changed, before != gate.state());
+                if !changed || gate.state() == State::Unknown {
+                    continue;
+                }
+                let supports = |value: i32| match (before, gate.state()) {
+                    (_, State::On) => value >= LIMITS.on,
+                    (State::Unknown, _) => value < LIMITS.on,
+                    _ => value <= LIMITS.off,
+                };
+                let run: Vec<_> = past
+                    .iter()
+                    .rev()
+                    .take_while(|(_, sample)| sample.is_some_and(supports))
+                    .collect();
+                let held_ms = run.last().map_or(0, |(since_ms, _)| now_ms.wrapping_sub(*since_ms));
+                prop_assert!(held_ms >= LIMITS.hold_ms, "{:?} after {} ms", gate.state(), held_ms);
+            }
+        }
     }
 }

@@ -9,8 +9,12 @@ use linli_registers::meaning::{alarm, fault};
 use crate::alarms::Latch;
 use crate::channel::{Channel, Outcome};
 use crate::clock::Uptime;
-use crate::kinds::{Bin, Leak, Parking, Watch};
-use crate::{Field, Gate, Samples, Settings, State};
+use crate::kinds::{AnyKind, Baseline, Watch};
+use crate::samples::{Missing, Sample};
+use crate::{Gate, Samples, Settings, State};
+
+/// What the thermometers of the catalogue can measure, hundredths of a degree Celsius.
+const POSSIBLE_CENTI: core::ops::RangeInclusive<i16> = -5_500..=12_800;
 
 /// How often a board takes a sample, in milliseconds.
 pub const SAMPLE_PERIOD_MS: u32 = 50;
@@ -41,22 +45,39 @@ pub struct Identity {
 impl Identity {
     /// This crate's version.
     pub const THIS: Identity = Identity {
-        version: 0x0001,
+        version: version(env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR")),
         revision: env!("CARGO_PKG_VERSION"),
     };
 }
 
+/// `0xMMmm` from decimal digits.
+const fn version(major: &str, minor: &str) -> u16 {
+    const fn number(digits: &str) -> u16 {
+        let digits = digits.as_bytes();
+        let mut value = 0;
+        let mut i = 0;
+        while i < digits.len() {
+            value = value * 10 + (digits[i] - b'0') as u16;
+            i += 1;
+        }
+        value
+    }
+    number(major) << 8 | number(minor)
+}
+
 /// A sensor node without its hardware.
 #[derive(Clone, Copy, Debug)]
-pub struct Node {
+pub struct Node<W = AnyKind> {
     pub(crate) identity: Identity,
     pub(crate) cause: ResetCause,
     pub(crate) settings: Settings,
-    pub(crate) watch: Watch,
+    pub(crate) watch: W,
     pub(crate) heat: Gate,
     pub(crate) temperature: Channel<i16>,
     pub(crate) supply_mv: u16,
+    /// Faults of the sensors, as of the last step, and those of the storage.
     pub(crate) faults: u16,
+    pub(crate) storage_faults: u16,
     pub(crate) alarms: Latch,
     pub(crate) events: u16,
     pub(crate) uptime: Uptime,
@@ -65,23 +86,19 @@ pub struct Node {
     pub(crate) bus: Counters,
 }
 
-impl Node {
+impl<W: Watch> Node<W> {
     /// A node of the kind the settings are for. Nothing is known until it has been stepped.
-    pub fn new(settings: Settings, cause: ResetCause) -> Node {
-        let watch = match settings.kind() {
-            Kind::Parking => Watch::Parking(Parking::new(None)),
-            Kind::Bin => Watch::Bin(Bin::new()),
-            Kind::Leak => Watch::Leak(Leak::new()),
-        };
+    pub fn new(settings: Settings, cause: ResetCause) -> Node<W> {
         Node {
             identity: Identity::THIS,
             cause,
             settings,
-            watch,
+            watch: W::new(settings.kind()),
             heat: Gate::NEW,
             temperature: Channel::new(),
             supply_mv: 0,
             faults: 0,
+            storage_faults: 0,
             alarms: Latch::after_restart(),
             events: 0,
             uptime: Uptime::default(),
@@ -90,20 +107,21 @@ impl Node {
         }
     }
 
-    /// The field of the empty bay, as learned earlier and kept by the board. Other kinds ignore it.
-    pub fn with_baseline(mut self, baseline: Field) -> Node {
-        if let Watch::Parking(parking) = &mut self.watch {
-            parking.baseline = Some(baseline);
-        }
+    /// The field of the empty bay, as learned earlier and kept. Other kinds ignore it.
+    pub fn with_baseline(mut self, baseline: Baseline) -> Node<W> {
+        self.watch.set_baseline(baseline);
         self
     }
 
-    /// The learned field of the empty bay, for the board to keep.
-    pub fn baseline(&self) -> Option<Field> {
-        match &self.watch {
-            Watch::Parking(parking) => parking.baseline,
-            Watch::Bin(_) | Watch::Leak(_) => None,
-        }
+    /// What the firmware says it is, where that is not this crate's version.
+    pub fn with_identity(mut self, identity: Identity) -> Node<W> {
+        self.identity = identity;
+        self
+    }
+
+    /// The learned field of the empty bay.
+    pub fn baseline(&self) -> Option<Baseline> {
+        self.watch.baseline()
     }
 
     /// What it watches.
@@ -111,9 +129,22 @@ impl Node {
         self.settings.kind()
     }
 
-    /// Its settings, for the board to keep. The address in use is the one it was started with.
+    /// Its settings. The address in use may still be another; see `line`.
     pub const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    pub(crate) fn set_settings(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// `SETTINGS_LOST` and `STORE_FAILED` come and go with the storage, not with samples.
+    pub(crate) fn set_storage_fault(&mut self, bit: u16, present: bool) {
+        if present {
+            self.storage_faults |= bit;
+        } else {
+            self.storage_faults &= !bit;
+        }
     }
 
     /// The state it exists for: occupied, full, wet.
@@ -123,7 +154,7 @@ impl Node {
 
     /// Live [`fault`] bits.
     pub const fn faults(&self) -> u16 {
-        self.faults
+        self.faults | self.storage_faults
     }
 
     /// Latched [`alarm`] bits.
@@ -137,6 +168,8 @@ impl Node {
     }
 
     /// One sample was taken. `now_ms` is any millisecond counter that wraps at 2^32.
+    // Never inlined: its temporaries would stay on the stack of the board's loop.
+    #[inline(never)]
     pub fn step(&mut self, now_ms: u32, samples: &Samples) {
         self.uptime.advance(now_ms);
         self.supply_mv = samples.supply_mv;
@@ -171,40 +204,33 @@ impl Node {
         self.alarms.acknowledge(mask, standing);
     }
 
-    fn step_temperature(&mut self, now_ms: u32, sample: Option<i16>) -> u16 {
-        match self.temperature.sample(sample) {
+    fn step_temperature(&mut self, now_ms: u32, sample: Sample<i16>) -> u16 {
+        let is_possible = |centi| POSSIBLE_CENTI.contains(&centi);
+        match self.temperature.sample(sample, is_possible) {
             Outcome::Measured(centi) => {
                 self.heat.measured(now_ms, i32::from(centi), self.settings.heat());
                 0
             }
             Outcome::Missed => 0,
-            Outcome::Lost => {
+            Outcome::Lost(missing) => {
                 self.heat.lost();
-                fault::TEMPERATURE_LOST
+                match missing {
+                    Missing::Absent => fault::TEMPERATURE_LOST,
+                    Missing::OutOfRange => fault::TEMPERATURE_OUT_OF_RANGE,
+                }
             }
-        }
-    }
-
-    pub(crate) fn tilt(&self) -> State {
-        match &self.watch {
-            Watch::Bin(bin) => bin.tilt.state(),
-            Watch::Parking(_) | Watch::Leak(_) => State::Unknown,
         }
     }
 
     /// Every state whose change is an event; the kind's own first.
     fn states(&self) -> [State; 3] {
-        [self.state(), self.tilt(), self.heat.state()]
+        [self.state(), self.watch.tilt(), self.heat.state()]
     }
 
     fn alarm_states(&self) -> [(u16, State); 3] {
-        let leak = match &self.watch {
-            Watch::Leak(leak) => leak.wet.state(),
-            Watch::Parking(_) | Watch::Bin(_) => State::Unknown,
-        };
         [
-            (alarm::LEAK, leak),
-            (alarm::TILT, self.tilt()),
+            (alarm::LEAK, self.watch.wet()),
+            (alarm::TILT, self.watch.tilt()),
             (alarm::OVER_TEMPERATURE, self.heat.state()),
         ]
     }

@@ -1,12 +1,12 @@
 //! The settings of a node: its holding registers, every value of which was checked against the table.
 //!
-//! Not responsible for: keeping them over a restart. A board stores [`Settings::as_words`] and restores them
-//! with [`Settings::restore`], which refuses what the table would refuse.
+//! Not responsible for: keeping them over a restart (`store`), or when a new address takes effect (`line`).
 
 use linli_modbus_slave::{Exception, Words};
-use linli_registers::{Access, HOLDING_COUNT, Kind, Table, address, find, registers_of};
+use linli_registers::{HOLDING_COUNT, Kind, address, settings};
 
 use crate::gate::Limits;
+use crate::line::Line;
 
 /// Checked holding registers of one kind of node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +18,7 @@ pub struct Settings {
 impl Settings {
     /// As from the factory.
     pub fn factory(kind: Kind) -> Settings {
-        let mut words = [0; HOLDING_COUNT];
-        for register in registers_of(kind).filter(|register| register.table == Table::Holding) {
-            if let Some(slot) = words.get_mut(usize::from(register.address)) {
-                *slot = register.default;
-            }
-        }
+        let words = settings(kind).map(|setting| setting.default);
         Settings { kind, words }
     }
 
@@ -46,14 +41,35 @@ impl Settings {
 
     /// The node's address on the bus, 1 to 247.
     pub fn unit(&self) -> u8 {
-        // In range: every value was checked against the table.
-        self.get(address::UNIT_ID) as u8
+        self.line().unit
     }
 
     /// These settings with another address; `None` outside 1 to 247.
-    pub fn with_unit(mut self, unit: u8) -> Option<Settings> {
-        self.words[usize::from(address::UNIT_ID)] = u16::from(unit);
+    pub fn with_unit(self, unit: u8) -> Option<Settings> {
+        self.with_line(Line { unit, ..self.line() })
+    }
+
+    /// Address, speed and parity.
+    pub fn line(&self) -> Line {
+        // In range: every value was checked against the table.
+        Line {
+            unit: self.get(address::UNIT_ID) as u8,
+            baud_code: self.get(address::BAUD_CODE) as u8,
+            parity_code: self.get(address::PARITY) as u8,
+        }
+    }
+
+    /// These settings on another line; `None` when the table refuses it.
+    pub fn with_line(mut self, line: Line) -> Option<Settings> {
+        self.words[usize::from(address::UNIT_ID)] = u16::from(line.unit);
+        self.words[usize::from(address::BAUD_CODE)] = u16::from(line.baud_code);
+        self.words[usize::from(address::PARITY)] = u16::from(line.parity_code);
         self.check().ok().map(|()| self)
+    }
+
+    /// True when the leak probe is a dry contact, false when it is a rope or spot with a resistor.
+    pub fn probe_is_contact(&self) -> bool {
+        self.kind == Kind::Leak && self.get(address::PROBE_TYPE) == 1
     }
 
     pub(crate) fn read(&self, address: u16) -> Option<u16> {
@@ -97,6 +113,22 @@ impl Settings {
         }
     }
 
+    /// Limits of "something is above the bay" for a *negated* distance; `None` when no distance sensor is fitted.
+    pub(crate) fn over(&self) -> Option<Limits> {
+        let over_mm = i32::from(self.get(address::OVER_MM));
+        (self.kind == Kind::Parking && over_mm > 0).then(|| Limits {
+            on: -over_mm,
+            // Room for the echo to wander: an eighth, and five centimetres.
+            off: -(over_mm + over_mm / 8 + 50),
+            hold_ms: self.hold_ms(),
+        })
+    }
+
+    /// Nearer than this the distance sensor of a bin sees nothing.
+    pub(crate) fn blind_mm(&self) -> u16 {
+        self.get(address::BLIND_MM)
+    }
+
     /// Limits of a contact that is 0 or 1.
     pub(crate) fn contact(&self) -> Limits {
         Limits {
@@ -124,19 +156,17 @@ impl Settings {
 
     /// Every value in its range, and every pair of thresholds in its order.
     fn check(&self) -> Result<(), Exception> {
-        for (address, value) in (0..).zip(self.words) {
-            let register = find(self.kind, Table::Holding, address).ok_or(Exception::IllegalAddress)?;
-            let settable = matches!(register.access, Access::ReadWrite | Access::WriteOneToClear);
-            if !settable || value < register.min || value > register.max {
-                return Err(Exception::IllegalValue);
-            }
+        let mut rows = settings(self.kind).iter().zip(self.words);
+        if rows.any(|(row, value)| value < row.min || value > row.max) {
+            return Err(Exception::IllegalValue);
         }
         let kind = match self.kind {
             Kind::Parking => self.field(),
             Kind::Bin => self.nearness(),
             Kind::Leak => self.wetness(),
         };
-        if [kind, self.heat()].iter().any(|limits| limits.off >= limits.on) {
+        let full_is_visible = self.kind != Kind::Bin || self.blind_mm() < self.get(address::FULL_MM);
+        if [kind, self.heat()].iter().any(|limits| limits.off >= limits.on) || !full_is_visible {
             return Err(Exception::IllegalValue);
         }
         Ok(())
@@ -183,6 +213,17 @@ mod tests {
     }
 
     #[test]
+    fn a_bin_that_is_full_where_its_sensor_is_blind_is_refused() {
+        let mut bin = Settings::factory(Kind::Bin);
+        assert_eq!(
+            write(&mut bin, address::BLIND_MM, &[250]),
+            Err(Exception::IllegalValue),
+            "full at 200"
+        );
+        assert_eq!(write(&mut bin, address::BLIND_MM, &[199]), Ok(0));
+    }
+
+    #[test]
     fn a_value_out_of_range_late_in_a_request_undoes_the_early_ones() {
         let mut settings = Settings::factory(Kind::Leak);
         let before = settings;
@@ -191,7 +232,7 @@ mod tests {
             Err(Exception::IllegalValue)
         );
         assert_eq!(
-            write(&mut settings, address::WET_OFF, &[100, 1]),
+            write(&mut settings, address::PROBE_TYPE, &[0, 1]),
             Err(Exception::IllegalAddress)
         );
         assert_eq!(settings, before);

@@ -21,10 +21,13 @@ mod register;
 mod table;
 
 #[cfg(any(feature = "std", test))]
+pub mod document;
+#[cfg(any(feature = "std", test))]
 pub mod profile;
 
 pub use kind::{Kind, Kinds};
 pub use register::{Access, Meaning, Measure, Register, Table, Type};
 pub use table::{
-    HOLDING_COUNT, INPUT_BLOCK, MAP_VERSION, NO_TEMPERATURE, NO_VALUE, REGISTERS, address, find, registers_of,
+    BLOCK_BYTES, HOLDING_COUNT, INPUT_BLOCK, MAP_VERSION, NO_TEMPERATURE, NO_VALUE, REGISTERS, Setting,
+    UPDATE_HOLDING, UPDATE_INPUT, address, find, registers_of, settings,
 };

@@ -5,7 +5,7 @@
 //! are written down by hand below. Not responsible for: how the gateway reads a profile.
 
 use crate::meaning::state::{OFF, ON, UNKNOWN};
-use crate::{Kind, Meaning, NO_TEMPERATURE, NO_VALUE, Register, Table, registers_of};
+use crate::{Access, Kind, Meaning, NO_TEMPERATURE, NO_VALUE, Register, Table, address, registers_of};
 
 /// The longest block one Modbus request may read, in registers.
 const MAX_REGISTERS: u16 = 125;
@@ -40,6 +40,9 @@ pub fn profile(kind: Kind) -> String {
     for register in registers_of(kind) {
         text.push_str(&entry(register).unwrap_or_default());
     }
+    for register in registers_of(kind) {
+        text.push_str(&setting(register).unwrap_or_default());
+    }
     for sample in samples(kind) {
         text.push_str(&test(kind, sample));
     }
@@ -73,6 +76,46 @@ fn entry(register: &Register) -> Option<String> {
         text.push_str(&format!("missing = [{missing:#06x}]\n"));
     }
     Some(text)
+}
+
+/// How often the gateway looks at what only a person changes.
+const SETTINGS_POLL: &str = "1h";
+
+/// One `[[modbus.registers]]` of a setting that the gateway may write by name, where the bus allows writes. Not among them:
+/// address and line, after which the gateway would ask in vain; those belong to commissioning.
+fn setting(register: &Register) -> Option<String> {
+    let is_line = matches!(
+        (register.table, register.address),
+        (
+            Table::Holding,
+            address::UNIT_ID | address::BAUD_CODE | address::PARITY
+        )
+    );
+    let (low, high) = match register.access {
+        Access::ReadWrite if register.table == Table::Holding && !is_line => (register.min, register.max),
+        Access::Pulse => (0, 1),
+        _ => return None,
+    };
+    let name = register.name.to_ascii_lowercase();
+    let (low, high) = (
+        decimal(low.into(), register.decimals),
+        decimal(high.into(), register.decimals),
+    );
+    let scale = match register.decimals {
+        0 => String::new(),
+        decimals => format!("scale = {}\n", decimal(1, decimals)),
+    };
+    let unit = match register.unit {
+        "" => String::new(),
+        unit => format!(" # {unit}"),
+    };
+    Some(format!(
+        "\n[[modbus.registers]]\nfunction = {}\naddress = {:#06x}\ntype = \"{}\"\nmeasure = \"@{name}\"{unit}\n{scale}\
+         poll = \"{SETTINGS_POLL}\"\nwrite = {{ name = \"{name}\", range = [{low}, {high}] }}\n",
+        register.table.read_function(),
+        register.address,
+        register.ty.profile_name(),
+    ))
 }
 
 /// One `[[tests]]`: the image, and every reading it must yield.
@@ -135,19 +178,19 @@ fn decimal(raw: i64, decimals: u8) -> String {
 
 fn samples(kind: Kind) -> &'static [Sample] {
     match kind {
-        // state, faulty, temperature, vehicles (two words), field change
+        // state, faulty, temperature, vehicles (two words), field change, distance, drift
         Kind::Parking => &[
             Sample {
                 name: "a parked car",
-                values: &[ON, 0, 2_156, 1, 2, 300],
+                values: &[ON, 0, 2_156, 1, 2, 300, NO_VALUE, 12],
             },
             Sample {
                 name: "an empty bay on a frosty morning",
-                values: &[OFF, 0, (-525_i16) as u16, 0, 9, 4],
+                values: &[OFF, 0, (-525_i16) as u16, 0, 9, 4, NO_VALUE, 0],
             },
             Sample {
                 name: "a lost magnetometer is neither free nor occupied",
-                values: &[UNKNOWN, 1, 2_156, 0, 9, NO_VALUE],
+                values: &[UNKNOWN, 1, 2_156, 0, 9, NO_VALUE, NO_VALUE, 0],
             },
         ],
         // state, faulty, temperature, distance, tilt, fire
@@ -219,7 +262,7 @@ mod tests {
     fn a_sample_covers_the_whole_kind_block() {
         for kind in Kind::ALL {
             let end = registers_of(kind)
-                .filter(|r| r.table == Table::Input)
+                .filter(|r| r.table == Table::Input && crate::INPUT_BLOCK.contains(&r.address))
                 .map(Register::end)
                 .max();
             for sample in samples(kind) {

@@ -3,7 +3,7 @@
 //! Not responsible for: properties that need values; the node's tests show that every register answers.
 
 use crate::meaning::BAUD_RATES;
-use crate::{HOLDING_COUNT, INPUT_BLOCK, REGISTERS, Table};
+use crate::{HOLDING_COUNT, INPUT_BLOCK, REGISTERS, Register, Table, UPDATE_HOLDING, UPDATE_INPUT};
 
 const _: () = assert!(no_two_registers_of_one_node_overlap(), "two registers overlap");
 const _: () = assert!(every_default_is_in_range(), "a default is outside its range");
@@ -54,17 +54,27 @@ const fn every_register_is_inside_its_block() -> bool {
     let mut i = 0;
     while i < REGISTERS.len() {
         let register = &REGISTERS[i];
-        let end = match register.table {
-            Table::Input => INPUT_BLOCK.end as u32,
-            Table::Holding => HOLDING_COUNT as u32,
-            Table::Coil | Table::Discrete => 16,
+        let fits = match register.table {
+            Table::Input => {
+                lies_in(register, 0, INPUT_BLOCK.end)
+                    || lies_in(register, UPDATE_INPUT.start, UPDATE_INPUT.end)
+            }
+            Table::Holding => {
+                lies_in(register, 0, HOLDING_COUNT as u16)
+                    || lies_in(register, UPDATE_HOLDING.start, UPDATE_HOLDING.end)
+            }
+            Table::Coil | Table::Discrete => lies_in(register, 0, 16),
         };
-        if register.end() > end {
+        if !fits {
             return false;
         }
         i += 1;
     }
     true
+}
+
+const fn lies_in(register: &Register, start: u16, end: u16) -> bool {
+    register.address >= start && register.end() <= end as u32
 }
 
 #[cfg(test)]
@@ -81,6 +91,11 @@ mod tests {
                 );
             }
             assert!(find(kind, Table::Holding, HOLDING_COUNT as u16).is_none());
+            for (setting, address) in crate::settings(kind).iter().zip(0..) {
+                let register = find(kind, Table::Holding, address);
+                let row = register.map(|r| (r.min, r.max, r.default));
+                assert_eq!(row, Some((setting.min, setting.max, setting.default)));
+            }
         }
     }
 

@@ -42,6 +42,8 @@ pub enum Type {
     U32,
     /// One word of independent bits; see [`crate::meaning`].
     Flags,
+    /// One block of a field update.
+    Window,
 }
 
 impl Type {
@@ -49,15 +51,16 @@ impl Type {
     pub const fn words(self) -> u16 {
         match self {
             Type::U32 => 2,
+            Type::Window => (crate::BLOCK_BYTES / 2) as u16,
             Type::Bit | Type::U16 | Type::I16 | Type::Flags => 1,
         }
     }
 
-    /// The name the gateway's profile language uses.
+    /// The name the gateway's profile language uses. A window is no value; as words it is `u16`.
     pub const fn profile_name(self) -> &'static str {
         match self {
             Type::Bit => "bool",
-            Type::U16 | Type::Flags => "u16",
+            Type::U16 | Type::Flags | Type::Window => "u16",
             Type::I16 => "i16",
             Type::U32 => "u32",
         }
@@ -73,6 +76,8 @@ pub enum Access {
     ReadWrite,
     /// Writing a 1 bit clears that bit elsewhere; reads as 0.
     WriteOneToClear,
+    /// Writing it does something at once; reads as 0.
+    Command,
     /// Writing on starts something that ends by itself; reads as on until it has.
     Pulse,
 }

@@ -217,6 +217,12 @@ mod tests {
                 );
             }
         }
+        for reason in crate::field::modbus::update::Reason::every() {
+            assert!(
+                find(Language::Zh, "update", reason.word()).is_some(),
+                "{reason:?}"
+            );
+        }
         for because in linli_decode::Because::ALL {
             assert!(
                 find(Language::Zh, "guess", because.label()).is_some(),

@@ -1,14 +1,15 @@
-//! Prints the gateway's device profile of one node kind, or writes all of them into a folder.
+//! Prints the gateway's device profile of one node kind, or writes all of them, or the register documents, into a folder.
 //!
-//! Not responsible for: their content; see `linli_registers::profile`.
+//! Not responsible for: their content; see `linli_registers::profile` and `linli_registers::document`.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use linli_registers::Kind;
+use linli_registers::document::{Language, document};
 use linli_registers::profile::{file_name, profile};
 
-const USAGE: &str = "usage: gen-profile parking|bin|leak\n       gen-profile --write FOLDER";
+const USAGE: &str = "usage: gen-profile parking|bin|leak\n       gen-profile --write FOLDER\n       gen-profile --document FOLDER";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -18,13 +19,8 @@ fn main() -> ExitCode {
         .collect::<Vec<_>>()
         .as_slice()
     {
-        ["--write", folder] => match write_all(Path::new(folder)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("failed to write the profiles into {folder}: {error}");
-                ExitCode::FAILURE
-            }
-        },
+        ["--write", folder] => written(folder, write_profiles(Path::new(folder))),
+        ["--document", folder] => written(folder, write_documents(Path::new(folder))),
         [name] => match Kind::from_name(name) {
             Some(kind) => {
                 print!("{}", profile(kind));
@@ -36,11 +32,28 @@ fn main() -> ExitCode {
     }
 }
 
-fn write_all(folder: &Path) -> std::io::Result<()> {
+fn write_profiles(folder: &Path) -> std::io::Result<()> {
     for kind in Kind::ALL {
         std::fs::write(folder.join(file_name(kind)), profile(kind))?;
     }
     Ok(())
+}
+
+fn write_documents(folder: &Path) -> std::io::Result<()> {
+    for language in Language::ALL {
+        std::fs::write(folder.join(language.file_name()), document(language))?;
+    }
+    Ok(())
+}
+
+fn written(folder: &str, result: std::io::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("failed to write into {folder}: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn wrong_use() -> ExitCode {

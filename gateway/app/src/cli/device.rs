@@ -9,7 +9,7 @@ use crate::cli::client::Client;
 use crate::cli::context::Context;
 use crate::cli::output::{self, field, name};
 use crate::cli::text::{self, Key};
-use crate::cli::{Failure, Outcome, problem, profiles, unknown, watch};
+use crate::cli::{Failure, Outcome, firmware, problem, profiles, unknown, watch};
 use crate::config::render;
 use crate::ops::decode::{self, Failed, Question};
 use crate::ops::{cases, check};
@@ -39,6 +39,8 @@ pub(super) fn dispatch(context: &Context, command: Device) -> Outcome {
         Device::Decode(arguments) => decode_one(context, &arguments),
         Device::Scan { bus, units } => bus::scan(context, &bus, &units),
         Device::Write { id, name, value } => bus::write(context, &id, &name, &value),
+        Device::Sign(arguments) => firmware::sign(context, &arguments),
+        Device::Update { id, package } => firmware::update(context, &id, &package),
         Device::Test(arguments) => test(context, &arguments),
     }
 }

@@ -11,6 +11,7 @@ mod context;
 mod bus;
 mod device;
 mod estate;
+mod firmware;
 mod health;
 mod heard;
 pub mod help;

@@ -95,6 +95,10 @@ texts! {
     WriteUnknown = "{device} {name} = {value}：没有应答，可能已执行；回读为 {back}", "{device} {name} = {value}: no answer, it may have been done; {back} was read back";
     WriteNotSent = "{device} {name} = {value}：未发送（{reason}）", "{device} {name} = {value}: not sent ({reason})";
     WriteNoValue = "\"{value}\" 不是数值，也不是 true 或 false", "\"{value}\" is neither a number nor true or false";
+    Signed = "已写入 {output}：{kind} 节点固件 {version}，{bytes} 字节；公钥 {public_key}", "written to {output}: firmware {version} of a {kind} node, {bytes} bytes; public key {public_key}";
+    NotSigned = "未签名：{error}", "not signed: {error}";
+    UpdateDone = "{device} 已运行固件 {version}", "{device} runs firmware {version}";
+    UpdateFailed = "{device} 未升级到固件 {version}：{reason} [{code}]", "{device} was not updated to firmware {version}: {reason} [{code}]";
     ReadNothing = "无", "nothing";
     NoDataFolder = "{config} 中没有数据目录（[store] data）；用 --config 指定配置", "{config} names no data folder ([store] data); --config names a configuration";
     BackupMade = "已备份到 {path}（{megabytes} MB，提交 {commit}），并已读回核对", "backed up to {path} ({megabytes} MB, commit {commit}) and read back";

@@ -37,6 +37,7 @@ pub mod profiles;
 pub mod rejects;
 pub mod scans;
 pub mod tokens;
+pub mod updates;
 pub mod writes;
 
 pub mod events;

@@ -94,6 +94,9 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/scans/{id}", Token(Staff)),
     ("POST", "/api/v1/scans/{id}/cancel", Token(Manager)),
     ("POST", "/api/v1/devices/{id}/writes", Token(Manager)),
+    ("POST", "/api/v1/devices/{id}/updates", Token(Manager)),
+    ("GET", "/api/v1/updates/{id}", Token(Staff)),
+    ("POST", "/api/v1/updates/{id}/cancel", Token(Manager)),
     ("GET", "/api/v1/engine/dump", Token(Manager)),
 ];
 

@@ -2,7 +2,7 @@
 
 use super::{
     Http, alarms, deliveries, devices, engine, estate, events, forwarders, health, layers, onboarding,
-    orders, points, problem, profiles, prom, rejects, scans, series, status, tokens, watch, writes,
+    orders, points, problem, profiles, prom, rejects, scans, series, status, tokens, updates, watch, writes,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -76,6 +76,9 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(scans::show))
         .routes(routes!(scans::cancel))
         .routes(routes!(writes::write))
+        .routes(routes!(updates::start))
+        .routes(routes!(updates::show))
+        .routes(routes!(updates::cancel))
         .routes(routes!(engine::dump))
 }
 

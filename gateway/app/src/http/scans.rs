@@ -111,6 +111,11 @@ pub(super) fn not_taken(http: &Http, bus: &str, why: NotTaken) -> Problem {
             "scan_under_way",
             "a scan is under way already; wait for its end, or cancel it",
         ),
+        NotTaken::UpdateUnderWay => (
+            Code::InvalidTransition,
+            "update_under_way",
+            "a firmware update is under way already; wait for its end, or cancel it",
+        ),
         NotTaken::TooMany => (
             Code::Overloaded,
             "bus_busy",

@@ -66,7 +66,7 @@ pub async fn write(
 
     let (function, start) = (request.function, request.read_back.start);
     let what = format!("{name} = {value} (bus {bus}, unit {unit}, function {function}, address {start})");
-    audit(&http, &principal, "device.write", &device.id, what).await?;
+    audit(&http, &principal.name, "device.write", &device.id, what).await?;
     let (reply, answer) = oneshot::channel();
     let order = WriteOrder {
         device: device.id.clone(),
@@ -118,19 +118,19 @@ pub async fn write(
         done.name,
         done.outcome.as_str()
     );
-    audit(&http, &principal, "device.written", &device.id, came).await?;
+    audit(&http, &principal.name, "device.written", &device.id, came).await?;
     Ok(Json(done))
 }
 
 /// Writes a line of the audit, durable when this returns.
-async fn audit(
+pub(super) async fn audit(
     http: &Http,
-    principal: &Principal,
+    author: &str,
     action: &'static str,
     device: &DeviceId,
     detail: String,
 ) -> Result<(), Problem> {
-    let (author, subject) = (principal.name.to_string(), device.to_string());
+    let (author, subject) = (author.to_owned(), device.to_string());
     let asked = http
         .door
         .ask(|reply| Request::Audit {
@@ -144,7 +144,7 @@ async fn audit(
     asked.and_then(|done| done).map_err(|e| failed(&e))
 }
 
-fn refused(word: &'static str, detail: impl Into<String>) -> Problem {
+pub(super) fn refused(word: &'static str, detail: impl Into<String>) -> Problem {
     let mut problem = Problem::new(Code::Refused, detail);
     problem.word = word;
     problem

@@ -5,7 +5,7 @@
 
 use crate::config;
 use crate::profiles::{self, FolderError};
-use linli_decode::{Catalogue, MAX_CASE_BYTES, Profile, run_case};
+use linli_decode::{CaseReport, Catalogue, MAX_CASE_BYTES, Profile, run_cases};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ pub struct Tested {
     pub cases: Vec<Case>,
 }
 
-/// What came of one file.
+/// What came of one case, or of the tests of one profile.
 #[derive(Debug, Serialize)]
 pub struct Case {
     /// Its id: the case's own, that of a profile, or the file's name when it could not be read.
@@ -80,11 +80,13 @@ pub fn run(files: &[PathBuf], catalogue: &Catalogue, refused: Vec<Case>) -> Resu
         tested.count(case);
     }
     for file in listed(files)? {
-        tested.count(if is(&file, "toml") {
-            profile(&file)
+        if is(&file, "toml") {
+            tested.count(profile(&file));
         } else {
-            message(&file, catalogue)
-        });
+            for case in cases(&file, catalogue) {
+                tested.count(case);
+            }
+        }
     }
     Ok(tested)
 }
@@ -131,24 +133,28 @@ fn is(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found == extension)
 }
 
-fn message(file: &Path, catalogue: &Catalogue) -> Case {
-    let unreadable = |why: String| Case {
-        id: name(file),
-        ok: false,
-        advisory: false,
-        diff: vec![why],
+/// The cases of a file.
+fn cases(file: &Path, catalogue: &Catalogue) -> Vec<Case> {
+    let unreadable = |why: String| {
+        vec![Case {
+            id: name(file),
+            ok: false,
+            advisory: false,
+            diff: vec![why],
+        }]
     };
     let text = match config::read_limited(file, MAX_CASE_BYTES as u64) {
         Ok(text) => text,
         Err(said) => return unreadable(said.message.en),
     };
-    match run_case(text.as_bytes(), catalogue) {
-        Ok(report) => Case {
-            ok: report.ok(),
-            id: report.id,
-            advisory: report.advisory,
-            diff: report.diff,
-        },
+    let case = |report: CaseReport| Case {
+        ok: report.ok(),
+        id: report.id,
+        advisory: report.advisory,
+        diff: report.diff,
+    };
+    match run_cases(text.as_bytes(), catalogue) {
+        Ok(reports) => reports.into_iter().map(case).collect(),
         Err(error) => unreadable(error.to_string()),
     }
 }

@@ -7,4 +7,5 @@ pub mod check;
 pub mod decode;
 pub mod doctor;
 pub mod export;
+pub mod firmware;
 pub mod recognise;

@@ -12,6 +12,7 @@ mod pay;
 mod batch;
 mod understand;
 mod understood;
+mod known;
 mod refused;
 mod unknown;
 mod decision;

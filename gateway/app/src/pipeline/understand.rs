@@ -3,19 +3,19 @@
 //! It finds devices and profiles, gives every observation its times, and tells what a message says beside its values:
 //! reachability, a join, the device's own time, the bridge. It neither makes points nor decides what is new.
 
+use super::known::Known;
 use super::recover::DECODE_MEMORY;
 use super::refused::{Refused, no_profile};
 use super::understood::{Listed, Said, Seen, Stranger, Understood};
 use crate::config::Subscription;
 use crate::field::{Fact, ModbusFrame, MqttFrame, Unwanted};
-use crate::profiles::ANNOUNCED;
 use jiff::tz::TimeZone;
 use linli_decode::{
     Announced, Body, Catalogue, ClockWindow, DeviceContext, Event, Facts, Family, Frame as Message, Memory,
-    Observation, Opened, Profile, Role, Wiring, Wrapping, plausible,
+    Observation, Opened, Profile, Wrapping, plausible,
 };
 use linli_domain::estate::builtin::GATEWAY;
-use linli_domain::estate::{Device, DeviceIndex, Estate, ProfileFacts, Profiles};
+use linli_domain::estate::{DeviceIndex, Estate, ProfileFacts, Profiles};
 use linli_domain::id::DeviceId;
 use linli_domain::reading::Quality;
 use linli_domain::time::{Now, Timestamp};
@@ -54,27 +54,6 @@ impl Route {
             format!("{connection}/{}", topics.trim_end_matches('/')).into()
         });
         Self { subscription, bridge }
-    }
-}
-
-/// A device with its profile and the facts its decoding needs.
-#[derive(Debug)]
-struct Known {
-    /// None for a device that describes itself.
-    profile: Option<Arc<Profile>>,
-    context: DeviceContext,
-    /// What its asset makes of it, when its own document does not say.
-    asset_role: Option<Role>,
-}
-
-impl Known {
-    /// The facts for decoding with `profile`: what the asset suggests counts where the profile knows that use.
-    fn context(&self, profile: &Profile) -> DeviceContext {
-        let suggested = || self.asset_role.filter(|role| profile.roles().contains(role));
-        DeviceContext {
-            role: self.context.role.or_else(suggested),
-            ..self.context.clone()
-        }
     }
 }
 
@@ -158,39 +137,8 @@ impl Understanding {
         self.devices = estate
             .devices()
             .iter()
-            .map(|device| self.known(device, estate, zone.as_ref()))
+            .map(|device| Known::of(device, estate, &self.catalogue, zone.as_ref()))
             .collect();
-    }
-
-    fn known(&self, device: &Device, estate: &Estate, zone: Option<&TimeZone>) -> Option<Known> {
-        let profile = self.catalogue.get(&device.profile);
-        if profile.is_none() && device.profile.as_str() != ANNOUNCED {
-            return None;
-        }
-        let asset = device.asset.and_then(|asset| estate.asset(asset));
-        let bin = asset.and_then(|asset| asset.bin);
-        let wiring = device.bindings.iter().filter(|b| b.invert || b.becomes.is_some());
-        Some(Known {
-            profile,
-            asset_role: asset.and_then(|asset| Role::on(asset.kind)),
-            context: DeviceContext {
-                role: device.role.as_deref().and_then(Role::from_name),
-                bin: bin.map(|b| linli_decode::BinGeometry {
-                    empty_distance_mm: b.empty_distance_mm,
-                    full_distance_mm: b.full_distance_mm,
-                }),
-                zone: zone.cloned(),
-                wiring: wiring
-                    .map(|b| Wiring {
-                        measure: b.measure,
-                        instance: b.instance.clone(),
-                        becomes: b.becomes,
-                        invert: b.invert,
-                    })
-                    .collect(),
-                ..DeviceContext::default()
-            },
-        })
     }
 
     /// What the catalogue says about device types that the engine needs to know.

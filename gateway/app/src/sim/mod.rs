@@ -4,7 +4,6 @@
 //! serves itself, and an API token. It is not linked into decisions.
 
 mod demo;
-mod module;
 mod narrator;
 pub mod payload;
 mod radio;

@@ -1,11 +1,11 @@
-//! The wired half of the simulated estate: Modbus nodes of the project's own firmware, and a foreign I/O module,
-//! served over TCP.
+//! The wired half of the simulated estate: streets of `node-sim`, nodes of the project's own firmware and a foreign input
+//! module, served over TCP.
 
-use super::module::{self, Module};
 use super::world::World;
 use linli_domain::estate::{Address, Device, Estate};
-use linli_domain::id::BusId;
-use linli_node_sim::{Kind, NodeConfig, SharedStreet, Street, Transport};
+use linli_domain::id::{AssetId, BusId};
+use linli_domain::measure::Measure;
+use linli_node_sim::{Kind, MODULE_CHANNELS, NodeConfig, SharedStreet, Street, Transport};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,23 +33,18 @@ pub(super) async fn serve(
             .collect();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         addresses.insert(bus.clone(), listener.local_addr()?);
-        if let [device] = devices.as_slice()
-            && kind(device).is_none()
-        {
-            tokio::spawn(module::serve(
-                listener,
-                Module::new(device, estate, world),
-                stop.clone(),
-            ));
-            continue;
-        }
         let nodes = devices.iter().filter_map(|d| {
             Some(NodeConfig {
                 unit: unit(d)?,
                 kind: kind(d)?,
             })
         });
-        let street = SharedStreet::new(Street::new(nodes)?);
+        let modules = devices.iter().filter(|d| kind(d).is_none()).filter_map(unit);
+        let mut all = Street::new(nodes)?;
+        for module in modules {
+            all = all.with_module(module)?;
+        }
+        let street = SharedStreet::new(all);
         tokio::spawn(linli_node_sim::serve(
             listener,
             *transport,
@@ -84,6 +79,19 @@ fn kind(device: &Device) -> Option<Kind> {
     }
 }
 
+/// Which zone each contact of a foreign module looks at, as the estate wires it: instance `DI1` is the first.
+fn contacts(device: &Device, estate: &Estate) -> Vec<(u8, AssetId)> {
+    let Ok(wet) = "leak.wet".parse::<Measure>() else {
+        return Vec::new();
+    };
+    (1..=MODULE_CHANNELS)
+        .filter_map(|number| {
+            let asset = device.asset_of(wet, Some(&format!("DI{number}")))?;
+            Some((number, estate.asset(asset)?.id.clone()))
+        })
+        .collect()
+}
+
 /// Lets the nodes' sensors see the world.
 async fn live(
     street: SharedStreet,
@@ -97,7 +105,11 @@ async fn live(
     while stop.run_until_cancelled(looks.tick()).await.is_some() {
         round = round.wrapping_add(1);
         for device in &devices {
-            let (Some(unit), Some(kind)) = (unit(device), kind(device)) else {
+            let Some(unit) = unit(device) else { continue };
+            let Some(kind) = kind(device) else {
+                for (number, zone) in contacts(device, &estate) {
+                    street.set_contact(unit, number, world.is_wet(&zone));
+                }
                 continue;
             };
             let Some(asset) = device.asset.and_then(|a| estate.asset(a)) else {

@@ -2,7 +2,8 @@
 
 use super::{CaseError, expect, need_text, site};
 use crate::catalogue::Catalogue;
-use crate::frame::{Body, Event, Family, Frame, LorawanIdentity, Opened, Wrapping};
+use crate::family::Family;
+use crate::frame::{Body, Event, Frame, LorawanIdentity, Opened, Wrapping};
 use crate::memory::Memory;
 use crate::observation::Observation;
 use crate::profile::Profile;

@@ -14,7 +14,8 @@ mod ultralight;
 mod wire;
 mod zigbee2mqtt;
 
-use crate::frame::{Event, Family, Frame, Opened, Wrapping};
+use crate::family::Family;
+use crate::frame::{Event, Frame, Opened, Wrapping};
 use crate::memory::{Journal, Memory, Scope};
 use crate::refusal::Rejection;
 use crate::topic::TopicPattern;

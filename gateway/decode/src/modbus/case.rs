@@ -128,7 +128,11 @@ pub fn run(case: &str, profile: Option<&Profile>) -> Result<CaseReport, CaseErro
     if case.len() > MAX_CASE_BYTES {
         return Err(CaseError::TooLarge);
     }
-    let json: serde_json::Value = serde_json::from_str(case)?;
+    run_value(serde_json::from_str(case)?, profile)
+}
+
+/// The same for a case that was parsed.
+pub(crate) fn run_value(json: serde_json::Value, profile: Option<&Profile>) -> Result<CaseReport, CaseError> {
     let own;
     let used = match profile {
         Some(profile) => profile,
@@ -301,11 +305,11 @@ fn is_met(expected: &Expected, found: Option<&Value>) -> bool {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn bytes(hex: &str) -> Option<Vec<u8>> {
+pub(super) fn bytes(hex: &str) -> Option<Vec<u8>> {
     let digits = hex.as_bytes();
     let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     digits

@@ -6,6 +6,7 @@
 
 pub mod budget;
 pub mod case;
+pub(crate) mod case_fault;
 mod case_map;
 mod decode;
 mod image;

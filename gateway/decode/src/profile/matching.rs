@@ -3,7 +3,7 @@
 //! Data for onboarding and for case files; decoding never looks at it.
 
 use super::document::{Node, Problems};
-use crate::frame::Family;
+use crate::family::Family;
 use linli_domain::measure::nearest;
 
 /// Most texts in a list.

@@ -4,7 +4,7 @@
 
 use crate::catalogue;
 use crate::harness::Message;
-use linli_decode::{DeviceContext, Family, Profile, Role, run_case};
+use linli_decode::{DeviceContext, Family, Profile, Role, run_cases};
 use serde_json::Value as Json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,17 +69,18 @@ pub(crate) fn payload_bytes(payload: &Json) -> Vec<u8> {
     }
 }
 
-#[test]
-fn every_message_case_means_what_it_says() {
+/// Runs every case of these files; how many there were.
+fn all_pass(files: impl IntoIterator<Item = PathBuf>) -> usize {
     let catalogue = catalogue::load();
     let (mut run, mut wrong) = (0, Vec::new());
-    for (path, _) in folder("mqtt") {
-        let report = run_case(&fs::read(&path).unwrap(), &catalogue).expect("a case");
-        let lines = report.diff.iter().map(|line| format!("{}: {line}", report.id));
-        if !report.advisory {
-            wrong.extend(lines);
+    for path in files {
+        for report in run_cases(&fs::read(&path).unwrap(), &catalogue).expect("cases") {
+            run += 1;
+            let lines = report.diff.iter().map(|line| format!("{}: {line}", report.id));
+            if !report.advisory {
+                wrong.extend(lines);
+            }
         }
-        run += 1;
     }
     assert!(
         wrong.is_empty(),
@@ -87,7 +88,80 @@ fn every_message_case_means_what_it_says() {
         wrong.len(),
         wrong.join("\n")
     );
-    assert_eq!(run, 123);
+    run
+}
+
+fn paths(name: &str) -> impl Iterator<Item = PathBuf> {
+    folder(name).into_iter().map(|(path, _)| path)
+}
+
+#[test]
+fn every_message_case_means_what_it_says() {
+    assert_eq!(all_pass(paths("mqtt")), 123);
+}
+
+fn failures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/devices/modbus-faults.json")
+}
+
+/// What came in each of the failure cases.
+pub(crate) fn failure_frames() -> Vec<Vec<u8>> {
+    let file: Json = serde_json::from_slice(&fs::read(failures()).unwrap()).unwrap();
+    let digits = |case: &Json| case["response_full"].as_str().map(str::to_owned);
+    let pair = |hex: &str, n: usize| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).unwrap();
+    let frames = file["cases"].as_array().unwrap().iter().filter_map(digits);
+    frames
+        .map(|hex| (0..hex.len() / 2).map(|n| pair(&hex, n)).collect())
+        .collect()
+}
+
+#[test]
+fn every_register_map_and_every_failure_frame_means_what_it_says() {
+    assert_eq!(all_pass(paths("modbus")), 15);
+    assert_eq!(all_pass([failures()]), 11);
+}
+
+#[test]
+fn a_register_map_is_read_by_the_profile_of_its_device_and_else_by_itself() {
+    let text = |device: &str| {
+        let (_, mut case) = folder("modbus")
+            .into_iter()
+            .find(|(_, case)| case["id"] == "xy-md02")
+            .unwrap();
+        case["device"] = device.into();
+        case["samples"][0]["expect"][0]["value"] = 31.into();
+        case.to_string()
+    };
+    let diff = |device: &str| {
+        let reports = run_cases(text(device).as_bytes(), &catalogue::load()).unwrap();
+        reports[0].diff.join("\n")
+    };
+    let known = diff("XY-MD02 temperature/humidity");
+    assert!(known.contains("read by generic.xy-md02"), "{known}");
+    assert!(known.contains("temperature: expected 31, got"), "{known}");
+    let unknown = diff("Acme 1");
+    assert!(unknown.contains("read by its own map"), "{unknown}");
+}
+
+#[test]
+fn a_file_that_holds_no_case_says_what_a_case_has_and_one_bad_case_does_not_hide_the_others() {
+    let run = |text: &str| run_cases(text.as_bytes(), &catalogue::load());
+    let error = run(r#"{ "id": "x" }"#).unwrap_err().to_string();
+    assert!(
+        error.contains("`family`") && error.contains("`registers`"),
+        "{error}"
+    );
+    let sound = folder("mqtt").swap_remove(0).1;
+    let several = serde_json::json!({ "cases": [{ "id": "x" }, sound] });
+    let reports = run(&several.to_string()).unwrap();
+    assert_eq!(
+        reports
+            .iter()
+            .map(linli_decode::CaseReport::ok)
+            .collect::<Vec<_>>(),
+        [false, true]
+    );
+    assert_eq!(reports[0].id, "cases[0]");
 }
 
 /// The profile of the catalogue for a case's device.

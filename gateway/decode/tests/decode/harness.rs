@@ -1,12 +1,14 @@
 //! What the fuzz targets of `tests/fuzz` and the property tests of `hostile` put the decoder through: any bytes in,
 //! no panic, refusals that say something, readings that are readings, and no more kept than was said.
 
+use linli_decode::modbus::wire::{Framing, Heard, Matcher, Question, rtu_frame, tcp_frame};
 use linli_decode::{
-    Body, Catalogue, DeviceContext, Family, Frame, Memory, Observation, Opened, Profile, TopicPattern,
-    Wrapping, run_case,
+    Body, Catalogue, DeviceContext, Family, Frame, Memory, Observation, Opened, Profile, RegisterData,
+    RegisterRequest, TopicPattern, Wrapping, run_cases,
 };
 use linli_domain::reading::{Quality, Value};
-use linli_domain::time::Timestamp;
+use linli_domain::time::{Monotonic, Timestamp};
+use std::time::Duration;
 
 /// Most bytes decoding keeps for each byte it was told, and what it may keep in any case.
 const KEPT_PER_BYTE: usize = 32;
@@ -146,8 +148,65 @@ pub(crate) fn profile(text: &str) {
 
 /// A text as a case file.
 pub(crate) fn case(text: &[u8], catalogue: &Catalogue) {
-    match run_case(text, catalogue) {
-        Ok(report) => assert_eq!(report.ok(), report.diff.is_empty()),
+    match run_cases(text, catalogue) {
+        Ok(reports) => assert!(reports.iter().all(|report| report.ok() == report.diff.is_empty())),
         Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// A line on which bytes come in pieces, between questions of one master. The first byte is the framing; each piece
+/// is the length of the pause before it in steps of 4 ms, what happens then, its length, and its bytes.
+pub(crate) fn replies(data: &[u8]) {
+    let [head, data @ ..] = data else { return };
+    let framing = if head & 1 == 0 { Framing::Rtu } else { Framing::Tcp };
+    let mut matcher = Matcher::new(framing).ignoring([Box::from(&b"ping"[..])]);
+    let requests = [(1, 3, 0x101, 1), (1, 3, 0x201, 3), (2, 4, 0, 125), (2, 1, 0, 19)];
+    let requests = requests.map(|(unit, function, start, count)| {
+        let request = RegisterRequest {
+            function,
+            start,
+            count,
+        };
+        (unit, request)
+    });
+    let (mut now, mut asked, mut rest) = (Monotonic(0), 0_u16, data);
+    while let [pause, kind, length, after @ ..] = rest {
+        now = now.plus(Duration::from_millis(4 * u64::from(*pause)));
+        let (unit, request) = &requests[usize::from(kind & 3)];
+        let frame = match framing {
+            Framing::Rtu => rtu_frame(*unit, request),
+            Framing::Tcp => tcp_frame(asked, *unit, request),
+        };
+        let window = Duration::from_millis(500);
+        let question = Question {
+            frame: &frame,
+            window,
+            lateness: window * 3,
+        };
+        asked = asked.wrapping_add(u16::from(matcher.asked(question, now).is_ok()));
+        let (piece, after) = after.split_at(usize::from(*length).min(after.len()));
+        let heard = matcher.hear(piece, now);
+        if heard == Heard::Answer {
+            for (_, request) in &requests {
+                // Whatever it answers, reading it as registers is refused or gives what was asked for, never more.
+                match RegisterData::of_frame(framing, matcher.answer(), request) {
+                    Some(RegisterData::Words(words)) => assert_eq!(words.len(), usize::from(request.count)),
+                    Some(RegisterData::Bits(bits)) => assert_eq!(bits.len(), usize::from(request.count)),
+                    None => {}
+                }
+            }
+        }
+        if kind & 0x40 != 0 {
+            let _ = matcher.give_up(now);
+        }
+        if kind & 0x80 != 0 {
+            // What is left behind an outcome is drained before the next question.
+            let outcome = matcher.silence(now);
+            assert!(!matcher.awaits_silence() || (outcome != Heard::Nothing && matcher.is_odd()));
+        }
+        if matcher.is_odd() {
+            matcher.settled();
+        }
+        rest = after;
     }
 }

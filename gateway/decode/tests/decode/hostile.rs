@@ -250,4 +250,11 @@ fn seeds() {
     for (n, text) in fixtures::texts().iter().enumerate() {
         write("case", n, text);
     }
+    for (n, frame) in fixtures::failure_frames().iter().enumerate() {
+        // Read as RTU, as TCP, and followed by silence.
+        for (m, kind) in [0, 0x80].into_iter().enumerate() {
+            let head = [m as u8, 1, kind, frame.len() as u8];
+            write("replies", 2 * n + m, &[&head[..], frame].concat());
+        }
+    }
 }

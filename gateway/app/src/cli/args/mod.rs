@@ -2,10 +2,12 @@
 //!
 //! The texts here are the English ones; `help` puts the Chinese ones in their place.
 
+mod firmware;
 mod onboarding;
 mod store;
 mod work;
 
+pub use firmware::{NodeKind, Sign};
 pub use onboarding::{Accept, DeviceList, Point, Show, Watch, Which};
 pub use store::{Backup, Doctor, Export, Format, Restore, Series};
 pub use work::{Alarms, Engine, List, Notify, Orders, Outbox, Rejects, Token};
@@ -241,6 +243,15 @@ pub enum Device {
         /// Number in the unit of its readings, or true and false
         #[arg(allow_negative_numbers = true)]
         value: String,
+    },
+    /// Make a signed package out of compiled firmware of a node; needs no gateway
+    Sign(Sign),
+    /// Update the firmware of a node on a bus that may be written; what broke off goes on where it was
+    Update {
+        /// Device id
+        id: String,
+        /// Package of `linli device sign`
+        package: PathBuf,
     },
     /// Run case files against the catalogue, and the tests inside profile files
     Test(DeviceTest),

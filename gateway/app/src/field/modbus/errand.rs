@@ -1,8 +1,10 @@
-//! Errands: what somebody asks of a bus beside its polling, and the way back. One scan at a time in the whole gateway.
+//! Errands: what somebody asks of a bus beside its polling, and the way back. One scan and one firmware update at a time in
+//! the whole gateway.
 //!
 //! The handle is what the API holds; the bus takes errands between two rounds. Who may ask is decided before.
 
 use super::scan::Found;
+use super::update::job::{Package, UpdateJob};
 use linli_decode::modbus::WriteRequest;
 use linli_decode::{Profile, RegisterData};
 use linli_domain::id::{BusId, DeviceId};
@@ -22,6 +24,8 @@ pub enum Errand {
     Scan(Arc<ScanJob>),
     /// Write a register.
     Write(WriteOrder),
+    /// Update the firmware of a node.
+    Update(Arc<UpdateJob>),
 }
 
 /// A write of one register of one device. The bus answers whatever comes of it.
@@ -128,6 +132,9 @@ pub enum NotTaken {
     /// Another scan is under way.
     #[error("a scan is under way already")]
     ScanUnderWay,
+    /// Another update is under way.
+    #[error("a firmware update is under way already")]
+    UpdateUnderWay,
     /// Too many errands wait for the bus.
     #[error("too much is asked of the bus already")]
     TooMany,
@@ -141,6 +148,7 @@ pub enum NotTaken {
 pub struct Buses {
     ways: BTreeMap<BusId, Way>,
     scan: Mutex<Option<Arc<ScanJob>>>,
+    update: Mutex<Option<Arc<UpdateJob>>>,
 }
 
 #[derive(Debug)]
@@ -204,6 +212,40 @@ impl Buses {
     /// The last scan, when it has this number.
     pub fn scan_job(&self, id: u64) -> Option<Arc<ScanJob>> {
         let last = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone().filter(|job| job.id == id)
+    }
+
+    /// Begins a firmware update of a device at an address. It was decided and written down that it may be.
+    pub fn update(
+        &self,
+        (bus, unit): (&BusId, u8),
+        device: &DeviceId,
+        package: Package,
+        asked_by: String,
+        now: Timestamp,
+    ) -> Result<Arc<UpdateJob>, NotTaken> {
+        self.may_write(bus)?;
+        let way = self.ways.get(bus).ok_or(NotTaken::NoBus)?;
+        let mut last = self.update.lock().unwrap_or_else(PoisonError::into_inner);
+        if last
+            .as_ref()
+            .is_some_and(|job| job.progress().state.is_under_way())
+        {
+            return Err(NotTaken::UpdateUnderWay);
+        }
+        let id = last.as_ref().map_or(1, |job| job.id + 1);
+        let place = (bus.clone(), unit);
+        let job = Arc::new(UpdateJob::new(id, place, device.clone(), package, asked_by, now));
+        way.errands
+            .try_send(Errand::Update(Arc::clone(&job)))
+            .map_err(|_| NotTaken::TooMany)?;
+        *last = Some(Arc::clone(&job));
+        Ok(job)
+    }
+
+    /// The last update, when it has this number.
+    pub fn update_job(&self, id: u64) -> Option<Arc<UpdateJob>> {
+        let last = self.update.lock().unwrap_or_else(PoisonError::into_inner);
         last.clone().filter(|job| job.id == id)
     }
 

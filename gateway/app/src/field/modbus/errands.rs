@@ -47,6 +47,7 @@ impl Bus {
                 });
             }
             Errand::Write(order) => self.write(order).await,
+            Errand::Update(job) => self.take_update(job),
         }
     }
 

@@ -35,6 +35,10 @@ mod errands;
 
 pub mod scan;
 
+pub mod update;
+
+mod updates;
+
 use super::backoff::{self, Backoff};
 use crate::clock::SharedClock;
 use crate::config::ModbusBus;
@@ -54,6 +58,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use told::Told;
+use updates::Updating;
 
 /// Of the bus's time all sick slaves together get one part in so many, as long as there are healthy ones.
 const SICK_SHARE: u32 = 10;
@@ -96,6 +101,7 @@ pub async fn run(bus: ModbusBus, devices: Devices, port: Port, surroundings: Sur
         permit: config.writes.then_some(Permit(())),
         errands: port.errands,
         scanning: None,
+        updating: None,
         profiles: port.profiles,
         told: Told::new(&config, surroundings.clone()),
         slaves: Arc::new([]),
@@ -122,6 +128,7 @@ struct Bus {
     permit: Option<Permit>,
     errands: errand::Errands,
     scanning: Option<Scanning>,
+    updating: Option<Updating>,
     profiles: Arc<Profiles>,
     /// No sick slave is asked before: the last one had its share.
     sick_until: Monotonic,
@@ -140,6 +147,9 @@ impl Bus {
             if self.scan_due().is_some_and(|due| due <= now) {
                 self.scan_on().await;
             }
+            if self.update_due().is_some_and(|due| due <= now) {
+                self.update_on().await;
+            }
             let next = self.schedule.next(|key| self.not_before(key));
             match next {
                 Some((key, due)) if due <= self.now() => self.serve(key).await,
@@ -149,12 +159,16 @@ impl Bus {
         if self.scanning.is_some() {
             self.scan_on().await;
         }
+        if self.updating.is_some() {
+            self.update_on().await;
+        }
     }
 
-    /// Until a round is due, the scan goes on, or something is asked for.
+    /// Until a round is due, the scan or the update goes on, or something is asked for.
     async fn rest(&mut self, round: Option<Monotonic>) {
         let now = self.now();
-        let due = round.into_iter().chain(self.scan_due()).min();
+        let work = self.scan_due().into_iter().chain(self.update_due());
+        let due = round.into_iter().chain(work).min();
         let rest = due.map_or(LOOK, |due| due.since(now).min(LOOK));
         let shutdown = self.shutdown.clone();
         tokio::select! {

@@ -19,6 +19,7 @@ pub mod profile;
 pub mod raw;
 pub mod reject;
 pub mod token;
+pub mod update;
 
 use linli_domain::rule::Priority as DomainPriority;
 use linli_domain::text::Text as DomainText;
