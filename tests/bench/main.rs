@@ -11,6 +11,7 @@
 
 mod decode;
 mod durable;
+mod forward;
 mod embedded;
 mod idle;
 #[path = "../../gateway/decode/tests/decode/line.rs"]
@@ -24,13 +25,14 @@ mod null;
 mod onboarding;
 mod own;
 mod report;
+mod store;
 
 use report::Report;
 
 /// A scenario by its name.
 type Scenario = (&'static str, &'static str);
 
-const SCENARIOS: [Scenario; 9] = [
+const SCENARIOS: [Scenario; 11] = [
     (
         "decode",
         "one frame in the pure core, beside code written by hand for that device",
@@ -50,6 +52,14 @@ const SCENARIOS: [Scenario; 9] = [
     (
         "onboarding",
         "the same from devices that are not in the estate, and with somebody watching",
+    ),
+    (
+        "store",
+        "a year of a mixed estate: bytes per sample, sealing, opening and questions",
+    ),
+    (
+        "forward",
+        "VictoriaMetrics away for 600,000 readings and the catch-up, beside a client that only posts",
     ),
     ("idle", "binary size and memory of an idle gateway"),
     (
@@ -90,6 +100,8 @@ async fn main() -> std::process::ExitCode {
             "durable_ingest" => durable::run(&mut report).await,
             "own_limit" => own::run(&mut report).await,
             "embedded_broker" => embedded::run(&mut report).await,
+            "store" => store::run(&mut report),
+            "forward" => forward::run(&mut report).await,
             "modbus_tcp" => modbus_tcp::run(&mut report).await,
             "modbus_rtu" => modbus_rtu::run(&mut report).await,
             "modbus_replies" => modbus_replies::run(&mut report),

@@ -185,6 +185,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
         outflow.spawn(series::run(target.clone(), around));
     }
     outflow.spawn(watchdog(
+        config.store.data.clone(),
         progressed.clone(),
         Arc::clone(&metrics),
         Arc::clone(&clock),
@@ -333,6 +334,7 @@ pub fn read_seed(path: &Path) -> Result<EstateDoc> {
 
 /// Pings systemd as long as the pipeline's own heartbeat advances, and keeps the slow gauges.
 async fn watchdog(
+    data: std::path::PathBuf,
     progress: watch::Receiver<Progress>,
     metrics: Arc<Metrics>,
     clock: SharedClock,
@@ -346,6 +348,9 @@ async fn watchdog(
         metrics
             .uptime_seconds
             .set(i64::try_from(now.since(started).as_secs()).unwrap_or(i64::MAX));
+        // Backups are made by a process of their own, which leaves a note.
+        let backup = crate::ops::backup::last(&data).map_or(0, |last| last.at / 1_000);
+        metrics.backup_last.set(backup);
         let heartbeat = progress.borrow().at;
         if last != Some(heartbeat) {
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);

@@ -14,5 +14,4 @@ pub use backup::{Backup, BackupError};
 pub use examine::{Examination, Finding};
 pub use restore::{RestoreError, Restored, UNFINISHED};
 
-pub(crate) use aside::stumbled;
 pub(crate) use restore::refuse_unfinished;

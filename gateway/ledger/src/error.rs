@@ -129,6 +129,19 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// The damaged chunk that was stumbled over, when it was one: it can be set aside.
+    pub fn damaged_chunk(&self) -> Option<i64> {
+        match self {
+            Self::Damaged {
+                source: Damage::Chunk { chunk, .. },
+                ..
+            } => Some(*chunk),
+            _ => None,
+        }
+    }
+}
+
 /// Stored bytes that are not what was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {

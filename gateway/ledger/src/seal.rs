@@ -8,7 +8,6 @@
 mod collect;
 mod encode;
 
-use crate::care;
 use crate::codec::columns::Columns;
 use crate::error::{Doing, StoreError};
 use crate::ledger::{Ledger, begin, end, roll_back};
@@ -109,7 +108,7 @@ impl Ledger {
                 self.pass = None;
                 self.heads.abandon_pass();
                 // A damaged chunk must not keep everything else from being sealed.
-                if let Some(chunk) = care::stumbled(error)
+                if let Some(chunk) = error.damaged_chunk()
                     && let Some(samples) = self.set_aside_chunk(chunk, budget.now)?
                 {
                     return Ok(Sealed {

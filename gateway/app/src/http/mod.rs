@@ -137,6 +137,7 @@ impl Http {
         clock: &SharedClock,
     ) -> Arc<Self> {
         let started = clock.now();
+        readers.heal_through(door.clone());
         Arc::new(Self {
             door,
             readers,

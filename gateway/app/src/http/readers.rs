@@ -4,9 +4,10 @@
 //! take the disk from the pipeline.
 
 use super::problem::{Code, Problem};
+use crate::pipeline::Door;
 use linli_ledger::{OpenError, Reader, StoreError};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::Semaphore;
 
 /// Readers of the pool.
@@ -17,6 +18,8 @@ const READERS: usize = 2;
 pub struct Readers {
     idle: Arc<Mutex<Vec<Reader>>>,
     places: Arc<Semaphore>,
+    /// Damaged chunks are told here.
+    healer: OnceLock<Door>,
 }
 
 /// A reader on loan; it goes back even when the query panics.
@@ -45,7 +48,13 @@ impl Readers {
         Ok(Self {
             places: Arc::new(Semaphore::new(readers.len())),
             idle: Arc::new(Mutex::new(readers)),
+            healer: OnceLock::new(),
         })
+    }
+
+    /// Tells the pipeline of damaged chunks from now on; it sets them aside.
+    pub fn heal_through(&self, door: Door) {
+        let _ = self.healer.set(door);
     }
 
     /// Runs a query on a thread of its own.
@@ -68,6 +77,13 @@ impl Readers {
             Ok(Some(Ok(value))) => Ok(value),
             Ok(Some(Err(error))) => {
                 tracing::error!(error = %chain(&error), "read the ledger");
+                if let (Some(chunk), Some(door)) = (error.damaged_chunk(), self.healer.get()) {
+                    door.damaged(chunk);
+                    return Err(Problem::new(
+                        Code::StoreFailed,
+                        "some readings of this range are damaged and are being set aside; ask again in a moment",
+                    ));
+                }
                 Err(Problem::new(
                     Code::StoreFailed,
                     "the ledger could not be read; `linli doctor` looks at the file",

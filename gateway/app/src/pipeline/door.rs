@@ -290,6 +290,15 @@ impl Door {
         }
     }
 
+    /// Tells of a damaged chunk. While the inbox is full it is forgotten; the next read stumbles over it again.
+    pub fn damaged(&self, chunk: i64) {
+        if let Ok(permit) = Arc::clone(&self.requests).try_acquire_owned() {
+            let _ = self
+                .arrivals
+                .send(Arrival::Request(Request::Damaged(chunk), permit));
+        }
+    }
+
     /// Asks and waits for the answer, which comes after the commit.
     pub async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Failed> {
         let (sender, receiver) = oneshot::channel();

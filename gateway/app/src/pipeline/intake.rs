@@ -194,6 +194,9 @@ impl Core {
                 Ok(found) => found.map(|sample| (sample.value, sample.quality)),
                 Err(error) => {
                     tracing::error!(%error, %point, "could not look up an earlier reading; it is stored again");
+                    if let Some(chunk) = error.damaged_chunk() {
+                        self.heal(chunk);
+                    }
                     None
                 }
             },

@@ -28,6 +28,8 @@ mod requests;
 mod recover;
 mod retry;
 pub mod room;
+#[cfg(test)]
+mod room_tests;
 mod sealing;
 mod complain;
 #[cfg(test)]

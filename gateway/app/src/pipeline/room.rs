@@ -52,6 +52,14 @@ impl Default for Room {
     }
 }
 
+#[cfg(test)]
+impl Room {
+    /// As if the time to look had come.
+    pub(super) fn look_again(&mut self) {
+        self.looked = None;
+    }
+}
+
 /// Asks the file system.
 pub fn disk(folder: &Path) -> Option<(u64, u64)> {
     let found = rustix::fs::statvfs(folder).ok()?;

@@ -5,7 +5,7 @@
 
 use super::Finding;
 use super::examine::{whole_chunk, whole_log};
-use crate::error::{Damage, Doing, StoreError};
+use crate::error::{Doing, StoreError};
 use crate::ledger::{Ledger, begin, end, roll_back};
 use crate::reader::{Reader, summary_of};
 use linli_domain::id::{CommitId, PointKey};
@@ -214,16 +214,5 @@ impl Ledger {
             roll_back(&self.conn);
             done
         }
-    }
-}
-
-/// The chunk a failed read stumbled over, when it did.
-pub(crate) fn stumbled(error: &StoreError) -> Option<i64> {
-    match error {
-        StoreError::Damaged {
-            source: Damage::Chunk { chunk, .. },
-            ..
-        } => Some(*chunk),
-        _ => None,
     }
 }

@@ -13,6 +13,7 @@ mod onboarding;
 mod page;
 mod profiles;
 mod refusals;
+mod series;
 mod serving;
 mod site;
 mod watching;

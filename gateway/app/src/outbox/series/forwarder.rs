@@ -333,6 +333,9 @@ impl Worker {
         (self.reader, self.heads) = (Some(reader), Some(heads));
         outcome.map(Some).or_else(|error| {
             tracing::error!(forwarder = %self.target.name, %error, "the forwarder cannot read the ledger; it tries again");
+            if let Some(chunk) = error.damaged_chunk() {
+                self.around.door.damaged(chunk);
+            }
             Ok(None)
         })
     }

@@ -1,0 +1,75 @@
+//! A disk that fills up: what is told, what goes, what stays, and how it ends.
+
+use super::tests::{core, frame};
+use linli_domain::time::Timestamp;
+use linli_ledger::Reader;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+static FREE: AtomicU64 = AtomicU64::new(u64::MAX);
+
+fn disk(_: &Path) -> Option<(u64, u64)> {
+    Some((FREE.load(Ordering::SeqCst), 1_000))
+}
+
+fn stored(folder: &Path, measure: &str) -> usize {
+    let reader = Reader::open(folder).unwrap();
+    let points = reader.points().unwrap();
+    let Some(point) = points.iter().find(|point| point.measure == measure) else {
+        return 0;
+    };
+    let (from, to) = (Timestamp::from_millis(0), Timestamp::from_millis(i64::MAX));
+    reader.range(point.key, from, to, 1_000).unwrap().len()
+}
+
+#[test]
+fn a_full_disk_keeps_changes_of_state_and_resumes_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut core = core(folder.path());
+    core.room.reserve = 100;
+    core.room.disk = disk;
+    let now = core.clock.now();
+    core.started(&now);
+    core.commit().map_err(|failed| failed.reason).unwrap();
+    let say = |core: &mut super::Core, wet: bool| {
+        let now = core.clock.now();
+        core.frame(frame("leak", wet), &now);
+        core.commit().map_err(|failed| failed.reason).unwrap();
+        std::thread::park_timeout(Duration::from_millis(3));
+    };
+    FREE.store(900, Ordering::SeqCst);
+    core.seal(Duration::from_millis(5), false).unwrap();
+    say(&mut core, false);
+    assert_eq!(stored(folder.path(), "leak.wet"), 1);
+
+    // Full: the same again is left out, a change is not.
+    FREE.store(50, Ordering::SeqCst);
+    core.room.look_again();
+    core.seal(Duration::from_millis(5), false).unwrap();
+    say(&mut core, false);
+    assert_eq!(stored(folder.path(), "leak.wet"), 1);
+    assert_eq!(core.metrics.dropped.with_label_values(&["disk"]).get(), 1);
+    say(&mut core, true);
+    assert_eq!(
+        stored(folder.path(), "leak.wet"),
+        2,
+        "a leak is stored on the last byte"
+    );
+    assert_eq!(
+        stored(folder.path(), "gateway.disk_free"),
+        1,
+        "and the short disk is told"
+    );
+
+    FREE.store(900, Ordering::SeqCst);
+    core.room.look_again();
+    core.seal(Duration::from_millis(5), false).unwrap();
+    say(&mut core, true);
+    assert_eq!(stored(folder.path(), "leak.wet"), 3);
+    assert_eq!(
+        stored(folder.path(), "gateway.disk_free"),
+        2,
+        "that there is room again is told too"
+    );
+}
