@@ -10,6 +10,8 @@ need mosquitto mosquitto
 need mosquitto_pub mosquitto-clients
 need openssl openssl
 need promtool prometheus
+need victoria-metrics victoria-metrics
+need influxd influxdb
 need socat socat
 need python3 python3
 need qemu-system-arm qemu-system-arm
@@ -39,4 +41,4 @@ if ! PYTHONPATH="$venv" python3 -c 'import pymodbus, serial; assert pymodbus.__v
     python3 -m pip install --quiet --root-user-action=ignore --target "$venv" 'pymodbus==3.8.6' pyserial ||
         { echo "peers: could not install pymodbus; python3 needs pip (Debian: python3-pip)" >&2; exit 1; }
 fi
-echo "peers: mosquitto and its clients, openssl, promtool, socat, pymodbus, QEMU and a compiler for the firmware are here"
+echo "peers: mosquitto and its clients, openssl, promtool, victoria-metrics, influxdb, socat, pymodbus, QEMU and a compiler for the firmware are here"

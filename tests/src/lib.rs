@@ -12,6 +12,7 @@
 pub mod burst;
 pub mod certificates;
 pub mod gateway;
+pub mod influx;
 pub mod modbus;
 pub mod mosquitto;
 pub mod mqtt;
@@ -19,6 +20,7 @@ pub mod process;
 pub mod proxy;
 pub mod publisher;
 pub mod qemu;
+pub mod store;
 pub mod talker;
 pub mod wait;
 pub mod webhook;

@@ -54,6 +54,7 @@ metrics! {
         commits: "linli_store_commits_total", "Transactions committed.";
         commit_failures: "linli_store_commit_failures_total", "Transactions that failed.";
         sealed_samples: "linli_store_sealed_samples_total", "Samples moved from the stage into chunks.";
+        set_aside: "linli_store_set_aside_samples_total", "Samples of damaged chunks that were set aside.";
         live_resets: "linli_live_resets_total", "Live listeners told to start over because they were too slow.";
         broker_reload_failures: "linli_broker_reload_failures_total", "Changed users files and certificates of the embedded broker that could not be used.";
         onboarding_displaced: "linli_onboarding_displaced_total", "Unknown devices forgotten to make room for others.";
@@ -78,6 +79,12 @@ metrics! {
         profile_reloads: "linli_profile_reloads_total" ["outcome"], "Looks at the folder of profiles: done, with refused files, or failed.";
         alarm_transitions: "linli_alarm_transitions_total" ["priority", "to"], "Alarm transitions.";
         order_transitions: "linli_order_transitions_total" ["to"], "Order transitions.";
+        dropped: "linli_readings_dropped_total" ["reason"], "Readings that were evaluated and not stored, by reason.";
+        let_go: "linli_store_let_go_samples_total" ["reason"], "Sealed samples that went, for their age or to make room; their sums stay.";
+        forwarder_sent: "linli_forwarder_sent_total" ["target"], "Readings a forwarder's target has taken.";
+        forwarder_failures: "linli_forwarder_failures_total" ["target", "reason"], "Requests a forwarder's target did not take, by reason.";
+        forwarder_parked: "linli_forwarder_parked_total" ["target"], "Lines a forwarder's target refused for good.";
+        forwarder_back_filled: "linli_forwarder_back_filled_total" ["target"], "Readings sent to a target by point and time, because it was behind the log or is new.";
         deliveries: "linli_deliveries_total" ["kind", "outcome"], "Delivery attempts by outcome.";
         http_requests: "linli_http_requests_total" ["route", "method", "status"], "HTTP requests by route template.";
         commands: "linli_commands_total" ["command", "outcome"], "Commands of people by outcome.";
@@ -97,6 +104,8 @@ metrics! {
         onboarding_devices_new: "linli_onboarding_devices_new", "Unknown devices that wait for a decision.";
         onboarding_devices_ignored: "linli_onboarding_devices_ignored", "Unknown devices that are ignored.";
         onboarding_bytes: "linli_onboarding_payload_bytes", "Bytes of the messages of unknown devices.";
+        disk_free: "linli_disk_free_bytes", "Free space of the disk that holds the ledger.";
+        backup_last: "linli_backup_last_success_timestamp_seconds", "When the last backup was made; 0 when none is known.";
         uptime_seconds: "linli_uptime_seconds", "Seconds since start.";
     }
     gauge_sets {
@@ -107,6 +116,8 @@ metrics! {
         broker_dropped: "linli_broker_dropped_messages" ["connection"], "The broker's own count of dropped messages.";
         broker_clients: "linli_broker_clients" ["listener"], "Clients connected to the embedded broker.";
         devices_flagged: "linli_devices_flagged" ["flag"], "Devices with something wrong, by what.";
+        forwarder_behind: "linli_forwarder_behind_commits" ["target"], "Commits a forwarder's target has not taken yet.";
+        forwarder_lag: "linli_forwarder_lag_seconds" ["target"], "Age of the last commit a target has taken while it is behind; 0 when it is not.";
         alarms_live: "linli_alarms_live" ["priority"], "Alarms that have not ended.";
         orders_open: "linli_orders_open" ["state"], "Orders that are not closed or cancelled.";
     }
@@ -114,6 +125,7 @@ metrics! {
         commit_seconds: "linli_store_commit_duration_seconds" [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0], "Duration of a commit.";
         commit_frames: "linli_store_commit_frames" [1.0, 5.0, 20.0, 100.0, 500.0, 1000.0, 2000.0], "Frames per commit.";
         ingest_lag_seconds: "linli_ingest_lag_seconds" [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 60.0], "From receipt to commit.";
+        forwarder_seconds: "linli_forwarder_request_duration_seconds" [0.005, 0.02, 0.1, 0.5, 2.0, 10.0], "Duration of a forwarder's request.";
         http_seconds: "linli_http_request_duration_seconds" [0.001, 0.005, 0.02, 0.1, 0.5, 2.0], "Duration of an HTTP request.";
     }
 }

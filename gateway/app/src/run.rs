@@ -9,6 +9,7 @@ use crate::field;
 use crate::http;
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
+use crate::outbox::series::{self, Cursors};
 use crate::outbox::worker;
 use crate::pipeline::{self, Core, Door, Loop, Pace, Progress, Understanding};
 use crate::profiles::{self, Profiles};
@@ -75,7 +76,21 @@ pub async fn start(config: Config) -> Result<Gateway> {
         .set(1);
 
     let seed = Arc::new(read_seed(&config.estate_seed)?);
-    let mut ledger = Ledger::open(&config.store.data, &linli_ledger::Options::default())?;
+    let mut ledger = Ledger::open(
+        &config.store.data,
+        &linli_ledger::Options {
+            keep: config.store.keep.clone(),
+            ..linli_ledger::Options::default()
+        },
+    )?;
+    for commit in ledger.aside_at_open() {
+        tracing::error!(%commit, "the log of a commit was damaged and is set aside; see `linli doctor`");
+    }
+    let stored = ledger
+        .reader()?
+        .named_values(crate::outbox::series::cursor::PREFIX)?;
+    let targets = config.forwarders.iter().map(|target| target.name.clone());
+    let cursors = Arc::new(Cursors::new(targets, &stored));
     let recovered = pipeline::recover(&mut ledger, &seed, &clock)?;
     let estate = Arc::clone(recovered.engine.estate());
     if !recovered.seeded && **estate.doc() != *seed {
@@ -115,7 +130,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
         .map(|c| usize::from(c.receive_maximum))
         .max()
         .unwrap_or(1000);
-    let core = Core::new(
+    let mut core = Core::new(
         recovered,
         ledger,
         understanding,
@@ -123,6 +138,10 @@ pub async fn start(config: Config) -> Result<Gateway> {
         Arc::clone(&clock),
         Arc::clone(&metrics),
     );
+    core.cursors = Arc::clone(&cursors);
+    core.room.reserve = config.store.min_free;
+    core.room.max_size = config.store.max_size;
+    core.room.disk = pipeline::room::disk;
     let (progress, progressed) = watch::channel(Progress::new(&estate));
     let pace = Pace::new(config.store.commit_delay, window);
     let (alive, ended) = oneshot::channel();
@@ -153,6 +172,18 @@ pub async fn start(config: Config) -> Result<Gateway> {
         Arc::clone(&metrics),
         stop.child_token(),
     ));
+    for target in &config.forwarders {
+        let around = series::Surroundings {
+            data: config.store.data.clone(),
+            door: door.clone(),
+            progress: progressed.clone(),
+            cursors: Arc::clone(&cursors),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+            stop: stop.child_token(),
+        };
+        outflow.spawn(series::run(target.clone(), around));
+    }
     outflow.spawn(watchdog(
         progressed.clone(),
         Arc::clone(&metrics),
@@ -194,6 +225,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
         &clock,
     );
     state.connect(Arc::new(buses));
+    state.follow(Arc::clone(&cursors));
     outflow.spawn(http::serve(listener, state, intake.child_token()));
 
     let running_broker = match &config.broker {

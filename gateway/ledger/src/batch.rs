@@ -58,6 +58,8 @@ pub struct Batch<'a> {
     pub rejects: &'a [RejectRow],
     /// What changes about devices that are not in the estate.
     pub unknown: &'a [UnknownChange],
+    /// Lines that a forwarder's target refused for good.
+    pub parked: &'a [ParkedRow],
     /// New versions of estate documents.
     pub documents: &'a [DocumentRow],
     /// API tokens, made, rotated or revoked.
@@ -85,6 +87,7 @@ impl Batch<'_> {
             packet_marks: &[],
             retained: &[],
             rejects: &[],
+            parked: &[],
             unknown: &[],
             documents: &[],
             tokens: &[],

@@ -49,8 +49,17 @@ pub enum OpenError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// A restore into the folder was broken off.
+    #[error(
+        "open the ledger: a restore was broken off ({} is there); \
+         restore the backup again, or move the files it set aside back and remove the marker", path.display()
+    )]
+    Unfinished {
+        /// The marker.
+        path: PathBuf,
+    },
     /// The file opens but what it holds is damaged.
-    #[error("read {}: restore the last backup beside it and keep the damaged file for export", path.display())]
+    #[error("read {}: run `linli doctor` on it; it says what can be mended and what needs a backup", path.display())]
     Damaged {
         /// The database file.
         path: PathBuf,

@@ -5,11 +5,13 @@
 
 use crate::audit::AuditHash;
 use crate::batch::{Batch, Entry};
-use crate::error::{CommitError, Doing, OpenError, StoreError};
+use crate::care;
+use crate::error::{CommitError, Damage, Doing, OpenError, StoreError};
 use crate::heads::{Heads, Latest};
 use crate::lock;
 use crate::once::ChunkTimes;
 use crate::reader::Reader;
+use crate::retain::Keep;
 use crate::schema::{self, DATABASE_FILE};
 use crate::seal::{Looked, Pass};
 use crate::write::{self, StageRow};
@@ -37,6 +39,8 @@ pub struct Options {
     pub seal_samples: usize,
     /// Age of its oldest unsealed sample at which a point is sealed.
     pub seal_age: Duration,
+    /// How long readings are kept, by measure; the closest that fits holds. None fits: for good.
+    pub keep: Vec<Keep>,
     /// Largest size of the database file in bytes; commits beyond it fail as if the disk were full.
     pub max_bytes: Option<u64>,
 }
@@ -50,6 +54,7 @@ impl Default for Options {
             stage_keep: Duration::from_secs(7 * 86_400),
             seal_samples: 2_000,
             seal_age: Duration::from_secs(7 * 86_400),
+            keep: vec![Keep::usual()],
             max_bytes: None,
         }
     }
@@ -83,6 +88,12 @@ pub struct Ledger {
     pub(crate) pruned: Timestamp,
     pub(crate) chunk_times: RefCell<Option<ChunkTimes>>,
     pub(crate) audit: AuditHash,
+    /// Whether every point has its rollups.
+    pub(crate) all_rolled: bool,
+    /// Points whose ages are still to be looked at.
+    pub(crate) to_retain: Vec<(PointKey, String)>,
+    pub(crate) retained: Timestamp,
+    aside_at_open: Vec<CommitId>,
     stage: StageRow,
     dir: PathBuf,
     _lock: File,
@@ -95,6 +106,7 @@ impl Ledger {
     pub fn open(dir: &Path, options: &Options) -> Result<Ledger, OpenError> {
         lock::ensure_folder(dir)?;
         let held = lock::take(dir)?;
+        care::refuse_unfinished(dir)?;
         let path = dir.join(DATABASE_FILE);
         let conn = schema::open_writer(&path, options.max_bytes)?;
         let mut ledger = Ledger {
@@ -112,14 +124,42 @@ impl Ledger {
             chunk_times: RefCell::new(None),
             audit: [0; 32],
             stage: StageRow::default(),
+            all_rolled: false,
+            to_retain: Vec::new(),
+            retained: Timestamp::default(),
+            aside_at_open: Vec::new(),
             dir: dir.to_owned(),
             _lock: held,
         };
-        ledger.remember().map_err(|error| match error {
+        ledger.remember_what_is_whole().map_err(|error| match error {
             StoreError::Sqlite { doing, source } => OpenError::Sqlite { doing, path, source },
             StoreError::Damaged { source, .. } => OpenError::Damaged { path, source },
         })?;
         Ok(ledger)
+    }
+
+    /// Reads back what is unsealed; damaged logs that the engine does not need are set aside first.
+    fn remember_what_is_whole(&mut self) -> Result<(), StoreError> {
+        match self.remember() {
+            Err(StoreError::Damaged {
+                source: Damage::Stage { .. },
+                ..
+            }) => {}
+            other => return other,
+        }
+        let at = self
+            .conn
+            .query_row("SELECT coalesce(max(at), 0) FROM stage", [], |row| row.get(0))
+            .doing("read when the last commit was made")?;
+        self.aside_at_open = self.set_aside_logs(Timestamp::from_millis(at))?;
+        self.heads = Heads::new(self.options.head_samples);
+        self.rows.clear();
+        self.remember()
+    }
+
+    /// Commits whose damaged logs were set aside when this ledger was opened: their unsealed readings are missing.
+    pub fn aside_at_open(&self) -> &[CommitId] {
+        &self.aside_at_open
     }
 
     /// The last committed batch; 0 before the first.
@@ -161,6 +201,19 @@ impl Ledger {
             }
         }
         Ok(commit)
+    }
+
+    /// Bytes of the database that hold something.
+    pub fn used_bytes(&self) -> Result<u64, StoreError> {
+        self.conn
+            .query_row(
+                "SELECT (page_count - freelist_count) * page_size
+                 FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
+                [],
+                |row| row.get::<_, i64>(0),
+            )
+            .map(|bytes| bytes as u64)
+            .doing("read the size of the database")
     }
 
     /// A reader with a connection of its own, for use on any thread.

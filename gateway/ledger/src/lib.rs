@@ -38,19 +38,27 @@ mod once;
 mod prune;
 mod reader;
 mod remember;
+mod retain;
+mod rollup;
 mod seal;
 mod stage;
 mod write;
+
+mod care;
 
 mod audit;
 mod codec;
 mod error;
 mod lock;
 mod schema;
+mod stretch;
 mod summary;
 
 pub use audit::AuditHash;
 pub use batch::{Batch, Entry, NamedValue, Subject, TransitionRow};
+pub use care::{
+    Aside, AsideKind, Backup, BackupError, Examination, Finding, Mended, RestoreError, Restored, UNFINISHED,
+};
 pub use codec::columns::StoredSample;
 pub use error::{CommitError, Damage, OpenError, StoreError};
 pub use heads::Latest;
@@ -59,15 +67,18 @@ pub use lock::LOCK_FILE;
 pub use once::PACKET_COMMITS;
 pub use outbox_rows::{Delivery, DeliveryState, DeliveryUpdate, NewDelivery};
 pub use reader::{
-    AlarmFilter, AuditEnd, AuditEntry, Bucket, Counts, FileSizes, MAX_PAGE, OrderFilter, Page, Reader,
-    Reject, RejectCount, RejectFilter, SampleCursor, SamplePage, Transition,
+    AlarmFilter, AuditEnd, AuditEntry, Bucket, Counts, FileSizes, Kept, MAX_PAGE, OrderFilter, Page, Reader,
+    Reject, RejectCount, RejectFilter, SampleCursor, SamplePage, Span, Spans, Transition,
 };
+pub use retain::{Age, Keep, LetGo};
+pub use rollup::{DAY, HOUR, MINUTE};
 pub use rows::{
-    AlarmRow, AuditRow, DocumentRow, IdempotentAnswer, Identity, MAX_REJECT_PAYLOAD, MAX_REJECTS, OrderRow,
-    PacketMark, PointRow, RejectRow, RetainedRow, TokenRow,
+    AlarmRow, AuditRow, DocumentRow, IdempotentAnswer, Identity, MAX_PARKED, MAX_REJECT_PAYLOAD, MAX_REJECTS,
+    OrderRow, PacketMark, ParkedRow, PointRow, RejectRow, RetainedRow, TokenRow,
 };
 pub use schema::DATABASE_FILE;
 pub use seal::{Budget, Sealed};
 pub use stage::{Feed, Snapshot};
+pub use stretch::{Edge, Stretch};
 pub use summary::Summary;
 pub use unknown_rows::{UnknownChange, UnknownPayload, UnknownRow, UnknownState};

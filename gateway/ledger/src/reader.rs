@@ -11,14 +11,17 @@ mod outbox;
 mod samples;
 mod rejects;
 mod state;
+mod stretches;
 mod unknown;
 
 pub use buckets::Bucket;
-pub use estate::{Counts, FileSizes};
+pub(crate) use buckets::summary_of;
+pub use estate::{Counts, FileSizes, Kept};
 pub use history::{AuditEnd, AuditEntry, Transition};
 pub use rejects::{Reject, RejectCount, RejectFilter};
 pub use samples::{SampleCursor, SamplePage};
 pub use state::{AlarmFilter, OrderFilter, Page};
+pub use stretches::{Span, Spans};
 
 use crate::error::{Damage, Doing, OpenError, StoreError};
 use crate::schema::{self, DATABASE_FILE};
@@ -31,7 +34,7 @@ pub const MAX_PAGE: usize = 10_000;
 /// A read-only view of a ledger. Send it to the thread that asks; open one per thread.
 #[derive(Debug)]
 pub struct Reader {
-    conn: Connection,
+    pub(crate) conn: Connection,
     dir: PathBuf,
 }
 
@@ -42,6 +45,14 @@ impl Reader {
         Ok(Reader {
             conn,
             dir: dir.to_owned(),
+        })
+    }
+
+    /// Opens a backup, or any other file that holds a ledger, for reading.
+    pub fn open_file(path: &Path) -> Result<Reader, OpenError> {
+        Ok(Reader {
+            conn: schema::open_reader(path)?,
+            dir: path.parent().unwrap_or(Path::new(".")).to_owned(),
         })
     }
 

@@ -10,6 +10,9 @@ pub const MAX_REJECT_PAYLOAD: usize = 1024;
 /// Most rejects kept; the oldest go first.
 pub const MAX_REJECTS: i64 = 10_000;
 
+/// Most parked lines kept; the oldest go first.
+pub const MAX_PARKED: i64 = 10_000;
+
 /// A point and its permanent number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PointRow {
@@ -146,6 +149,19 @@ pub struct RejectRow {
     pub bytes: u64,
     /// Its bytes, cut.
     pub payload: Vec<u8>,
+}
+
+/// A line that a forwarder's target refused for good. At most [`MAX_PARKED`] are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkedRow {
+    /// Name of the target.
+    pub target: String,
+    /// When it was refused.
+    pub at: Timestamp,
+    /// The line as it was sent.
+    pub line: String,
+    /// What the target said.
+    pub reason: String,
 }
 
 /// One version of a document of the estate.

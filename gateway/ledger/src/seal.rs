@@ -8,6 +8,7 @@
 mod collect;
 mod encode;
 
+use crate::care;
 use crate::codec::columns::Columns;
 use crate::error::{Doing, StoreError};
 use crate::ledger::{Ledger, begin, end, roll_back};
@@ -41,6 +42,8 @@ pub struct Sealed {
     pub samples: usize,
     /// Rows of the log that went.
     pub rows: usize,
+    /// Samples of a damaged chunk that was in the way and was set aside.
+    pub set_aside: u64,
     /// Whether there is more to do now.
     pub more: bool,
 }
@@ -101,10 +104,20 @@ impl Ledger {
                     more: sealed.more,
                 }
             }
-            Err(_) => {
+            Err(error) => {
                 roll_back(&self.conn);
                 self.pass = None;
                 self.heads.abandon_pass();
+                // A damaged chunk must not keep everything else from being sealed.
+                if let Some(chunk) = care::stumbled(error)
+                    && let Some(samples) = self.set_aside_chunk(chunk, budget.now)?
+                {
+                    return Ok(Sealed {
+                        set_aside: samples,
+                        more: true,
+                        ..Sealed::default()
+                    });
+                }
             }
         }
         outcome
@@ -144,11 +157,13 @@ impl Ledger {
         }
         self.snapshot = covered;
         let leaves_some = self.apply(&done, sealed_floor);
+        let to_roll = self.roll_up_older(deadline)?;
         Ok(Sealed {
             points: done.len(),
             samples: done.iter().map(|done| done.samples).sum(),
             rows,
-            more: self.pass.is_some() || leaves_some || more_rows,
+            set_aside: 0,
+            more: self.pass.is_some() || leaves_some || more_rows || to_roll,
         })
     }
 

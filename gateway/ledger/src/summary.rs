@@ -55,6 +55,17 @@ impl Summary {
         self.last = Some(value);
     }
 
+    /// Takes in what follows.
+    pub(crate) fn join(&mut self, next: &Self) {
+        self.samples += next.samples;
+        self.numeric += next.numeric;
+        self.sum += next.sum;
+        self.min = self.min.into_iter().chain(next.min).reduce(f64::min);
+        self.max = self.max.into_iter().chain(next.max).reduce(f64::max);
+        self.first = self.first.or(next.first);
+        self.last = next.last.or(self.last);
+    }
+
     /// The mean of the numbers; of states, the share of samples that were true.
     pub fn mean(&self) -> Option<f64> {
         (self.numeric > 0).then(|| self.sum / self.numeric as f64)

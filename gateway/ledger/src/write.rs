@@ -139,6 +139,7 @@ pub(crate) fn rows(
         .iter()
         .try_for_each(|row| outside::retained(conn, row))?;
     outside::rejects(conn, batch.rejects)?;
+    outside::parked(conn, batch.parked)?;
     unknown::devices(conn, batch.unknown)?;
     batch
         .documents

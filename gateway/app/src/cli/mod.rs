@@ -22,6 +22,7 @@ mod watch;
 mod output;
 mod rejects;
 mod service;
+mod store;
 mod stream;
 pub mod text;
 mod token;
@@ -98,6 +99,11 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
             let dump = client.get("/api/v1/engine/dump")?;
             output::result(context, &dump, |dump| output::field(dump, "state"))
         }
+        Command::Backup(arguments) => store::backup(context, &arguments),
+        Command::Restore(arguments) => store::restore(context, &arguments),
+        Command::Doctor(arguments) => store::doctor(context, &arguments),
+        Command::Export(arguments) => store::export(context, &arguments),
+        Command::Series(command) => store::series(context, command),
         Command::Openapi => {
             let text = crate::http::openapi_json().map_err(|error| Failure::Problem(error.to_string()))?;
             output::text(&text)

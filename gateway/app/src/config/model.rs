@@ -39,6 +39,8 @@ pub struct Config {
     pub channels: Vec<Channel>,
     /// Which notices go to which channels.
     pub routes: Vec<Route>,
+    /// Copies of the readings in other stores.
+    pub forwarders: Vec<Forwarder>,
     /// Logging.
     pub log: Log,
     /// Device times outside this window are replaced by the time of receipt.
@@ -67,6 +69,50 @@ pub struct Store {
     pub data: PathBuf,
     /// Longest time a reading waits for its commit: durability against flash wear.
     pub commit_delay: Duration,
+    /// Free bytes of the disk below which the oldest readings go.
+    pub min_free: u64,
+    /// Size of the ledger in bytes above which the oldest readings go.
+    pub max_size: Option<u64>,
+    /// How long readings are kept, by measure.
+    pub keep: Vec<linli_ledger::Keep>,
+}
+
+/// A copy of the readings in another store.
+#[derive(Debug, Clone)]
+pub struct Forwarder {
+    /// Name in metrics, and of its place in the ledger.
+    pub name: String,
+    /// What it speaks to.
+    pub kind: ForwarderKind,
+    /// Address of the store.
+    pub url: String,
+    /// A new target is given the history first.
+    pub from_history: bool,
+    /// PEM file of authorities to trust besides the system's.
+    pub ca: Option<PathBuf>,
+}
+
+/// Kinds of stores.
+#[derive(Debug, Clone)]
+pub enum ForwarderKind {
+    /// InfluxDB 2 and later.
+    Influx2 {
+        /// Organisation.
+        org: String,
+        /// Bucket.
+        bucket: String,
+        /// Token: never logged.
+        token: SecretString,
+    },
+    /// InfluxDB 1.
+    Influx1 {
+        /// Database.
+        database: String,
+        /// User and password.
+        credentials: Option<(String, SecretString)>,
+    },
+    /// VictoriaMetrics.
+    VictoriaMetrics,
 }
 
 /// The HTTP listener.

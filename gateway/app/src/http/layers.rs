@@ -58,10 +58,17 @@ pub async fn finish(State(http): State<Arc<Http>>, request: Request, next: Next)
     response
 }
 
+/// Beside a refusal that keeps the shape of another protocol.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnShape;
+
 /// A refusal says its problem again with the request's name; a bare one gets the problem of its status.
 fn as_problem(mut response: Response, id: &str) -> Response {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    if response.extensions().get::<OwnShape>().is_some() {
         return response;
     }
     let problem = response

@@ -25,11 +25,14 @@ pub mod deliveries;
 pub mod devices;
 pub mod engine;
 pub mod estate;
+pub mod forwarders;
 mod estate_diff;
 pub mod health;
 pub mod onboarding;
 pub mod orders;
 pub mod points;
+pub mod prom;
+pub mod series;
 pub mod profiles;
 pub mod rejects;
 pub mod scans;
@@ -57,6 +60,7 @@ use crate::field::modbus::errand::Buses;
 use crate::metrics::Metrics;
 use crate::ops::recognise::Subscriptions;
 use crate::outbox::plan::Planner;
+use crate::outbox::series::Cursors;
 use crate::pipeline::{Door, Progress};
 use crate::profiles::Profiles;
 use linli_decode::ClockWindow;
@@ -102,6 +106,8 @@ pub struct Http {
     pub(crate) requests: AtomicU64,
     /// Tells the requests of this run from those of another.
     pub(crate) run_id: String,
+    /// How far the forwarders have come; known once they are running.
+    cursors: OnceLock<Arc<Cursors>>,
     /// The buses; known once they are running.
     buses: OnceLock<Arc<Buses>>,
     /// Cancelled when the server stops: long streams end then.
@@ -154,6 +160,7 @@ impl Http {
             watchers: Arc::new(Semaphore::new(watch::MAX_WATCHERS)),
             requests: AtomicU64::new(1),
             run_id: format!("{:x}", started.wall.as_millis()),
+            cursors: OnceLock::new(),
             buses: OnceLock::new(),
             shutdown: CancellationToken::new(),
         })
@@ -162,6 +169,16 @@ impl Http {
     /// Makes the buses known, once.
     pub fn connect(&self, buses: Arc<Buses>) {
         let _ = self.buses.set(buses);
+    }
+
+    /// Makes the forwarders known, once.
+    pub fn follow(&self, cursors: Arc<Cursors>) {
+        let _ = self.cursors.set(cursors);
+    }
+
+    /// The forwarders; none before they are known.
+    pub(crate) fn cursors(&self) -> &Cursors {
+        self.cursors.get_or_init(Arc::default)
     }
 
     /// The buses; none before they are known.

@@ -86,7 +86,7 @@ pub async fn list(
     }))
 }
 
-async fn find(http: &Http, text: &str) -> Result<Arc<PointRow>, Problem> {
+pub(super) async fn find(http: &Http, text: &str) -> Result<Arc<PointRow>, Problem> {
     if let Some(row) = http.points.table().find(text) {
         return Ok(Arc::clone(row));
     }

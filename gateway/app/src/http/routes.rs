@@ -1,8 +1,8 @@
 //! Every route, once: the router and the OpenAPI document are made from the same list and cannot drift apart.
 
 use super::{
-    Http, alarms, deliveries, devices, engine, estate, events, health, layers, onboarding, orders, points,
-    problem, profiles, rejects, scans, status, tokens, updates, watch, writes,
+    Http, alarms, deliveries, devices, engine, estate, events, forwarders, health, layers, onboarding,
+    orders, points, problem, profiles, prom, rejects, scans, series, status, tokens, updates, watch, writes,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -20,6 +20,8 @@ use utoipa_axum::routes;
 
 /// Where the API begins.
 pub const BASE: &str = "/api/v1";
+/// Where the Prometheus-compatible API begins.
+pub const PROMETHEUS: &str = "/prom/api/v1";
 const BEARER: &str = "bearer";
 
 fn api() -> OpenApiRouter<Arc<Http>> {
@@ -34,6 +36,11 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(points::list))
         .routes(routes!(points::show))
         .routes(routes!(points::readings))
+        .routes(routes!(series::buckets))
+        .routes(routes!(series::changes))
+        .routes(routes!(series::export))
+        .routes(routes!(forwarders::list))
+        .routes(routes!(forwarders::parked))
         .routes(routes!(alarms::list))
         .routes(routes!(alarms::show))
         .routes(routes!(alarms::transitions))
@@ -75,9 +82,24 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(engine::dump))
 }
 
+/// Readings as Prometheus serves them.
+fn prometheus() -> OpenApiRouter<Arc<Http>> {
+    OpenApiRouter::new()
+        .routes(routes!(prom::query))
+        .routes(routes!(prom::query_range))
+        .routes(routes!(prom::series))
+        .routes(routes!(prom::labels))
+        .routes(routes!(prom::label_values))
+        .routes(routes!(prom::metadata))
+        .routes(routes!(prom::buildinfo))
+        .routes(routes!(prom::rules))
+        .routes(routes!(prom::exemplars))
+}
+
 fn all() -> OpenApiRouter<Arc<Http>> {
     OpenApiRouter::new()
         .nest(BASE, api())
+        .nest(PROMETHEUS, prometheus())
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
@@ -162,7 +184,7 @@ pub fn openapi() -> OpenApi {
                 .responses
                 .responses
                 .insert("default".into(), RefOr::T(refusal));
-            if path.starts_with(BASE) && !path.ends_with("/version") {
+            if (path.starts_with(BASE) || path.starts_with(PROMETHEUS)) && !path.ends_with("/version") {
                 let none: [&str; 0] = [];
                 operation.security = Some(vec![SecurityRequirement::new(BEARER, none)]);
             }

@@ -1,8 +1,11 @@
 //! What an operator asks of files and of a running gateway, free of printing.
 
+pub mod backup;
 pub mod broker_users;
 pub mod cases;
 pub mod check;
 pub mod decode;
 pub mod firmware;
+pub mod doctor;
+pub mod export;
 pub mod recognise;

@@ -9,6 +9,7 @@
 
 mod event;
 pub mod plan;
+pub mod series;
 
 mod flights;
 mod outlet;

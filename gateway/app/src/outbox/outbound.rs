@@ -109,7 +109,7 @@ impl Endpoint {
 
 /// The machine's trusted authorities. A box without any can still post to `http://` on its own network; to
 /// `https://` the connection fails and says so.
-fn system_roots() -> Vec<reqwest::Certificate> {
+pub(super) fn system_roots() -> Vec<reqwest::Certificate> {
     let found = rustls_native_certs::load_native_certs();
     let parse = |der: &rustls::pki_types::CertificateDer<'_>| reqwest::Certificate::from_der(der).ok();
     found.certs.iter().filter_map(parse).collect()
@@ -134,7 +134,7 @@ fn classify(error: &reqwest::Error) -> Lost {
 
 /// Reads up to [`MAX_ANSWER_BYTES`]; the rest is left unread and the connection closed. A body that breaks off
 /// counts as what was read of it.
-async fn read_start(mut response: Response) -> Vec<u8> {
+pub(super) async fn read_start(mut response: Response) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         let room = MAX_ANSWER_BYTES - body.len();
@@ -147,7 +147,7 @@ async fn read_start(mut response: Response) -> Vec<u8> {
 }
 
 /// Seconds, or an HTTP date as seen from `now`.
-fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+pub(super) fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }

@@ -71,6 +71,8 @@ pub struct OpenBatch {
     pub delivery_updates: Vec<store::DeliveryUpdate>,
     /// Audit rows.
     pub audit: Vec<store::AuditRow>,
+    /// Lines refused by a forwarder's target.
+    pub parked: Vec<store::ParkedRow>,
     /// Retained messages of the embedded broker.
     pub retained: Vec<store::RetainedRow>,
     /// What was refused.

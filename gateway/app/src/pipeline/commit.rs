@@ -43,12 +43,17 @@ impl Core {
             })
             .collect();
         let memory = self.understanding.memory_changes();
+        let places = self.cursors.take_changed();
         let values: Vec<store::NamedValue<'_>> = memory
             .iter()
             .map(|(name, value)| store::NamedValue {
                 name,
                 value: value.as_deref(),
             })
+            .chain(places.iter().map(|(name, value)| store::NamedValue {
+                name,
+                value: Some(value),
+            }))
             .collect();
         let unknown = self.unknown.changes();
         let rows = store::Batch {
@@ -65,6 +70,7 @@ impl Core {
             packet_marks: &marks,
             retained: &self.batch.retained,
             rejects: &self.batch.rejects,
+            parked: &self.batch.parked,
             unknown: &unknown,
             documents: &self.batch.documents,
             tokens: &self.batch.tokens,
@@ -90,7 +96,10 @@ impl Core {
                 self.count_flags(&batch);
                 Ok(Some(Committed { commit, batch }))
             }
-            Err(error) => Err(self.take_back(error)),
+            Err(error) => {
+                self.cursors.give_back(&places);
+                Err(self.take_back(error))
+            }
         }
     }
 

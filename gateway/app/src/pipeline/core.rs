@@ -15,6 +15,7 @@ use super::unknown::UnknownDevices;
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
+use crate::outbox::series::Cursors;
 use linli_domain::command::{Command, Refusal, Reply};
 use linli_domain::engine::{Changes, Engine, Input};
 use linli_domain::id::{CommitId, PointKey};
@@ -48,6 +49,10 @@ pub struct Core {
     pub metrics: Arc<Metrics>,
     /// Tells those who watch.
     pub tap: Arc<Tap>,
+    /// How far the forwarders have come.
+    pub cursors: Arc<Cursors>,
+    /// Room on the disk.
+    pub room: super::room::Room,
     /// The batch under construction.
     pub batch: OpenBatch,
     /// Version of the estate in the ledger.
@@ -85,6 +90,8 @@ impl Core {
             clock,
             metrics,
             tap: Arc::default(),
+            cursors: Arc::default(),
+            room: super::room::Room::default(),
             batch: OpenBatch::default(),
             estate_version,
             durable_version: estate_version,

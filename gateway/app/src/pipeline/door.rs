@@ -110,6 +110,10 @@ pub enum Request {
     Dump(oneshot::Sender<(CommitId, String)>),
     /// A question to the engine between two commits.
     Look(Look),
+    /// Lines that a forwarder's target refused for good.
+    Parked(Vec<linli_ledger::ParkedRow>, oneshot::Sender<Result<(), Failed>>),
+    /// A read stumbled over a damaged chunk: look at it and set it aside.
+    Damaged(i64),
     /// Put these notices into the outbox (`linli notify test`).
     Notify(
         Vec<linli_ledger::NewDelivery>,
@@ -134,7 +138,9 @@ impl Request {
         match self {
             Self::Command { reply, .. } | Self::Estate { reply, .. } => drop(reply.send(Err(why.clone()))),
             Self::Unknown { reply, .. } => drop(reply.send(Err(why.clone()))),
+            Self::Damaged(_) => {}
             Self::Deliveries(_, reply)
+            | Self::Parked(_, reply)
             | Self::Retained(_, reply)
             | Self::Notify(_, reply)
             | Self::Audit { reply, .. }

@@ -137,9 +137,11 @@ impl Core {
         } else {
             Arrival::Live
         };
+        let before = self.engine.latest(point).and_then(|latest| latest.value.clone());
         let mut changes = std::mem::take(&mut self.changes);
         let taken = self.engine.step_reading(now, &reading, arrival, &mut changes);
-        if !changes.is_empty() {
+        let changed = !changes.is_empty();
+        if changed {
             self.project(std::mem::take(&mut changes), now);
         }
         self.changes = changes;
@@ -147,6 +149,12 @@ impl Core {
             reading.quality = taken.quality;
             taken.evaluated
         });
+        if !changed && self.leaves_out(&reading, before.as_ref()) {
+            // Evaluated, acknowledged, and not stored.
+            self.fresh.remove(&(point, reading.observed));
+            self.metrics.dropped.with_label_values(&["disk"]).inc();
+            return true;
+        }
         if seen.historical {
             self.metrics.readings_historical.inc();
         } else if !evaluated {

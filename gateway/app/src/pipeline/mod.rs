@@ -27,6 +27,7 @@ mod project;
 mod requests;
 mod recover;
 mod retry;
+pub mod room;
 mod sealing;
 mod complain;
 #[cfg(test)]

@@ -17,6 +17,23 @@ use tokio::sync::oneshot;
 pub const ESTATE: &str = "estate";
 
 impl Core {
+    /// A read stumbled over this chunk: it is set aside when it is damaged, and the rest can be read.
+    pub(super) fn heal(&mut self, chunk: i64) {
+        let now = self.clock.now().wall;
+        match self.ledger.set_aside_chunk(chunk, now) {
+            Ok(None) => {}
+            Ok(Some(samples)) => {
+                self.metrics.set_aside.inc_by(samples);
+                tracing::error!(
+                    chunk,
+                    samples,
+                    "a damaged chunk was set aside; see `linli doctor`"
+                );
+            }
+            Err(error) => tracing::error!(%error, chunk, "a damaged chunk could not be set aside"),
+        }
+    }
+
     /// Takes a request into the open batch; its answer follows the commit.
     pub fn rows(&mut self, request: Request, now: &Now) {
         self.batch.urgent = true;
@@ -57,6 +74,11 @@ impl Core {
                 });
                 self.answer(reply);
             }
+            Request::Parked(rows, reply) => {
+                self.batch.parked.extend(rows);
+                self.answer(reply);
+            }
+            Request::Damaged(_) => {}
             Request::Retained(row, reply) => {
                 self.batch.retained.push(row);
                 self.answer(reply);
@@ -157,12 +179,31 @@ impl Core {
             }
         };
         let now = self.clock.now();
-        let sealed = self
-            .ledger
-            .seal(store::Budget { slice, now: now.wall }, commit, snapshot.as_ref())?;
+        let sealed = self.ledger.seal(
+            store::Budget { slice, now: now.wall },
+            self.cursors.floor(commit),
+            snapshot.as_ref(),
+        )?;
         self.metrics.sealed_samples.inc_by(sealed.samples as u64);
+        if sealed.set_aside > 0 {
+            self.metrics.set_aside.inc_by(sealed.set_aside);
+            tracing::error!(
+                samples = sealed.set_aside,
+                "a damaged chunk was set aside; see `linli doctor`"
+            );
+        }
+        let mut more = sealed.more;
+        if !more {
+            let gone = self.ledger.retain(now.wall, slice)?;
+            self.metrics
+                .let_go
+                .with_label_values(&["age"])
+                .inc_by(gone.samples);
+            more |= gone.more;
+        }
+        more |= self.look_for_room(&now)?;
         self.ledger.checkpoint_if_large()?;
-        Ok(sealed.more)
+        Ok(more)
     }
 }
 

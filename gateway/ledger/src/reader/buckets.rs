@@ -89,7 +89,7 @@ impl Reader {
         while let Some(row) = rows.next().doing(doing)? {
             let (t0, t1): (i64, i64) = (row.get(1).doing(doing)?, row.get(2).doing(doing)?);
             if filling.bucket(t0).is_some() && filling.bucket(t0) == filling.bucket(t1) {
-                filling.merge(t0, t1, &summary(row).doing(doing)?);
+                filling.merge(t0, t1, &summary_of(row, 3).doing(doing)?);
                 continue;
             }
             let id = row.get(0).doing(doing)?;
@@ -115,15 +115,16 @@ impl Reader {
     }
 }
 
-fn summary(row: &Row<'_>) -> rusqlite::Result<Summary> {
+/// The sums beside a chunk: `n, numeric, min, max, sum, first, last` from column `at` on.
+pub(crate) fn summary_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Summary> {
     Ok(Summary {
-        samples: row.get::<_, i64>(3)? as u64,
-        numeric: row.get::<_, i64>(4)? as u64,
-        min: row.get(5)?,
-        max: row.get(6)?,
-        sum: row.get::<_, Option<f64>>(7)?.unwrap_or(0.0),
-        first: row.get(8)?,
-        last: row.get(9)?,
+        samples: row.get::<_, i64>(at)? as u64,
+        numeric: row.get::<_, i64>(at + 1)? as u64,
+        min: row.get(at + 2)?,
+        max: row.get(at + 3)?,
+        sum: row.get::<_, Option<f64>>(at + 4)?.unwrap_or(0.0),
+        first: row.get(at + 5)?,
+        last: row.get(at + 6)?,
     })
 }
 

@@ -41,6 +41,21 @@ pub struct FileSizes {
     pub free: u64,
 }
 
+/// Sealed samples of one point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// The point.
+    pub point: PointKey,
+    /// How many.
+    pub samples: u64,
+    /// Bytes of their chunks.
+    pub bytes: u64,
+    /// Observed time of the first.
+    pub from: Timestamp,
+    /// Observed time of the last.
+    pub to: Timestamp,
+}
+
 const DOCUMENT: &str = "SELECT kind, name, version, at, author, body FROM document";
 const TOKEN: &str = "SELECT id, name, role, hash, created, rotated, revoked FROM token";
 
@@ -189,6 +204,28 @@ impl Reader {
             Ok(row.get::<_, i64>(0)?)
         })?;
         Ok(count.unwrap_or(0) as u64)
+    }
+
+    /// What is kept of every point in chunks, by point.
+    pub fn kept(&self) -> Result<Vec<Kept>, StoreError> {
+        let sql = "SELECT point, sum(n), sum(length(data)), min(t0), max(t1) FROM chunk GROUP BY point ORDER BY point";
+        self.all("sum up the chunks", sql, [], |row| {
+            Ok(Kept {
+                point: PointKey(row.get(0)?),
+                samples: row.get::<_, i64>(1)? as u64,
+                bytes: row.get::<_, i64>(2)? as u64,
+                from: time(row, 3)?,
+                to: time(row, 4)?,
+            })
+        })
+    }
+
+    /// When the last commit in the log was made.
+    pub fn last_committed_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT at FROM stage ORDER BY id DESC LIMIT 1";
+        self.first("read when the last commit was made", sql, [], |row| {
+            Ok(time(row, 0)?)
+        })
     }
 
     /// What the ledger takes on disk.

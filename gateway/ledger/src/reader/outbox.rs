@@ -10,6 +10,27 @@ const DELIVERY: &str = "SELECT id, channel, subject_kind, subject, payload, idem
                         attempts, next_at, last_error, delivered_at FROM delivery";
 
 impl Reader {
+    /// Lines a forwarder's target refused for good, newest first, with their numbers.
+    pub fn parked(&self, target: &str, asked: Page<i64>) -> Result<Vec<(i64, crate::ParkedRow)>, StoreError> {
+        let sql = "SELECT id, target, at, line, reason FROM parked WHERE target = ?1 AND id < ?2
+                   ORDER BY id DESC LIMIT ?3";
+        let before = asked.before.unwrap_or(i64::MAX);
+        self.all(
+            "list parked lines",
+            sql,
+            params![target, before, page(asked.limit)],
+            |row| {
+                let parked = crate::ParkedRow {
+                    target: row.get(1)?,
+                    at: time(row, 2)?,
+                    line: row.get(3)?,
+                    reason: row.get(4)?,
+                };
+                Ok((row.get(0)?, parked))
+            },
+        )
+    }
+
     /// Pending deliveries whose time has come at `now`, the longest due first.
     pub fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, StoreError> {
         let sql =

@@ -73,6 +73,19 @@ impl Reader {
         Ok(SamplePage { samples, next })
     }
 
+    /// The first `most` samples of `point` with `from <= observed < to`, in one read.
+    ///
+    /// For answers that need them all at once; everything else goes by pages ([`Reader::samples`]).
+    pub fn range(
+        &self,
+        point: PointKey,
+        from: Timestamp,
+        to: Timestamp,
+        most: usize,
+    ) -> Result<Vec<StoredSample>, StoreError> {
+        self.together(|| self.merged(point, from, to, most))
+    }
+
     /// The first `wanted` samples of the range, or all of them when there are fewer.
     fn merged(
         &self,

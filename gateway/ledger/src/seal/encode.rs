@@ -33,6 +33,8 @@ impl Ledger {
     fn encode_point(&self, point: PointKey, collected: Columns) -> Result<Done, StoreError> {
         let doing = "seal the samples of a point";
         let samples = collected.len();
+        let mut times = collected.observed.clone();
+        times.sort_unstable();
         let upto = self.pass.as_ref().map_or(CommitId(0), |pass| pass.upto);
         let Some(series) = self.heads.get(point) else {
             return Ok(Done {
@@ -56,6 +58,7 @@ impl Ledger {
             }
         }
         store_series(&self.conn, series, upto, last_chunk).doing(doing)?;
+        self.roll_up(point, &times)?;
         Ok(Done {
             point,
             last_chunk,
@@ -140,7 +143,7 @@ fn store_series(
     let bytes = pack_latest(latest, series.last_observed)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     conn.prepare_cached(
-        "INSERT INTO series (point, sealed, last_chunk, latest) VALUES (?1, ?2, ?3, ?4)
+        "INSERT INTO series (point, sealed, last_chunk, latest, rolled) VALUES (?1, ?2, ?3, ?4, 1)
          ON CONFLICT (point) DO UPDATE SET sealed = ?2, last_chunk = ?3, latest = ?4",
     )?
     .execute(params![latest.point.0, sealed.0 as i64, last_chunk, bytes])

@@ -92,6 +92,24 @@ pub(super) fn retained(conn: &Connection, row: &RetainedRow) -> Result<(), Faile
     )
 }
 
+pub(super) fn parked(conn: &Connection, rows: &[ParkedRow]) -> Result<(), Failed> {
+    let doing = "park a refused line";
+    for row in rows {
+        let sql = "INSERT INTO parked (target, at, line, reason) VALUES (?1, ?2, ?3, ?4)";
+        run(
+            conn,
+            doing,
+            sql,
+            params![row.target, row.at.as_millis(), row.line, row.reason],
+        )?;
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let sql = "DELETE FROM parked WHERE id <= (SELECT max(id) FROM parked) - ?1";
+    run(conn, doing, sql, params![MAX_PARKED])
+}
+
 pub(super) fn rejects(conn: &Connection, rows: &[RejectRow]) -> Result<(), Failed> {
     let doing = "set a rejected message aside";
     for row in rows {

@@ -8,12 +8,14 @@
 
 mod estate;
 
+mod care;
 mod crash;
 mod damage;
 mod model;
 mod once;
 mod open;
 mod records;
+mod rollup;
 mod samples;
 mod seal;
 mod space;

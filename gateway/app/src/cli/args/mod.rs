@@ -4,10 +4,12 @@
 
 mod firmware;
 mod onboarding;
+mod store;
 mod work;
 
 pub use firmware::{NodeKind, Sign};
 pub use onboarding::{Accept, DeviceList, Point, Show, Watch, Which};
+pub use store::{Backup, Doctor, Export, Format, Restore, Series};
 pub use work::{Alarms, Engine, List, Notify, Orders, Outbox, Rejects, Token};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -107,6 +109,17 @@ pub enum Command {
     /// The engine's state
     #[command(subcommand)]
     Engine(Engine),
+    /// Copy the ledger while the gateway runs, and verify the copy
+    Backup(Backup),
+    /// Put a backup in the place of the ledger; what was there is kept
+    Restore(Restore),
+    /// Look at the ledger, the disk, the clock, the configuration and the connections, and say what to do
+    Doctor(Doctor),
+    /// Write readings as CSV or JSON lines
+    Export(Export),
+    /// What is kept of every point
+    #[command(subcommand)]
+    Series(Series),
     /// Print the description of the API
     Openapi,
 }

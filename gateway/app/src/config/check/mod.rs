@@ -3,6 +3,7 @@
 //! Every problem is noted and checking goes on; a `Config` comes out only when nothing stops the program.
 
 mod broker;
+mod forwarder;
 mod modbus;
 mod mqtt;
 mod out;
@@ -52,6 +53,7 @@ pub(super) fn check(raw: &Raw, folder: &Path, environment: Environment<'_>, sink
     let modbus = modbus::modbus(&raw.modbus, sink);
     let channels = out::channels(&raw.channels, &vault);
     let routes = out::routes(raw, sink);
+    let forwarders = forwarder::forwarders(&raw.forwarders, &vault);
     let store = raw.store.as_ref();
     Some(Config {
         language: raw.language.as_ref().map_or(Language::Zh, |at| at.value),
@@ -66,6 +68,10 @@ pub(super) fn check(raw: &Raw, folder: &Path, environment: Environment<'_>, sink
             commit_delay: store
                 .and_then(|store| store.commit_delay.as_ref())
                 .map_or(DEFAULT_COMMIT_DELAY, |at| at.value),
+            min_free: megabytes(store.and_then(|store| store.min_free_mb.as_ref()))
+                .unwrap_or(DEFAULT_MIN_FREE),
+            max_size: megabytes(store.and_then(|store| store.max_size_mb.as_ref())),
+            keep: keep(store.map_or(&[], |store| &store.keep)),
         },
         http,
         broker,
@@ -73,9 +79,34 @@ pub(super) fn check(raw: &Raw, folder: &Path, environment: Environment<'_>, sink
         modbus,
         channels,
         routes,
+        forwarders,
         log: log(raw),
         clock_window: clock_window(raw),
     })
+}
+
+/// Free space below which the oldest goes, unless the file says otherwise.
+const DEFAULT_MIN_FREE: u64 = 256 << 20;
+
+fn megabytes(at: Option<&At<i64>>) -> Option<u64> {
+    at.and_then(|at| u64::try_from(at.value).ok())
+        .map(|megabytes| megabytes << 20)
+}
+
+/// What is usual, and over it what the file says; an age it leaves out is the usual one.
+fn keep(raw: &[crate::config::raw::Keep]) -> Vec<linli_ledger::Keep> {
+    let usual = linli_ledger::Keep::usual();
+    let said = raw.iter().filter_map(|raw| {
+        let age = |n: usize, usual: linli_ledger::Age| raw.ages[n].as_ref().map_or(usual, |at| at.value);
+        Some(linli_ledger::Keep {
+            measure: raw.measure.as_ref()?.value.clone(),
+            raw: age(0, usual.raw),
+            minute: age(1, usual.minute),
+            hour: age(2, usual.hour),
+            day: age(3, usual.day),
+        })
+    });
+    std::iter::once(usual.clone()).chain(said).collect()
 }
 
 fn http(raw: &Raw, sink: &Sink) -> Http {

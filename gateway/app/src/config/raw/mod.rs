@@ -3,6 +3,7 @@
 //! Types, ranges and spelling are settled here; what needs two values at once is settled in `check`.
 
 pub mod broker;
+pub mod forwarder;
 pub mod modbus;
 pub mod mqtt;
 pub mod out;
@@ -56,6 +57,8 @@ pub struct Raw {
     pub mqtt: Vec<mqtt::Mqtt>,
     /// `[[modbus]]`.
     pub modbus: Vec<modbus::Modbus>,
+    /// `[[forwarders]]`.
+    pub forwarders: Vec<forwarder::Forwarder>,
     /// `[[channels]]`.
     pub channels: Vec<out::Channel>,
     /// `[[routes]]`.
@@ -69,6 +72,21 @@ pub struct Store {
     pub data: Option<At<PathBuf>>,
     /// Longest wait for a commit.
     pub commit_delay: Option<At<Duration>>,
+    /// Free space below which the oldest goes.
+    pub min_free_mb: Option<At<i64>>,
+    /// Size of the ledger above which the oldest goes.
+    pub max_size_mb: Option<At<i64>>,
+    /// `[[store.keep]]`.
+    pub keep: Vec<Keep>,
+}
+
+/// `[[store.keep]]`.
+#[derive(Debug)]
+pub struct Keep {
+    /// Measure, or a thing with `.*`, or `*`.
+    pub measure: Option<At<String>>,
+    /// How long samples are kept; likewise sums per minute, hour and day.
+    pub ages: [Option<At<linli_ledger::Age>>; 4],
 }
 
 /// `[http]`.
@@ -121,6 +139,11 @@ impl Raw {
                 .into_iter()
                 .map(modbus::Modbus::read)
                 .collect(),
+            forwarders: top
+                .tables("forwarders")
+                .into_iter()
+                .map(forwarder::Forwarder::read)
+                .collect(),
             channels: top
                 .tables("channels")
                 .into_iter()
@@ -146,9 +169,49 @@ impl Store {
         let store = Self {
             data: table.need("data", "\"/var/lib/linli\"", data),
             commit_delay: table.duration("commit_delay", Duration::from_millis(1)..=Duration::from_secs(5)),
+            min_free_mb: table.integer("min_free_mb", 16..=1 << 20),
+            max_size_mb: table.integer("max_size_mb", 64..=1 << 30),
+            keep: table.tables("keep").into_iter().map(Keep::read).collect(),
         };
         table.finish();
         store
+    }
+}
+
+impl Keep {
+    fn read(table: Table<'_>) -> Self {
+        let measure = table.parsed("measure", "\"bin.*\"", |text| {
+            let known =
+                |name: &str| linli_domain::measure::Measure::all().any(|measure| measure.name() == name);
+            let thing = |prefix: &str| {
+                linli_domain::measure::Measure::all().any(|measure| measure.name().starts_with(prefix))
+            };
+            match text.strip_suffix('*') {
+                Some(prefix) if prefix.is_empty() || (prefix.ends_with('.') && thing(prefix)) => {
+                    Ok(text.to_owned())
+                }
+                None if known(text) => Ok(text.to_owned()),
+                _ => Err(both!("没有这个测量", "there is no such measure")),
+            }
+        });
+        let age = |key| {
+            table.parsed(key, "\"400d\"", |text| match text {
+                "forever" => Ok(None),
+                text => match linli_domain::time::duration_text::parse(text) {
+                    Ok(age) if age >= days(1) => Ok(Some(age)),
+                    _ => Err(both!(
+                        "须为 1d 以上的时长，或 forever",
+                        "a duration of 1d or more, or forever"
+                    )),
+                },
+            })
+        };
+        let keep = Self {
+            measure: table.need("measure", "\"*\"", measure),
+            ages: [age("raw"), age("minute"), age("hour"), age("day")],
+        };
+        table.finish();
+        keep
     }
 }
 

@@ -57,6 +57,9 @@ pub(super) fn config(data: &std::path::Path) -> Config {
         profiles: data.join("profiles"),
         store: Store {
             data: data.to_owned(),
+            min_free: 0,
+            max_size: None,
+            keep: Vec::new(),
             commit_delay: Duration::from_millis(1),
         },
         http: HttpConfig {
@@ -91,6 +94,7 @@ pub(super) fn config(data: &std::path::Path) -> Config {
             timeout: Duration::from_secs(5),
         }],
         routes: Vec::new(),
+        forwarders: Vec::new(),
         log: Log {
             filter: "info".into(),
             json: false,

@@ -1,0 +1,101 @@
+//! Where backups go, which are removed, and the note of the last one that the gateway and the doctor read.
+
+use linli_domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Note of the last backup, in the data folder.
+const NOTE: &str = "backup.last";
+/// What the names of backups begin and end with.
+const NAME: (&str, &str) = ("linli-", ".db");
+
+/// The last backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Last {
+    /// When it was made, milliseconds since 1970.
+    pub at: i64,
+    /// Where it was written.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// The last backup of the ledger in `data`, as far as it is known.
+pub fn last(data: &Path) -> Option<Last> {
+    serde_json::from_slice(&std::fs::read(data.join(NOTE)).ok()?).ok()
+}
+
+/// Notes a backup. It is made by a process of its own, so the ledger cannot hold this.
+pub fn note(data: &Path, last: &Last) -> std::io::Result<()> {
+    let temporary = data.join("backup.last.new");
+    std::fs::write(&temporary, serde_json::to_vec(last)?)?;
+    std::fs::rename(temporary, data.join(NOTE))
+}
+
+/// The file a backup goes to: the one that was named, or one named by the time in a folder.
+pub fn target(named: Option<&Path>, data: &Path, now: Timestamp) -> PathBuf {
+    let folder = match named {
+        Some(path) if !path.is_dir() => return path.to_owned(),
+        Some(folder) => folder.to_owned(),
+        None => data.join("backups"),
+    };
+    folder.join(format!("{}{}{}", NAME.0, stamp(now), NAME.1))
+}
+
+/// A time as part of a file name, in the order of time.
+pub fn stamp(now: Timestamp) -> String {
+    now.to_string()
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect()
+}
+
+/// Removes the oldest backups of a folder beyond `keep`. Only files that carry a backup's name are looked at.
+pub fn prune(folder: &Path, keep: usize) -> std::io::Result<Vec<PathBuf>> {
+    let mut names: Vec<PathBuf> = std::fs::read_dir(folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.file_name()
+                .and_then(|name| name.to_str())
+                .is_some_and(|name| {
+                    name.strip_prefix(NAME.0)
+                        .and_then(|rest| rest.strip_suffix(NAME.1))
+                        .is_some_and(|stamp| stamp.starts_with(|c: char| c.is_ascii_digit()))
+                })
+        })
+        .collect();
+    names.sort();
+    names.truncate(names.len().saturating_sub(keep));
+    names.iter().try_for_each(std::fs::remove_file)?;
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_backups_sort_by_time_and_only_they_are_pruned() {
+        let folder = tempfile::tempdir().unwrap();
+        for day in [3i64, 1, 2] {
+            let file = target(
+                Some(folder.path()),
+                folder.path(),
+                Timestamp::from_millis(day * 86_400_000),
+            );
+            std::fs::write(file, "x").unwrap();
+        }
+        std::fs::write(folder.path().join("linli-notes.txt"), "mine").unwrap();
+        let gone = prune(folder.path(), 1).unwrap();
+        assert_eq!(gone.len(), 2);
+        let left: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
+        assert!(
+            left.iter().any(|name| name == "linli-19700104T000000000Z.db"),
+            "{left:?}"
+        );
+        assert_eq!(left.len(), 2);
+    }
+}

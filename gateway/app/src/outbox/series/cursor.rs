@@ -1,0 +1,222 @@
+//! How far each target has come: what the ledger keeps, what the sealer waits for, what the API shows.
+//!
+//! A target follows two lanes. The *live* lane takes what is committed now; after an outage the *catch-up* lane takes
+//! what was committed meanwhile, so that new readings do not wait behind old ones. What is older than the log of
+//! commits is filled in by point and time. Places are durable with the pipeline's next commit: after a crash a target
+//! is sent a little again, never too little.
+
+use linli_domain::id::CommitId;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// What the names of cursors in the ledger begin with.
+pub const PREFIX: &str = "cursor/";
+
+/// The place of one target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The live lane has taken every commit after `missing`'s end up to this one.
+    pub live: u64,
+    /// Commits still to be caught up: after the first, up to and including the second.
+    pub missing: Option<(u64, u64)>,
+    /// Readings still to be filled in by point and time.
+    pub back_fill: Option<BackFill>,
+    /// When the last commit that was taken had been made, milliseconds since 1970.
+    pub at: i64,
+}
+
+/// Readings that are not in the log of commits any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackFill {
+    /// Observed at or after, milliseconds.
+    pub from: i64,
+    /// Observed before.
+    pub to: i64,
+    /// Points up to this key are done.
+    pub done: u32,
+}
+
+impl Place {
+    /// A target that begins at a commit.
+    pub fn at(commit: CommitId, at: i64) -> Self {
+        Self {
+            live: commit.0,
+            missing: None,
+            back_fill: None,
+            at,
+        }
+    }
+
+    /// The first commit that is still needed is the one after this.
+    pub fn floor(&self) -> u64 {
+        self.missing.map_or(self.live, |(after, _)| after)
+    }
+
+    /// Lets the live lane go on at `now`; everything between is caught up beside it.
+    pub fn split(&mut self, now: u64) {
+        if now > self.live {
+            self.missing = Some((self.floor(), now));
+            self.live = now;
+        }
+    }
+
+    /// The catch-up lane has come to `upto`.
+    pub fn caught_up(&mut self, upto: u64) {
+        self.missing = self
+            .missing
+            .map(|(_, end)| (upto, end))
+            .filter(|(after, end)| after < end);
+    }
+}
+
+/// State of a target, for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Where it stands.
+    pub place: Option<Place>,
+    /// Why nothing goes through, when that is so.
+    pub trouble: Option<String>,
+    /// Readings taken since the start.
+    pub sent: u64,
+    /// Lines refused for good since the start.
+    pub parked: u64,
+}
+
+/// The places of all targets, shared by the forwarders, the pipeline and the API.
+#[derive(Debug, Default)]
+pub struct Cursors {
+    targets: Mutex<BTreeMap<String, (Shown, bool)>>,
+}
+
+impl Cursors {
+    /// Targets with the places the ledger holds of them.
+    pub fn new(names: impl Iterator<Item = String>, stored: &[(String, Vec<u8>)]) -> Self {
+        let targets = names.map(|name| {
+            let place = stored
+                .iter()
+                .find(|(key, _)| key.strip_prefix(PREFIX) == Some(name.as_str()))
+                .and_then(|(_, bytes)| serde_json::from_slice(bytes).ok());
+            (
+                name,
+                (
+                    Shown {
+                        place,
+                        ..Shown::default()
+                    },
+                    false,
+                ),
+            )
+        });
+        Self {
+            targets: Mutex::new(targets.collect()),
+        }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<String, (Shown, bool)>) -> T) -> T {
+        work(&mut self.targets.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The place of a target.
+    pub fn place(&self, name: &str) -> Option<Place> {
+        self.with(|targets| targets.get(name).and_then(|(shown, _)| shown.place))
+    }
+
+    /// Changes what is known of a target; a changed place is stored with the next commit.
+    pub fn update(&self, name: &str, change: impl FnOnce(&mut Shown)) {
+        self.with(|targets| {
+            if let Some((shown, dirty)) = targets.get_mut(name) {
+                let before = shown.place;
+                change(shown);
+                *dirty |= before != shown.place;
+            }
+        });
+    }
+
+    /// Every target.
+    pub fn shown(&self) -> Vec<(String, Shown)> {
+        self.with(|targets| {
+            targets
+                .iter()
+                .map(|(name, (shown, _))| (name.clone(), shown.clone()))
+                .collect()
+        })
+    }
+
+    /// The last commit every target has dealt with; the log after it is kept for them. A target that has no place yet
+    /// holds nothing back.
+    pub fn floor(&self, last: CommitId) -> CommitId {
+        let floors = self.with(|targets| {
+            targets
+                .values()
+                .filter_map(|(shown, _)| shown.place.map(|place| place.floor()))
+                .min()
+        });
+        CommitId(floors.unwrap_or(last.0).min(last.0))
+    }
+
+    /// Places that changed since they were last stored, as named values. They count as stored.
+    pub fn take_changed(&self) -> Vec<(String, Vec<u8>)> {
+        self.with(|targets| {
+            let mut changed = Vec::new();
+            for (name, (shown, dirty)) in targets.iter_mut() {
+                if std::mem::take(dirty)
+                    && let Some(bytes) = shown.place.and_then(|place| serde_json::to_vec(&place).ok())
+                {
+                    changed.push((format!("{PREFIX}{name}"), bytes));
+                }
+            }
+            changed
+        })
+    }
+
+    /// The commit that was to store them failed.
+    pub fn give_back(&self, changed: &[(String, Vec<u8>)]) {
+        self.with(|targets| {
+            for (name, _) in changed {
+                if let Some((_, dirty)) = name.strip_prefix(PREFIX).and_then(|name| targets.get_mut(name)) {
+                    *dirty = true;
+                }
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_an_outage_new_readings_do_not_wait_behind_old_ones() {
+        let mut place = Place::at(CommitId(10), 0);
+        place.split(500);
+        assert_eq!(
+            (place.live, place.missing, place.floor()),
+            (500, Some((10, 500)), 10)
+        );
+        place.caught_up(300);
+        place.live = 520;
+        // A second outage: what lies between is sent again rather than left out.
+        place.split(900);
+        assert_eq!((place.live, place.missing), (900, Some((300, 900))));
+        place.caught_up(900);
+        assert_eq!((place.missing, place.floor()), (None, 900));
+    }
+
+    #[test]
+    fn the_log_is_kept_for_the_slowest_and_places_are_stored_once() {
+        let stored = [(
+            "cursor/influx".to_owned(),
+            serde_json::to_vec(&Place::at(CommitId(7), 0)).unwrap(),
+        )];
+        let cursors = Cursors::new(["influx".to_owned(), "vm".to_owned()].into_iter(), &stored);
+        assert_eq!(cursors.floor(CommitId(50)), CommitId(7));
+        cursors.update("vm", |shown| shown.place = Some(Place::at(CommitId(3), 0)));
+        assert_eq!(cursors.floor(CommitId(50)), CommitId(3));
+        let changed = cursors.take_changed();
+        assert_eq!(changed.len(), 1);
+        assert!(cursors.take_changed().is_empty());
+        cursors.give_back(&changed);
+        assert_eq!(cursors.take_changed(), changed);
+    }
+}

@@ -1,0 +1,149 @@
+//! Room on the disk: looked at now and then, told as a reading of the gateway, made when it is short.
+//!
+//! In this order: below twice the reserve (or above the ledger's size limit) the oldest samples of all points go, then
+//! the oldest minutes, then hours, a portion at a time and counted. Below the reserve itself periodic readings are
+//! evaluated, counted and not stored; states that change, alarms, orders and the audit always are. Everything resumes
+//! by itself when there is room again.
+
+use super::core::Core;
+use crate::field::{Fact, Frame};
+use linli_domain::reading::{Reading, Value};
+use linli_domain::time::{Monotonic, Now};
+use linli_ledger::StoreError;
+use std::path::Path;
+use std::time::Duration;
+
+/// How often the disk is looked at; at every slice while room is being made.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often a short disk is told.
+const TELL_EVERY: Duration = Duration::from_secs(600);
+/// Percent free below which it is told; rules alarm below less.
+const WORTH_TELLING: f64 = 15.0;
+
+/// Free and whole size of the disk that holds a folder, in bytes.
+pub type Disk = fn(&Path) -> Option<(u64, u64)>;
+
+/// What is known of the room.
+#[derive(Debug)]
+pub struct Room {
+    /// Free bytes that are kept for alarms, orders and states.
+    pub reserve: u64,
+    /// Size of the ledger in bytes above which the oldest goes.
+    pub max_size: Option<u64>,
+    /// Asks the disk.
+    pub disk: Disk,
+    looked: Option<Monotonic>,
+    short: bool,
+    full: bool,
+    told: Option<(Monotonic, f64)>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            reserve: 0,
+            max_size: None,
+            disk: |_| None,
+            looked: None,
+            short: false,
+            full: false,
+            told: None,
+        }
+    }
+}
+
+/// Asks the file system.
+pub fn disk(folder: &Path) -> Option<(u64, u64)> {
+    let found = rustix::fs::statvfs(folder).ok()?;
+    Some((
+        found.f_bavail.saturating_mul(found.f_frsize),
+        found.f_blocks.saturating_mul(found.f_frsize),
+    ))
+}
+
+impl Core {
+    /// Looks at the disk when it is time, and makes a portion of room when it is short. Returns whether to come again
+    /// at once.
+    pub(super) fn look_for_room(&mut self, now: &Now) -> Result<bool, StoreError> {
+        let due = self
+            .room
+            .looked
+            .is_none_or(|looked| now.monotonic.since(looked) >= LOOK_EVERY);
+        if !due && !self.room.short {
+            return Ok(false);
+        }
+        self.room.looked = Some(now.monotonic);
+        let reserve = self.room.reserve;
+        let (free, total) = (self.room.disk)(self.ledger.dir()).unwrap_or((u64::MAX, u64::MAX));
+        let size = self.ledger.used_bytes()?;
+        let was_full = std::mem::replace(&mut self.room.full, free < reserve);
+        if self.room.full != was_full {
+            if self.room.full {
+                tracing::error!(
+                    free_bytes = free,
+                    "the disk is nearly full: periodic readings are no longer stored"
+                );
+            } else {
+                tracing::info!(free_bytes = free, "there is room again: readings are stored");
+            }
+        }
+        self.room.short =
+            free < reserve.saturating_mul(2) || self.room.max_size.is_some_and(|most| size > most);
+        self.metrics
+            .disk_free
+            .set(i64::try_from(free).unwrap_or(i64::MAX));
+        self.metrics
+            .store_bytes
+            .set(i64::try_from(size).unwrap_or(i64::MAX));
+        #[allow(clippy::cast_precision_loss, reason = "percent")]
+        self.tell_room(now, 100.0 * free as f64 / total.max(1) as f64);
+        if !self.room.short {
+            return Ok(false);
+        }
+        let gone = self.ledger.make_room()?;
+        self.metrics
+            .let_go
+            .with_label_values(&["room"])
+            .inc_by(gone.samples);
+        if !gone.more {
+            // There is nothing left to give; look again later.
+            self.room.short = false;
+        }
+        Ok(self.room.short)
+    }
+
+    /// A short disk is a reading of the gateway; a rule makes an alarm of it long before anything is dropped.
+    fn tell_room(&mut self, now: &Now, percent: f64) {
+        let told = self.room.told;
+        let low = percent < WORTH_TELLING;
+        let due = match told {
+            None => low,
+            Some((at, last)) => {
+                !low || now.monotonic.since(at) >= TELL_EVERY || (last - percent).abs() >= 1.0
+            }
+        };
+        let Ok(measure) = "gateway.disk_free".parse() else {
+            return;
+        };
+        if !due {
+            return;
+        }
+        self.room.told = low.then_some((now.monotonic, percent));
+        let fact = Fact {
+            measure,
+            instance: "data".into(),
+            value: Value::Number((percent * 10.0).round() / 10.0),
+            received: *now,
+        };
+        self.frame(Frame::Fact(fact), now);
+    }
+
+    /// Whether a reading that changed nothing is left out because the disk is full. `before` is what the point showed.
+    pub(super) fn leaves_out(&self, reading: &Reading, before: Option<&Value>) -> bool {
+        self.room.full
+            && match &reading.value {
+                Some(Value::Number(_)) => true,
+                value => value.as_ref() == before,
+            }
+    }
+}

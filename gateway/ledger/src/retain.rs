@@ -1,0 +1,262 @@
+//! How long what is kept, and what goes first when room is short.
+//!
+//! Samples and rollups of a point have ages of their own, by measure. When the file must shrink before its time, the
+//! oldest samples of all points go first, then the oldest minutes, then hours; days, alarms, orders, messages and the
+//! audit never. Everything goes in bounded portions, each a transaction, and is counted.
+
+use crate::error::{Doing, StoreError};
+use crate::ledger::{Ledger, begin, end, roll_back};
+use crate::rollup::{DAY, HOUR, MINUTE};
+use linli_domain::id::PointKey;
+use linli_domain::time::Timestamp;
+use rusqlite::params;
+use std::time::{Duration, Instant};
+
+/// Chunks or rows of rollups that go in one portion.
+const PORTION: i64 = 64;
+/// How often ages are looked at.
+const EVERY: Duration = Duration::from_secs(600);
+
+/// How long something is kept; `None` is for good.
+pub type Age = Option<Duration>;
+
+/// How long readings of a measure are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keep {
+    /// A measure such as `bin.fill`, the measures of a thing such as `bin.*`, or `*` for all.
+    pub measure: String,
+    /// The samples themselves.
+    pub raw: Age,
+    /// Sums per minute.
+    pub minute: Age,
+    /// Sums per hour.
+    pub hour: Age,
+    /// Sums per day.
+    pub day: Age,
+}
+
+impl Keep {
+    /// What holds for everything unless something else is said: samples for 400 days, minutes for 90, hours for five
+    /// years, days for good.
+    pub fn usual() -> Self {
+        let days = |days: u64| Some(Duration::from_secs(days * 86_400));
+        Self {
+            measure: "*".into(),
+            raw: days(400),
+            minute: days(90),
+            hour: days(5 * 366),
+            day: None,
+        }
+    }
+
+    /// Whether it speaks of this measure, and how closely: an exact name goes before a thing, a thing before all.
+    fn fits(&self, measure: &str) -> Option<usize> {
+        if self.measure == measure {
+            return Some(usize::MAX);
+        }
+        let prefix = self.measure.strip_suffix('*')?;
+        measure.starts_with(prefix).then_some(prefix.len())
+    }
+}
+
+/// What went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LetGo {
+    /// Chunks.
+    pub chunks: u64,
+    /// Samples in them.
+    pub samples: u64,
+    /// Rows of rollups.
+    pub rollups: u64,
+    /// Whether there is more to do.
+    pub more: bool,
+}
+
+impl Ledger {
+    /// Lets go of what is older than its measure keeps, until the deadline, and looks at most every ten minutes.
+    pub fn retain(&mut self, now: Timestamp, slice: Duration) -> Result<LetGo, StoreError> {
+        let doing = "let go of what is too old";
+        if self.to_retain.is_empty() {
+            if now.since(self.retained) < EVERY && self.retained <= now {
+                return Ok(LetGo::default());
+            }
+            self.retained = now;
+            self.to_retain = self.aged_points()?;
+        }
+        let deadline = Instant::now() + slice;
+        let mut gone = LetGo::default();
+        while let Some((point, measure)) = self.to_retain.pop() {
+            let Some(keep) = self.keep_of(&measure) else {
+                continue;
+            };
+            let one = self.transaction(|ledger| ledger.let_go_of_point(point, &keep, now), doing)?;
+            gone.chunks += one.chunks;
+            gone.samples += one.samples;
+            gone.rollups += one.rollups;
+            if one.more {
+                self.to_retain.push((point, measure));
+            }
+            if Instant::now() >= deadline {
+                break;
+            }
+        }
+        gone.more = !self.to_retain.is_empty();
+        Ok(gone)
+    }
+
+    /// What holds for a measure: the closest that fits, the last of those.
+    fn keep_of(&self, measure: &str) -> Option<Keep> {
+        let fitting = self
+            .options
+            .keep
+            .iter()
+            .filter_map(|keep| Some((keep.fits(measure)?, keep)));
+        fitting
+            .max_by_key(|(closeness, _)| *closeness)
+            .map(|(_, keep)| keep.clone())
+    }
+
+    fn aged_points(&self) -> Result<Vec<(PointKey, String)>, StoreError> {
+        let doing = "list the points";
+        let mut query = self
+            .conn
+            .prepare_cached(
+                "SELECT p.key, p.measure FROM point p JOIN series s ON s.point = p.key WHERE s.rolled = 1",
+            )
+            .doing(doing)?;
+        let rows = query
+            .query_map([], |row| Ok((PointKey(row.get(0)?), row.get(1)?)))
+            .doing(doing)?;
+        rows.collect::<Result<_, _>>().doing(doing)
+    }
+
+    fn let_go_of_point(&self, point: PointKey, keep: &Keep, now: Timestamp) -> rusqlite::Result<LetGo> {
+        let before = |age: Age| age.map(|age| now.minus(age).as_millis());
+        let mut gone = LetGo::default();
+        if let Some(before) = before(keep.raw) {
+            let sql = "SELECT count(*), coalesce(sum(n), 0), coalesce(max(t1), 0) FROM
+                       (SELECT n, t1 FROM chunk WHERE point = ?1 AND t1 < ?2 AND t0 < ?2 ORDER BY t0 LIMIT ?3)";
+            let (chunks, samples, upto): (i64, i64, i64) = self
+                .conn
+                .prepare_cached(sql)?
+                .query_row(params![point.0, before, PORTION], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?;
+            if chunks > 0 {
+                self.conn
+                    .prepare_cached(
+                        "DELETE FROM chunk WHERE id IN
+                         (SELECT id FROM chunk WHERE point = ?1 AND t1 < ?2 AND t0 < ?2 ORDER BY t0 LIMIT ?3)",
+                    )?
+                    .execute(params![point.0, before, PORTION])?;
+                self.note_raw_from(point, upto + 1)?;
+                (gone.chunks, gone.samples) = (chunks as u64, samples as u64);
+                gone.more = chunks == PORTION;
+            }
+        }
+        for (width, age) in [(MINUTE, keep.minute), (HOUR, keep.hour), (DAY, keep.day)] {
+            if let Some(before) = before(age) {
+                let deleted = self
+                    .conn
+                    .prepare_cached("DELETE FROM rollup WHERE point = ?1 AND width = ?2 AND t1 < ?3")?
+                    .execute(params![point.0, width, before - width])?;
+                gone.rollups += deleted as u64;
+            }
+        }
+        Ok(gone)
+    }
+
+    fn note_raw_from(&self, point: PointKey, from: i64) -> rusqlite::Result<()> {
+        self.conn
+            .prepare_cached("UPDATE series SET raw_from = max(coalesce(raw_from, ?2), ?2) WHERE point = ?1")?
+            .execute(params![point.0, from])
+            .map(drop)
+    }
+
+    /// Lets go of the oldest there is, one portion: samples, then minutes, then hours. Nothing more to give is
+    /// `more == false` with nothing gone.
+    pub fn make_room(&mut self) -> Result<LetGo, StoreError> {
+        let doing = "make room";
+        let gone = self.transaction(
+            |ledger| {
+                let gone = ledger.oldest_chunks()?;
+                if gone.chunks > 0 {
+                    return Ok(gone);
+                }
+                for width in [MINUTE, HOUR] {
+                    let deleted = ledger
+                        .conn
+                        .prepare_cached(
+                            "DELETE FROM rollup WHERE id IN
+                             (SELECT id FROM rollup WHERE width = ?1 ORDER BY t0 LIMIT ?2)",
+                        )?
+                        .execute(params![width, PORTION])?;
+                    if deleted > 0 {
+                        return Ok(LetGo {
+                            rollups: deleted as u64,
+                            more: true,
+                            ..LetGo::default()
+                        });
+                    }
+                }
+                Ok(LetGo::default())
+            },
+            doing,
+        )?;
+        if gone.more {
+            self.conn
+                .execute_batch("PRAGMA incremental_vacuum(4096)")
+                .doing("give free space back to the disk")?;
+        }
+        Ok(gone)
+    }
+
+    fn oldest_chunks(&self) -> rusqlite::Result<LetGo> {
+        // Only what the rollups hold already goes.
+        let sql = "SELECT c.id, c.point, c.n, c.t1 FROM chunk c JOIN series s ON s.point = c.point
+                   WHERE s.rolled = 1 ORDER BY c.t1 LIMIT ?1";
+        let chunks: Vec<(i64, u32, i64, i64)> = self
+            .conn
+            .prepare_cached(sql)?
+            .query_map([PORTION], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })?
+            .collect::<Result<_, _>>()?;
+        let mut gone = LetGo {
+            more: !chunks.is_empty(),
+            ..LetGo::default()
+        };
+        for (id, point, samples, t1) in chunks {
+            self.conn
+                .prepare_cached("DELETE FROM chunk WHERE id = ?1")?
+                .execute([id])?;
+            self.note_raw_from(PointKey(point), t1 + 1)?;
+            gone.chunks += 1;
+            gone.samples += samples as u64;
+        }
+        Ok(gone)
+    }
+
+    fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&Self) -> rusqlite::Result<T>,
+        doing: &'static str,
+    ) -> Result<T, StoreError> {
+        let wrong = |(doing, source)| StoreError::Sqlite { doing, source };
+        begin(&self.conn).map_err(wrong)?;
+        let done = work(self).doing(doing);
+        match done {
+            Ok(done) => {
+                end(&self.conn)
+                    .map_err(wrong)
+                    .inspect_err(|_| roll_back(&self.conn))?;
+                self.chunk_times.borrow_mut().take();
+                Ok(done)
+            }
+            Err(error) => {
+                roll_back(&self.conn);
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Rollups: what samples come to per minute, hour and day, kept beside the chunks and exact under late data.
+//!
+//! Whenever a point is sealed, the buckets its new samples fall into are made anew from its chunks, in the same
+//! transaction. Where the samples themselves were let go already, late ones are added to count, extremes and sum;
+//! durations and transitions stay as they are. Minutes are kept of days on which a point spoke more than twice a
+//! minute: for any other point they would take more room than its samples.
+
+use crate::codec::stretches;
+use crate::codec::{chunk, columns::StoredSample};
+use crate::error::{Damage, Doing, StoreError};
+use crate::ledger::{Ledger, begin, end, roll_back};
+use crate::stretch::Stretch;
+use linli_domain::id::PointKey;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+/// A minute in milliseconds.
+pub const MINUTE: i64 = 60_000;
+/// An hour.
+pub const HOUR: i64 = 3_600_000;
+/// A day, by UTC.
+pub const DAY: i64 = 86_400_000;
+
+/// The widths, and what one row of each spans: a day of minutes, 32 days of hours, 512 days of days.
+pub(crate) const WIDTHS: [(i64, i64); 3] = [(MINUTE, DAY), (HOUR, 32 * DAY), (DAY, 512 * DAY)];
+/// Samples of a day from which its minutes are kept.
+const DENSE_DAY: u64 = 2 * 1_440;
+
+impl Ledger {
+    /// Makes the buckets anew that samples at these observed times fall into; within an open transaction.
+    pub(crate) fn roll_up(&self, point: PointKey, observed: &[i64]) -> Result<(), StoreError> {
+        let raw_from = raw_from(&self.conn, point)?;
+        let days: BTreeSet<i64> = observed.iter().map(|at| at.div_euclid(DAY)).collect();
+        // Neighbouring days are read in one go.
+        let mut run: Option<(i64, i64)> = None;
+        for day in days {
+            match run {
+                Some((from, to)) if day == to => run = Some((from, day + 1)),
+                other => {
+                    if let Some((from, to)) = other {
+                        self.roll_days(point, from, to, raw_from, observed)?;
+                    }
+                    run = Some((day, day + 1));
+                }
+            }
+        }
+        match run {
+            Some((from, to)) => self.roll_days(point, from, to, raw_from, observed),
+            None => Ok(()),
+        }
+    }
+
+    fn roll_days(
+        &self,
+        point: PointKey,
+        from: i64,
+        to: i64,
+        raw_from: i64,
+        observed: &[i64],
+    ) -> Result<(), StoreError> {
+        let samples = chunk_samples(&self.conn, point, from * DAY, to * DAY)?;
+        let mut folded: [BTreeMap<i64, Stretch>; 3] = Default::default();
+        for sample in &samples {
+            let at = sample.observed.as_millis();
+            let one = Stretch::of(at, sample.value.as_ref());
+            for (n, (width, _)) in WIDTHS.iter().enumerate() {
+                folded[n]
+                    .entry(at.div_euclid(*width) * width)
+                    .or_default()
+                    .join(&one);
+            }
+        }
+        let touched = |start: i64, width: i64| {
+            let first = observed.partition_point(|at| *at < start);
+            observed.get(first).is_some_and(|at| *at < start + width)
+        };
+        let dense: BTreeSet<i64> = folded[2]
+            .iter()
+            .filter(|(_, day)| day.summary.samples > DENSE_DAY)
+            .map(|(start, _)| *start)
+            .collect();
+        for (n, (width, span)) in WIDTHS.iter().enumerate() {
+            let changed: Vec<(i64, Stretch)> = std::mem::take(&mut folded[n])
+                .into_iter()
+                .filter(|(start, _)| *width != MINUTE || dense.contains(&(start.div_euclid(DAY) * DAY)))
+                // A day that has just become dense gets all its minutes.
+                .filter(|(start, _)| *width == MINUTE || touched(*start, *width))
+                .collect();
+            for row in changed.chunk_by(|a, b| a.0.div_euclid(*span) == b.0.div_euclid(*span)) {
+                self.put_buckets(point, *width, *span, row, raw_from)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put_buckets(
+        &self,
+        point: PointKey,
+        width: i64,
+        span: i64,
+        changed: &[(i64, Stretch)],
+        raw_from: i64,
+    ) -> Result<(), StoreError> {
+        let doing = "store rollups";
+        let Some((first, _)) = changed.first() else {
+            return Ok(());
+        };
+        let t0 = first.div_euclid(span) * span;
+        let mut buckets = row_of(&self.conn, point, width, t0)?.unwrap_or_default();
+        for (start, stretch) in changed {
+            match buckets.binary_search_by_key(start, |(known, _)| *known) {
+                // What is left of the samples is not the whole bucket any more.
+                Ok(n) if *start < raw_from => buckets[n].1.add_late(stretch),
+                Ok(n) => buckets[n].1 = *stretch,
+                Err(n) => buckets.insert(n, (*start, *stretch)),
+            }
+        }
+        let data = stretches::encode(point, &buckets)
+            .map_err(|_| Damage::Row {
+                table: "rollup",
+                what: "its sums cannot be compressed",
+            })
+            .doing(doing)?;
+        let t1 = buckets.last().map_or(t0, |(start, _)| *start);
+        self.conn
+            .prepare_cached(
+                "INSERT INTO rollup (point, width, t0, t1, n, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (point, width, t0) DO UPDATE SET t1 = ?4, n = ?5, data = ?6",
+            )
+            .and_then(|mut put| put.execute(params![point.0, width, t0, t1, buckets.len() as i64, data]))
+            .map(drop)
+            .doing(doing)
+    }
+
+    /// Makes the rollups of points that have chunks from before there were any, point by point until the deadline.
+    /// Returns whether there are more.
+    pub(crate) fn roll_up_older(&mut self, deadline: Instant) -> Result<bool, StoreError> {
+        let doing = "sum up older samples";
+        if self.all_rolled {
+            return Ok(false);
+        }
+        loop {
+            let next: Option<u32> = self
+                .conn
+                .prepare_cached("SELECT point FROM series WHERE rolled = 0 LIMIT 1")
+                .and_then(|mut query| query.query_row([], |row| row.get(0)).optional())
+                .doing(doing)?;
+            let Some(point) = next.map(PointKey) else {
+                self.all_rolled = true;
+                return Ok(false);
+            };
+            begin(&self.conn).map_err(|(doing, source)| StoreError::Sqlite { doing, source })?;
+            let done = self.roll_whole_point(point);
+            if let Err(error) = done {
+                roll_back(&self.conn);
+                return Err(error);
+            }
+            end(&self.conn).map_err(|(doing, source)| StoreError::Sqlite { doing, source })?;
+            if Instant::now() >= deadline {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn roll_whole_point(&self, point: PointKey) -> Result<(), StoreError> {
+        let doing = "sum up older samples";
+        let times: Vec<i64> = chunk_samples(&self.conn, point, i64::MIN, i64::MAX)?
+            .iter()
+            .map(|sample| sample.observed.as_millis())
+            .collect();
+        self.roll_up(point, &times)?;
+        self.conn
+            .execute("UPDATE series SET rolled = 1 WHERE point = ?1", [point.0])
+            .map(drop)
+            .doing(doing)
+    }
+}
+
+/// Samples of a point in chunks with `from <= observed < to`, in order.
+pub(crate) fn chunk_samples(
+    conn: &Connection,
+    point: PointKey,
+    from: i64,
+    to: i64,
+) -> Result<Vec<StoredSample>, StoreError> {
+    let doing = "read the chunks of a point";
+    let sql = "SELECT id, data FROM chunk WHERE point = ?1 AND t0 < ?3 AND t1 >= ?2 ORDER BY t0, id";
+    let mut query = conn.prepare_cached(sql).doing(doing)?;
+    let mut rows = query.query(params![point.0, from, to]).doing(doing)?;
+    let mut found: Vec<(i64, StoredSample)> = Vec::new();
+    while let Some(row) = rows.next().doing(doing)? {
+        let id = row.get(0).doing(doing)?;
+        let data = row.get_ref(1).doing(doing)?.as_blob().unwrap_or_default();
+        let columns = chunk::decode(point, data)
+            .map_err(|what| Damage::Chunk {
+                point,
+                chunk: id,
+                what,
+            })
+            .doing(doing)?;
+        found.extend(
+            columns
+                .samples()
+                .filter(|sample| (from..to).contains(&sample.observed.as_millis()))
+                .map(|sample| (id, sample)),
+        );
+    }
+    found.sort_by_key(|(id, sample)| (sample.observed, *id));
+    Ok(found.into_iter().map(|(_, sample)| sample).collect())
+}
+
+/// The buckets of one row.
+pub(crate) fn row_of(
+    conn: &Connection,
+    point: PointKey,
+    width: i64,
+    t0: i64,
+) -> Result<Option<Vec<(i64, Stretch)>>, StoreError> {
+    let doing = "read rollups";
+    conn.prepare_cached("SELECT data FROM rollup WHERE point = ?1 AND width = ?2 AND t0 = ?3")
+        .and_then(|mut query| {
+            query
+                .query_row(params![point.0, width, t0], |row| {
+                    Ok(stretches::decode(
+                        point,
+                        row.get_ref(0)?.as_blob().unwrap_or_default(),
+                    ))
+                })
+                .optional()
+        })
+        .doing(doing)?
+        .transpose()
+        .map_err(|what| Damage::Row {
+            table: "rollup",
+            what,
+        })
+        .doing(doing)
+}
+
+/// The time before which samples of a point may have been let go.
+pub(crate) fn raw_from(conn: &Connection, point: PointKey) -> Result<i64, StoreError> {
+    conn.prepare_cached("SELECT raw_from FROM series WHERE point = ?1")
+        .and_then(|mut query| {
+            query
+                .query_row([point.0], |row| row.get::<_, Option<i64>>(0))
+                .optional()
+        })
+        .doing("read how far back samples are kept")
+        .map(|found| found.flatten().unwrap_or(i64::MIN))
+}

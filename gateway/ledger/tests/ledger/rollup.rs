@@ -1,0 +1,346 @@
+//! Sums per minute, hour and day are what the samples say, whenever they come and whatever was let go since.
+
+use crate::estate::{Estate, NEW_YEAR, at, leak_alarm, number};
+use linli_domain::id::{AlarmId, PointKey};
+use linli_domain::reading::{Quality, Reading, Reason, Value};
+use linli_domain::time::Timestamp;
+use linli_ledger::{Batch, DAY, Edge, HOUR, Keep, MINUTE, Options, Span, Stretch};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+fn rolling() -> Estate {
+    Estate::with(Options {
+        head_samples: 16,
+        seal_samples: 30,
+        stage_target: 3_000,
+        ..Options::default()
+    })
+}
+
+fn seal(estate: &mut Estate) {
+    let last = estate.ledger().last_commit();
+    estate.seal_all(last, last);
+}
+
+fn spans(estate: &mut Estate, point: u32, from: i64, to: i64, width: i64) -> Vec<Span> {
+    let reader = estate.reader();
+    let width = Duration::from_millis(width as u64);
+    reader
+        .spans(PointKey(point), at(from), at(to), width)
+        .unwrap()
+        .spans
+}
+
+/// What a plain walk over the samples says: per bucket count, least, greatest, time true, changes.
+type Plain = BTreeMap<i64, (u64, Option<f64>, Option<f64>, u64, u64)>;
+
+fn plain(samples: &[(i64, Option<Value>)], from: i64, to: i64, width: i64) -> Plain {
+    let mut buckets: BTreeMap<i64, Vec<&(i64, Option<Value>)>> = BTreeMap::new();
+    for sample in samples.iter().filter(|(at, _)| (from..to).contains(at)) {
+        buckets
+            .entry(from + (sample.0 - from).div_euclid(width) * width)
+            .or_default()
+            .push(sample);
+    }
+    let state = |value: &Option<Value>| value.as_ref().and_then(Value::as_state);
+    let figures = |inside: &Vec<&(i64, Option<Value>)>| {
+        let numbers = inside.iter().filter_map(|(_, value)| match value {
+            Some(Value::Number(number)) => Some(*number),
+            Some(Value::State(state)) => Some(f64::from(u8::from(*state))),
+            _ => None,
+        });
+        let (mut on, mut changes) = (0, 0);
+        for pair in inside.windows(2) {
+            if state(&pair[0].1) == Some(true) {
+                on += (pair[1].0 - pair[0].0) as u64;
+            }
+            changes +=
+                u64::from(matches!((state(&pair[0].1), state(&pair[1].1)), (Some(a), Some(b)) if a != b));
+        }
+        (
+            inside.len() as u64,
+            numbers.clone().reduce(f64::min),
+            numbers.reduce(f64::max),
+            on,
+            changes,
+        )
+    };
+    buckets
+        .iter()
+        .map(|(start, inside)| (*start, figures(inside)))
+        .collect()
+}
+
+fn told(spans: &[Span]) -> Plain {
+    let figures = |stretch: &Stretch| {
+        let summary = &stretch.summary;
+        (
+            summary.samples,
+            summary.min,
+            summary.max,
+            stretch.true_ms,
+            stretch.changes,
+        )
+    };
+    spans
+        .iter()
+        .map(|span| (span.start.as_millis() - NEW_YEAR, figures(&span.stretch)))
+        .collect()
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Hear(Vec<(i64, Option<Value>)>),
+    Seal,
+    Restart,
+}
+
+/// Samples of a point that has states, or of one that has numbers; either may be missing now and then.
+fn step(states: bool) -> impl Strategy<Value = Step> {
+    let value = if states {
+        any::<bool>().prop_map(Value::State).boxed()
+    } else {
+        (-40i32..40)
+            .prop_map(|number| Value::Number(f64::from(number)))
+            .boxed()
+    };
+    let value = prop::option::weighted(0.8, value);
+    // Times over three days in steps of seven seconds, in any order: late data is the rule here.
+    let sample = (0i64..37_000, value).prop_map(|(at, value)| (at * 7_000, value));
+    prop_oneof![
+        4 => prop::collection::vec(sample, 1..60).prop_map(Step::Hear),
+        3 => Just(Step::Seal),
+        1 => Just(Step::Restart),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sums_are_those_of_the_samples_under_late_data(
+        steps in any::<bool>().prop_flat_map(|states| prop::collection::vec(step(states), 1..14))
+    ) {
+        let mut estate = rolling();
+        let mut samples: Vec<(i64, Option<Value>)> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Hear(new) => {
+                    let readings: Vec<Reading> = new
+                        .iter()
+                        .filter(|(time, _)| samples.iter().all(|(known, _)| known != time))
+                        .map(|(time, value)| Reading {
+                            point: PointKey(1),
+                            observed: at(*time),
+                            received: at(*time),
+                            value: value.clone(),
+                            quality: if value.is_some() { Quality::Good } else { Quality::Bad(Reason::CommTimeout) },
+                        })
+                        .collect();
+                    let mut seen = std::collections::BTreeSet::new();
+                    let readings: Vec<Reading> =
+                        readings.into_iter().filter(|reading| seen.insert(reading.observed)).collect();
+                    samples.extend(readings.iter().map(|r| (r.observed.as_millis() - NEW_YEAR, r.value.clone())));
+                    estate.hear(&readings);
+                    samples.sort_by_key(|(time, _)| *time);
+                }
+                Step::Seal => seal(&mut estate),
+                Step::Restart => estate.restart(),
+            }
+        }
+        for width in [MINUTE, 7 * MINUTE, HOUR, 5 * HOUR, DAY, 61_234] {
+            let expected = plain(&samples, 0, 3 * DAY, width);
+            let found = told(&spans(&mut estate, 1, 0, 3 * DAY, width));
+            prop_assert_eq!(&found, &expected, "width {}", width);
+        }
+        let odd = spans(&mut estate, 1, 12_345, 2 * DAY + 777, HOUR);
+        prop_assert_eq!(told(&odd), plain(&samples, 12_345, 2 * DAY + 777, HOUR));
+    }
+}
+
+#[test]
+fn what_was_true_before_the_range_is_known() {
+    let mut estate = rolling();
+    for n in 0..40 {
+        let state = n % 2 == 0;
+        estate.hear(&[Reading::new(
+            PointKey(1),
+            at(n * HOUR),
+            at(n * HOUR),
+            Value::State(state),
+            Quality::Good,
+        )]);
+    }
+    seal(&mut estate);
+    let reader = estate.reader();
+    let spans = reader
+        .spans(
+            PointKey(1),
+            at(20 * HOUR + 1),
+            at(21 * HOUR),
+            Duration::from_secs(3600),
+        )
+        .unwrap();
+    assert_eq!(spans.before, Some((Edge::On, at(20 * HOUR))));
+    assert_eq!(spans.spans.len(), 0, "a gap is a bucket that is not there");
+}
+
+#[test]
+fn samples_go_after_their_time_and_their_hours_stay() {
+    let keep = Keep {
+        measure: "*".into(),
+        raw: Some(Duration::from_secs(10 * 86_400)),
+        minute: Some(Duration::from_secs(20 * 86_400)),
+        hour: None,
+        day: None,
+    };
+    let mut estate = Estate::with(Options {
+        seal_samples: 50,
+        keep: vec![keep],
+        ..Options::default()
+    });
+    let point = linli_ledger::PointRow {
+        key: PointKey(1),
+        id: "bin-7/bin.fill".parse().unwrap(),
+        device: "bin-7".parse().unwrap(),
+        measure: "bin.fill".into(),
+        instance: None,
+    };
+    let now = estate.now();
+    estate
+        .ledger()
+        .commit(&Batch {
+            points: &[point],
+            ..Batch::at(now)
+        })
+        .unwrap();
+    for day in 0..30 {
+        estate.clock = day * DAY;
+        for n in 0..24 {
+            estate.hear(&[number(1, day * DAY + n * HOUR, (day * 24 + n) as f64)]);
+        }
+        seal(&mut estate);
+    }
+    let before = spans(&mut estate, 1, 0, 30 * DAY, DAY);
+    estate.clock = 30 * DAY;
+    let mut gone = 0;
+    loop {
+        let now = estate.now().wall;
+        let went = estate.ledger().retain(now, Duration::from_millis(50)).unwrap();
+        gone += went.samples;
+        if !went.more {
+            break;
+        }
+    }
+    assert!((400..=480).contains(&gone), "{gone}");
+    assert_eq!(estate.all_samples(1).len() as u64, 720 - gone);
+    assert_eq!(
+        spans(&mut estate, 1, 0, 30 * DAY, DAY),
+        before,
+        "days are what they were"
+    );
+    let hours = spans(&mut estate, 1, 0, 30 * DAY, HOUR);
+    assert_eq!(hours.len(), 720);
+    // A width that fits no rollup still answers, from the hours.
+    let odd = spans(&mut estate, 1, 0, 30 * DAY, 7 * HOUR + 1);
+    assert_eq!(
+        odd.iter().map(|span| span.stretch.summary.samples).sum::<u64>(),
+        720
+    );
+    // A record from before, sent late, is counted and changes nothing else.
+    estate.hear(&[number(1, 2 * DAY + 30 * MINUTE, 9_999.0)]);
+    estate.clock = 38 * DAY;
+    seal(&mut estate);
+    let late = spans(&mut estate, 1, 0, 30 * DAY, DAY);
+    assert_eq!(
+        late[2].stretch.summary.samples,
+        before[2].stretch.summary.samples + 1
+    );
+    assert_eq!(late[2].stretch.summary.max, Some(9_999.0));
+    assert_eq!(late[1], before[1]);
+}
+
+#[test]
+fn when_room_is_short_the_oldest_samples_go_first_and_alarms_never() {
+    let mut estate = rolling();
+    for n in 0..400 {
+        estate.hear(&[number(1, n * MINUTE, n as f64), number(2, n * MINUTE, -n as f64)]);
+    }
+    let now = estate.now();
+    estate
+        .ledger()
+        .commit(&Batch {
+            alarms: &[leak_alarm(1, "pump-room", true)],
+            ..Batch::at(now)
+        })
+        .unwrap();
+    seal(&mut estate);
+    let hours = spans(&mut estate, 1, 0, DAY, HOUR);
+    let gone = estate.ledger().make_room().unwrap();
+    assert!(gone.more && gone.samples > 0);
+    let left = estate.all_samples(1);
+    assert!(left.first().is_none_or(|first| first.observed > at(0)));
+    while estate.reader().counts().unwrap().chunks > 0 {
+        estate.ledger().make_room().unwrap();
+    }
+    assert_eq!(
+        spans(&mut estate, 1, 0, DAY, HOUR),
+        hours,
+        "the hours are there while the samples are gone"
+    );
+    while estate.ledger().make_room().unwrap().more {}
+    assert_eq!(spans(&mut estate, 1, 0, DAY, DAY).len(), 1, "days stay");
+    assert!(estate.reader().alarm(AlarmId(1)).unwrap().is_some());
+    estate.restart();
+    estate.hear(&[number(1, 500 * MINUTE, 1.0)]);
+}
+
+#[test]
+fn a_ledger_from_before_there_were_rollups_gets_them_while_idle() {
+    let mut estate = rolling();
+    for n in 0..200 {
+        estate.hear(&[number(1, n * MINUTE, n as f64)]);
+    }
+    seal(&mut estate);
+    let before = spans(&mut estate, 1, 0, DAY, HOUR);
+    estate.close();
+    rusqlite::Connection::open(estate.dir().join("linli.db"))
+        .unwrap()
+        .execute_batch("DELETE FROM rollup; UPDATE series SET rolled = 0;")
+        .unwrap();
+    estate.restart();
+    let from_samples = spans(&mut estate, 1, 0, DAY, HOUR);
+    let figures = |spans: &[Span]| told(spans);
+    assert_eq!(figures(&from_samples), figures(&before));
+    seal(&mut estate);
+    assert_eq!(spans(&mut estate, 1, 0, DAY, HOUR), before);
+    let rows: i64 = rusqlite::Connection::open(estate.dir().join("linli.db"))
+        .unwrap()
+        .query_row("SELECT count(*) FROM rollup", [], |row| row.get(0))
+        .unwrap();
+    assert!(rows >= 2, "{rows}");
+}
+
+#[test]
+fn the_sample_before_a_time_is_found_wherever_it_lies() {
+    let mut estate = rolling();
+    for n in 0..70 {
+        estate.hear(&[number(1, n * 1_000, n as f64)]);
+        if n == 50 {
+            seal(&mut estate);
+        }
+    }
+    let reader = estate.reader();
+    let before = |time| {
+        reader
+            .last_before(PointKey(1), at(time))
+            .unwrap()
+            .map(|sample| sample.value)
+    };
+    assert_eq!(before(0), None);
+    assert_eq!(before(10_001), Some(Some(Value::Number(10.0))));
+    assert_eq!(before(65_000), Some(Some(Value::Number(64.0))));
+    assert_eq!(before(i64::from(u32::MAX)), Some(Some(Value::Number(69.0))));
+    let _ = Timestamp::from_millis(0);
+}

@@ -1,0 +1,214 @@
+//! Copies of the readings in other stores: nothing is lost however a target behaves, and none holds up another.
+
+use crate::estate::{counter, counter_profiles, estate};
+use e2e::gateway::{Gateway, Site};
+use e2e::influx::{Answer, Influx};
+use e2e::mosquitto::Mosquitto;
+use e2e::publisher::{Publisher, Script};
+use e2e::store::Store;
+use e2e::wait::until;
+use linli_ledger::{Page, Reader};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+#[allow(clippy::disallowed_methods, reason = "a publisher has a clock")]
+fn timed(n: u64) -> String {
+    let hour = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 3600 * 3600;
+    format!("{{\"n\":{n},\"ts\":{}}}", hour * 1000 - 3_600_000 + n)
+}
+
+fn site(broker: u16, more: String) -> Site {
+    Site {
+        estate: estate("main", &counter("main", "c0", true)),
+        profiles: counter_profiles(),
+        broker: Some(broker),
+        more,
+        ..Site::default()
+    }
+}
+
+fn publisher(port: u16) -> Publisher {
+    Publisher::start(Script {
+        port,
+        client: "c0".into(),
+        credentials: None,
+        topic: "site/bin/c0/up".into(),
+        payload: timed,
+        pause: Duration::from_millis(2),
+    })
+}
+
+async fn acknowledged(publisher: &Publisher, most: usize) -> usize {
+    until("enough to be published", || async {
+        let count = publisher.acknowledged().len();
+        if count >= most {
+            Ok(())
+        } else {
+            Err(format!("{count} of {most}"))
+        }
+    })
+    .await;
+    publisher.acknowledged().len()
+}
+
+async fn ended(publisher: &Publisher) -> usize {
+    publisher.finish();
+    until("everything to be acknowledged", || async {
+        let (sent, acknowledged) = (publisher.sent(), publisher.acknowledged().len() as u64);
+        if sent == acknowledged {
+            Ok(())
+        } else {
+            Err(format!("{acknowledged} of {sent}"))
+        }
+    })
+    .await;
+    publisher.acknowledged().len()
+}
+
+async fn has_all(influx: &Influx, count: usize) {
+    until("the target to hold everything", || async {
+        let held = influx.count("pulse_count");
+        if held >= count {
+            Ok(())
+        } else {
+            Err(format!("{held} of {count}"))
+        }
+    })
+    .await;
+    assert_eq!(influx.count("pulse_count"), count);
+    assert_eq!(influx.wrong(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strict_store_gets_every_reading_once_whatever_it_answers() {
+    let broker = Mosquitto::start().await;
+    let influx = Influx::start().await;
+    let gateway = Gateway::start(&site(broker.port, influx.section("strict"))).await;
+    gateway.subscribed().await;
+    let publisher = publisher(broker.port);
+    acknowledged(&publisher, 50).await;
+    influx.say([
+        Answer::Status(503),
+        Answer::Busy(1),
+        Answer::Slow(Duration::from_millis(1_500)),
+        Answer::Cut,
+        Answer::Status(413),
+        Answer::Status(401),
+    ]);
+    until("the script to be over", || async {
+        if influx.unsaid() == 0 {
+            Ok(())
+        } else {
+            Err(format!("{} left", influx.unsaid()))
+        }
+    })
+    .await;
+    let all = ended(&publisher).await;
+    has_all(&influx, all).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_one_line_a_store_refuses_is_parked_and_the_others_arrive() {
+    let broker = Mosquitto::start().await;
+    let influx = Influx::start().await;
+    influx.refuse("value=17 ");
+    let gateway = Gateway::start(&site(broker.port, influx.section("strict"))).await;
+    gateway.subscribed().await;
+    let publisher = publisher(broker.port);
+    acknowledged(&publisher, 200).await;
+    let all = ended(&publisher).await;
+    has_all(&influx, all - 1).await;
+    until("the refused line to be parked", || async {
+        let reader = Reader::open(&gateway.data()).map_err(|error| error.to_string())?;
+        let parked = reader
+            .parked("strict", Page::newest(10))
+            .map_err(|error| error.to_string())?;
+        match &parked[..] {
+            [(_, row)] if row.line.contains("value=17 ") && row.reason.contains("type conflict") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_and_a_kill_lose_nothing_and_new_readings_do_not_wait() {
+    let broker = Mosquitto::start().await;
+    let (influx, other) = (Influx::start().await, Influx::start().await);
+    let more = influx.section("away") + &other.section("well");
+    let mut gateway = Gateway::start(&site(broker.port, more)).await;
+    gateway.subscribed().await;
+    let publisher = publisher(broker.port);
+    acknowledged(&publisher, 100).await;
+    influx.down(Some(503));
+    let before = acknowledged(&publisher, 1_000).await;
+    // The other target does not notice.
+    until("the other target to go on", || async {
+        if other.count("pulse_count") + 200 >= before {
+            Ok(())
+        } else {
+            Err(format!("{}", other.count("pulse_count")))
+        }
+    })
+    .await;
+    gateway.kill().await;
+    gateway.run().await;
+    gateway.subscribed().await;
+    let wished = publisher.acknowledged().len() + 300;
+    acknowledged(&publisher, wished).await;
+    influx.down(None);
+    let all = ended(&publisher).await;
+    has_all(&influx, all).await;
+    has_all(&other, all).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn victoria_metrics_and_influxdb_1_hold_what_the_ledger_holds() {
+    let broker = Mosquitto::start().await;
+    let (mut victoria, influx) = (Store::victoria_metrics().await, Store::influx1().await);
+    let more = format!(
+        "[[forwarders]]\nname = \"vm\"\nkind = \"victoriametrics\"\nurl = \"http://127.0.0.1:{}\"\n\
+         [[forwarders]]\nname = \"one\"\nkind = \"influxdb1\"\nurl = \"http://127.0.0.1:{}\"\ndatabase = \"readings\"\n",
+        victoria.port, influx.port
+    );
+    let gateway = Gateway::start(&site(broker.port, more)).await;
+    gateway.subscribed().await;
+    let publisher = publisher(broker.port);
+    acknowledged(&publisher, 300).await;
+    victoria.kill().await;
+    let wished = publisher.acknowledged().len() + 300;
+    acknowledged(&publisher, wished).await;
+    victoria.run().await;
+    let all = ended(&publisher).await;
+    for store in [&victoria, &influx] {
+        until("the store to hold everything", || async {
+            let held = store.counted().await?;
+            #[allow(clippy::cast_precision_loss, reason = "a count")]
+            let wanted = all as f64;
+            if held >= wanted {
+                Ok(())
+            } else {
+                Err(format!("{held} of {wanted}"))
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_target_may_begin_with_the_history() {
+    let broker = Mosquitto::start().await;
+    let influx = Influx::start().await;
+    let mut gateway = Gateway::start(&site(broker.port, String::new())).await;
+    gateway.subscribed().await;
+    let publisher = publisher(broker.port);
+    acknowledged(&publisher, 300).await;
+    gateway.terminate().await;
+    let config = gateway.folder.path().join("linli.toml");
+    let text =
+        std::fs::read_to_string(&config).unwrap() + "\n" + &influx.section("late") + "start = \"history\"\n";
+    std::fs::write(&config, text).unwrap();
+    gateway.run().await;
+    gateway.subscribed().await;
+    let all = ended(&publisher).await;
+    has_all(&influx, all).await;
+}
