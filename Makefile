@@ -34,6 +34,10 @@ lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --manifest-path tests/fuzz/Cargo.toml --target-dir target/fuzz -- -D warnings
+	$(CARGO) fmt --manifest-path firmware/boards/Cargo.toml --all --check
+	cd firmware/boards && host=$$(rustc -vV | sed -n 's/^host: //p') && \
+		$(CARGO) clippy --locked --target $$host --target-dir ../../target/boards -p qemu-lm3s -p nucleo-l432kc --lib -- -D warnings && \
+		$(CARGO) clippy --locked --target $$host --target-dir ../../target/boards -p nucleo-l432kc-boot -- -D warnings
 
 ## Ratios against a limit measured in the same run; S=name runs one scenario.
 bench: peers

@@ -28,7 +28,7 @@ pub(super) fn sign(context: &Context, arguments: &Sign) -> Outcome {
     let key = read(context, &arguments.key, MAX_KEY_BYTES)?;
     let facts = Facts {
         kind: arguments.kind.into(),
-        version: arguments.version,
+        version: arguments.firmware_version,
         board: arguments.board,
     };
     let signed = firmware::sign(&image, &facts, &key, TAKES_TEST_KEY)

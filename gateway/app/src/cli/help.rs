@@ -171,7 +171,7 @@ const ZH: &[(&str, &str)] = &[
     ("linli device sign --kind", "节点种类"),
     ("linli device sign --board", "固件所用的电路板，例如 l432kc"),
     (
-        "linli device sign --version",
+        "linli device sign --firmware_version",
         "固件版本，例如 1.2；节点只接受比现有版本新的",
     ),
     (

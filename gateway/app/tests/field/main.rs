@@ -21,3 +21,4 @@ mod mosquitto;
 mod mqtt;
 mod pipeline;
 mod tls;
+mod update;

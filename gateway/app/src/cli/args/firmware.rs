@@ -17,8 +17,8 @@ pub struct Sign {
     #[arg(long, value_name = "NAME", value_parser = board)]
     pub board: [u8; BOARD_BYTES],
     /// Its version, such as 1.2; a node takes only what is newer than what it runs
-    #[arg(long, value_name = "VERSION", value_parser = version)]
-    pub version: u16,
+    #[arg(long = "version", value_name = "VERSION", value_parser = version)]
+    pub firmware_version: u16,
     /// Ed25519 private key in PEM, of `openssl genpkey -algorithm ed25519`
     #[arg(long, value_name = "FILE")]
     pub key: PathBuf,
