@@ -60,6 +60,8 @@ fn every_example_of_the_shipped_configuration_is_right_when_it_is_switched_on() 
         "secrets/broker-chirpstack",
         "secrets/webhook-url",
         "secrets/webhook-key",
+        "influx-token",
+        "secrets/influx-old",
     ] {
         std::fs::write(folder.path().join(name), "https://robot.example/send\n").unwrap();
     }

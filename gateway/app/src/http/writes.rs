@@ -16,6 +16,7 @@ use linli_decode::modbus::NotWritable;
 use linli_domain::estate::Address;
 use linli_domain::id::DeviceId;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -67,24 +68,34 @@ pub async fn write(
     let (function, start) = (request.function, request.read_back.start);
     let what = format!("{name} = {value} (bus {bus}, unit {unit}, function {function}, address {start})");
     audit(&http, &principal.name, "device.write", &device.id, what).await?;
-    let (reply, answer) = oneshot::channel();
+    let (reply, mut answer) = oneshot::channel();
+    let sent = Arc::new(AtomicBool::new(false));
     let order = WriteOrder {
         device: device.id.clone(),
         unit: *unit,
         profile: Arc::clone(&profile),
         request: request.clone(),
+        sent: Arc::clone(&sent),
         reply,
     };
     http.buses()
         .write(bus, order)
         .map_err(|why| not_taken(&http, bus.as_str(), why))?;
-    let written = match tokio::time::timeout(PATIENCE, answer).await {
+    let written = match tokio::time::timeout(PATIENCE, &mut answer).await {
         Ok(Ok(written)) => written,
-        // The bus sees that nobody waits any more, and does not send it.
-        _ => Written {
-            outcome: Outcome::NotSent("the bus had no time for it"),
-            read_back: None,
-        },
+        _ => {
+            // From here on the bus sees that nobody waits, and does not send it; unless it has begun to.
+            answer.close();
+            let outcome = if sent.load(Ordering::SeqCst) {
+                Outcome::Unknown
+            } else {
+                Outcome::NotSent("the bus had no time for it")
+            };
+            answer.try_recv().unwrap_or(Written {
+                outcome,
+                read_back: None,
+            })
+        }
     };
     let done = WriteDone {
         device: device.id.to_string(),

@@ -5,6 +5,7 @@
 //! commit. Nothing here touches the pipeline.
 
 use crate::config::Subscription;
+use crate::field::topic::owner;
 use linli_decode::{
     Body, Catalogue, ClockWindow, Clues, DeviceContext, Frame, Guess, Memory, Opened, Profile, Rejection,
     Role, Wrapping, declared, guess, plausible,
@@ -151,9 +152,7 @@ impl Recogniser {
         message: &'m UnknownPayload,
     ) -> Option<Result<Opened<'m>, Rejection>> {
         let of_connection = self.subscriptions.get(connection)?;
-        let subscription = of_connection
-            .iter()
-            .find(|s| s.pattern.capture(&message.topic).is_some())?;
+        let subscription = of_connection.get(owner(of_connection.iter(), &message.topic)?)?;
         let wrapping = Wrapping {
             family: subscription.family,
             pattern: &subscription.pattern,

@@ -5,6 +5,9 @@ use crate::field::Origin;
 use crate::quiet::Quiet;
 use linli_domain::time::Now;
 
+/// Longest text of a device in one line of the log, in characters.
+const MOST_SHOWN: usize = 256;
+
 /// What was said so far.
 #[derive(Debug, Default)]
 pub(super) struct Complaints(Quiet);
@@ -13,7 +16,14 @@ impl Complaints {
     /// Writes a line unless the same reason was heard within the last second.
     pub(super) fn refused(&mut self, refused: &Refused, origin: &Origin<'_>, now: &Now) {
         if let Some(swallowed) = self.0.may_speak(refused.reason, now.monotonic) {
-            tracing::warn!(reason = refused.reason, %origin, detail = %refused.detail, swallowed, "frame refused");
+            let (origin, detail) = (cut(&origin.to_string()), cut(&refused.detail));
+            tracing::warn!(
+                reason = refused.reason,
+                origin,
+                detail,
+                swallowed,
+                "frame refused"
+            );
         }
     }
 
@@ -22,10 +32,15 @@ impl Complaints {
         if let Some(swallowed) = self.0.may_speak("unknown_device", now.monotonic) {
             tracing::info!(
                 connection,
-                key,
+                key = cut(key),
                 swallowed,
                 "unknown device heard; see `linli device list --unknown`"
             );
         }
     }
+}
+
+/// What a device says of itself is only as long as a line.
+fn cut(text: &str) -> String {
+    text.chars().take(MOST_SHOWN).collect()
 }

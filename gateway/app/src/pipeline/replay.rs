@@ -13,6 +13,7 @@ use super::core::Core;
 use super::decision::Replayed;
 use super::understood::{Seen, Understood};
 use crate::field::{Done, Frame, MqttFrame};
+use linli_decode::Family;
 use linli_domain::estate::DeviceIndex;
 use linli_domain::measure::Measure;
 use linli_domain::time::{Now, Timestamp};
@@ -46,9 +47,9 @@ impl Core {
                 && let Some(device) = known(&row.connection, &row.key)
             {
                 self.replay(device, &row, kept, now, &mut all);
+                self.understanding.remember(memory.clone());
             }
         }
-        self.understanding.remember(memory);
         self.metrics.onboarding_replayed.inc_by(all.messages as u64);
         all
     }
@@ -64,6 +65,7 @@ impl Core {
         let connection: Arc<str> = row.connection.as_str().into();
         let (mut waiting, mut understood) = (Vec::new(), Understood::default());
         all.messages += kept.len();
+        let kept = since_its_birth(&row.family, kept, &mut all.refused);
         for message in kept {
             let received = message.at;
             let frame = self.frame_of(&connection, message, now);
@@ -121,6 +123,21 @@ impl Core {
     }
 }
 
+/// Of a Sparkplug device only what came since its last birth: what came before may have had other numbers for its values.
+fn since_its_birth(family: &str, mut kept: Vec<UnknownPayload>, refused: &mut usize) -> Vec<UnknownPayload> {
+    let is_birth = |message: &UnknownPayload| {
+        let kind = message.topic.split('/').nth(2);
+        matches!(kind, Some("NBIRTH" | "DBIRTH"))
+    };
+    if Family::from_name(family) == Some(Family::SparkplugB)
+        && let Some(birth) = kept.iter().rposition(is_birth)
+    {
+        *refused += birth;
+        kept.drain(..birth);
+    }
+    kept
+}
+
 /// Makes everything history but the newest value of each point; that, too, when it is older than the silence allowed to
 /// its device. Returns how many were.
 fn only_the_newest(waiting: &mut [Waiting], silence_limit: Option<Duration>, now: Timestamp) -> usize {
@@ -145,4 +162,38 @@ fn only_the_newest(waiting: &mut [Waiting], silence_limit: Option<Duration>, now
         }
     }
     stale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_sparkplug_device_only_what_came_since_its_last_birth_is_replayed() {
+        let kept = |topics: &[&str]| -> Vec<UnknownPayload> {
+            let message = |(number, topic): (u64, &&str)| UnknownPayload {
+                number,
+                at: Timestamp::from_millis(0),
+                topic: Arc::from(*topic),
+                retained: false,
+                payload: Arc::from(&b"x"[..]),
+            };
+            (0..).zip(topics).map(message).collect()
+        };
+        let numbers = |family: &str, topics: &[&str]| {
+            let mut refused = 0;
+            let left = since_its_birth(family, kept(topics), &mut refused);
+            (
+                left.iter().map(|message| message.number).collect::<Vec<_>>(),
+                refused,
+            )
+        };
+        let (data, birth) = ("spBv1.0/g/DDATA/n/d", "spBv1.0/g/DBIRTH/n/d");
+        assert_eq!(
+            numbers("sparkplug-b", &[data, birth, data, birth, data]),
+            (vec![3, 4], 3)
+        );
+        assert_eq!(numbers("sparkplug-b", &[data, data]), (vec![0, 1], 0));
+        assert_eq!(numbers("json", &[data, birth]), (vec![0, 1], 0));
+    }
 }

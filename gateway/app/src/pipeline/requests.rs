@@ -160,6 +160,8 @@ impl Core {
     /// Decodes with these profiles from now on. Only between batches.
     pub fn use_profiles(&mut self, catalogue: Catalogue) {
         self.understanding.replace(catalogue, self.engine.estate());
+        // Intervals and sleep are part of the engine's state; it is told with the next batch.
+        self.profiles_told = false;
     }
 
     /// Seals what is due within `slice`, with a snapshot of the engine when `snapshot` says so; whether there is more.

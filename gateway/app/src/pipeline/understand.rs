@@ -8,6 +8,7 @@ use super::recover::DECODE_MEMORY;
 use super::refused::{Refused, no_profile};
 use super::understood::{Listed, Said, Seen, Stranger, Understood};
 use crate::config::Subscription;
+use crate::field::topic::owner;
 use crate::field::{Fact, ModbusFrame, MqttFrame, Unwanted};
 use jiff::tz::TimeZone;
 use linli_decode::{
@@ -22,8 +23,8 @@ use linli_domain::time::{Now, Timestamp};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-/// Largest payload decoded, in bytes; a larger one is recorded as rejected.
-pub(super) const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
+/// Longest address of a device, in bytes; a message of a longer one is recorded as rejected.
+const MAX_ADDRESS_BYTES: usize = 256;
 
 /// What understanding needs to know about the installation.
 #[derive(Debug)]
@@ -93,8 +94,8 @@ impl Understanding {
 
     /// The subscription of a connection whose pattern a topic follows.
     pub fn route(&self, connection: &str, topic: &str) -> Option<usize> {
-        let mut routes = self.subscriptions.get(connection)?.iter();
-        routes.position(|route| route.subscription.pattern.capture(topic).is_some())
+        let routes = self.subscriptions.get(connection)?.iter();
+        owner(routes.map(|route| &route.subscription), topic)
     }
 
     /// What a device says it is, when it announced itself.
@@ -181,9 +182,6 @@ impl Understanding {
             }
             None => {}
         }
-        if frame.payload.len() > MAX_PAYLOAD_BYTES {
-            return Err(Refused::too_large(frame.payload.len(), Some(MAX_PAYLOAD_BYTES)));
-        }
         let route = self.subscriptions.get(&frame.connection);
         let Route { subscription, bridge } = route
             .and_then(|all| all.get(frame.subscription))
@@ -206,6 +204,8 @@ impl Understanding {
         let others = std::mem::take(&mut opened.others);
         let identity = match (opened.identity, &opened.body) {
             (Some(identity), Body::Bytes { bytes, .. }) => Some((identity, bytes.to_vec())),
+            // Commands of the network alone: known once like any other frame.
+            (Some(identity), Body::None) => Some((identity, Vec::new())),
             _ => None,
         };
         match opened.event {
@@ -243,6 +243,9 @@ impl Understanding {
         estate: &Estate,
         out: &mut Said,
     ) -> Result<(), Refused> {
+        if opened.address.len() > MAX_ADDRESS_BYTES {
+            return Err(Refused::too_large(opened.address.len(), Some(MAX_ADDRESS_BYTES)));
+        }
         let found = estate.device_by_mqtt(&frame.connection, &opened.address);
         let announced = self.memory.profile_of(&frame.connection, &opened.address);
         out.sleeps = announced.is_some_and(|profile| profile.sleeps());

@@ -3,6 +3,7 @@
 //! The pipeline comes first: it decodes with its own copy and takes the new one between two batches. Only then do the
 //! buses and the API see it.
 
+use super::watch::{Look, look_at};
 use super::{FolderError, ProfileSet, files};
 use crate::field::{Fact, Frame};
 use crate::metrics::Metrics;
@@ -38,6 +39,8 @@ pub enum ReloadError {
 pub struct Profiles {
     folder: Option<PathBuf>,
     current: ArcSwap<ProfileSet>,
+    /// The folder as it looked before it was read for the first time.
+    pub(super) first_look: Look,
     /// One look at the folder at a time.
     reloading: Mutex<()>,
 }
@@ -45,9 +48,11 @@ pub struct Profiles {
 impl Profiles {
     /// Reads the folder for the first time. One that is not there may come later.
     pub fn open(folder: Option<PathBuf>) -> Result<Arc<Self>, FolderError> {
+        let first_look = existing(folder.as_deref()).map(look_at).unwrap_or_default();
         let first = ProfileSet::first(files(existing(folder.as_deref()))?);
         Ok(Arc::new(Self {
             folder,
+            first_look,
             current: ArcSwap::from_pointee(first),
             reloading: Mutex::new(()),
         }))

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Name, size and time of change of every profile file.
-type Look = Vec<(String, u64, Option<SystemTime>)>;
+pub(super) type Look = Vec<(String, u64, Option<SystemTime>)>;
 
 /// Looks at the folder until `stop` and reloads the catalogue when it has changed.
 pub async fn watch(
@@ -26,8 +26,8 @@ pub async fn watch(
     stop: CancellationToken,
 ) {
     profiles.tell(&door, &metrics, clock.now()).await;
-    let mut read = look(&profiles).await;
-    let mut before = read.clone();
+    let mut read = profiles.first_look.clone();
+    let mut before = look(&profiles).await;
     let mut looks = tokio::time::interval(LOOK_EVERY);
     while stop.run_until_cancelled(looks.tick()).await.is_some() {
         let now = look(&profiles).await;
@@ -50,7 +50,7 @@ async fn look(profiles: &Arc<Profiles>) -> Look {
 }
 
 /// A file that cannot be looked at counts by its name; reading it says what is wrong.
-fn look_at(folder: &Path) -> Look {
+pub(super) fn look_at(folder: &Path) -> Look {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut look: Look = entries
         .filter(|entry| {

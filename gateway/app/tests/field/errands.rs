@@ -140,6 +140,7 @@ async fn open_the_valve(bus: &Bus, slave: &Slave) -> Result<Written, NotTaken> {
         unit: slave.unit,
         profile: Arc::clone(&slave.profile),
         request: slave.profile.modbus().unwrap().write("valve", 1.0).unwrap(),
+        sent: Arc::default(),
         reply,
     };
     bus.buses.write(&"garage".parse().unwrap(), order)?;

@@ -30,6 +30,9 @@ const PUBLISHED: u64 = 1;
 pub(crate) struct Inventoried {
     pub(crate) vendor: String,
     pub(crate) model: String,
+    /// The topic its bridge publishes below; two bridges on one connection list their own devices.
+    #[serde(default)]
+    bridge: String,
     /// Its address on the network, which stays when it is renamed.
     pub(crate) hardware: String,
     /// The profile as text; empty when nothing it exposes is known.
@@ -56,8 +59,13 @@ impl Inventoried {
 
 impl Kept for Inventoried {
     fn is_stored_like(&self, old: &Self) -> bool {
-        (&self.vendor, &self.model, &self.hardware, &self.text)
-            == (&old.vendor, &old.model, &old.hardware, &old.text)
+        (
+            &self.vendor,
+            &self.model,
+            &self.bridge,
+            &self.hardware,
+            &self.text,
+        ) == (&old.vendor, &old.model, &old.bridge, &old.hardware, &old.text)
     }
 }
 
@@ -109,9 +117,10 @@ pub(super) fn open<'a>(
         });
     }
     let prefix = scope.key("");
+    let bridge = frame.topic.strip_suffix("/bridge/devices").unwrap_or_default();
     let mut gone: Vec<String> = inventory
         .iter()
-        .filter(|(key, _)| key.starts_with(&prefix))
+        .filter(|(key, known)| key.starts_with(&prefix) && known.bridge == bridge)
         .map(|(key, _)| key.clone())
         .collect();
     for device in devices {
@@ -130,7 +139,11 @@ pub(super) fn open<'a>(
         gone.retain(|known| *known != key);
         // A battery device of a Zigbee network leaves it between messages.
         let sleeps = device.power_source.as_deref() == Some("Battery");
-        let mut known = describe(definition, device.ieee_address.unwrap_or_default(), sleeps);
+        let hardware = device.ieee_address.unwrap_or_default();
+        let mut known = Inventoried {
+            bridge: bridge.to_owned(),
+            ..describe(definition, hardware, sleeps)
+        };
         // Announced at every connect; reading the profile again is what costs.
         if inventory.get(&key).is_some_and(|old| known.is_stored_like(old)) {
             continue;
@@ -170,6 +183,7 @@ fn describe(definition: Definition, hardware: String, sleeps: bool) -> Inventori
         vendor,
         model,
         hardware,
+        bridge: String::new(),
         profile: None,
     }
 }
@@ -318,6 +332,32 @@ mod tests {
             (2, 0)
         );
         assert!(memory.announced("other", "hall/door").is_none());
+    }
+
+    #[test]
+    fn two_bridges_on_one_connection_list_their_own_devices() {
+        let mut memory = Memory::default();
+        let mut tell = |base: &str, payload: &str| {
+            let pattern = format!("{base}/{{device...}}").parse().unwrap();
+            let wrapping = Wrapping {
+                family: Family::Zigbee2mqtt,
+                pattern: &pattern,
+            };
+            let topic = format!("{base}/bridge/devices");
+            let frame = Frame {
+                topic: &topic,
+                payload: payload.as_bytes(),
+                retained: true,
+                received: Timestamp::from_millis(0),
+            };
+            memory.open("zigbee", &wrapping, &frame).unwrap();
+            memory.listed("zigbee").count()
+        };
+        assert_eq!(tell("z2m-a", DOOR), 2);
+        let other =
+            r#"[{"friendly_name":"cellar/leak","definition":{"model":"SJCGQ11LM","vendor":"Aqara"}}]"#;
+        assert_eq!(tell("z2m-b", other), 3, "the first bridge's stay");
+        assert_eq!(tell("z2m-b", "[]"), 2);
     }
 
     #[test]

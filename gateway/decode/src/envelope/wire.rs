@@ -30,13 +30,25 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub(super) fn parse<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Rejection> {
     serde_json::from_str(shallow_text(payload)?).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => Rejection::WrongType {
-            detail: error.to_string(),
+            detail: without_values(&error.to_string()),
         },
         _ => JsonFault::NotJson {
             detail: error.to_string(),
         }
         .into(),
     })
+}
+
+/// What a parser says, without the values it quotes: a message may hold somebody's telephone number, and its refusal is
+/// logged.
+fn without_values(said: &str) -> String {
+    let quoted = said.find(['"', '`']).zip(said.rfind(", expected "));
+    let around = quoted.filter(|(from, to)| from < to);
+    let parts = around.and_then(|(from, to)| said.get(..from).zip(said.get(to..)));
+    match parts {
+        Some((before, after)) => format!("{}{after}", before.trim_end()),
+        None => said.chars().take(256).collect(),
+    }
 }
 
 /// The DevEUI in lower case and as a number.
@@ -138,5 +150,23 @@ impl Location {
     pub(super) fn report(&self, opened: &mut Opened<'_>) {
         report(opened, OWN.latitude, Value::number(self.latitude));
         report(opened, OWN.longitude, Value::number(self.longitude));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_was_expected_and_not_what_somebody_wrote() {
+        #[derive(Debug, Deserialize)]
+        struct Message {
+            #[allow(dead_code, reason = "only its kind counts")]
+            level: f64,
+        }
+        let said = |payload: &str| parse::<Message>(payload.as_bytes()).unwrap_err().to_string();
+        let text = said(r#"{"level":"phone 13800138000, expected at noon"}"#);
+        assert!(text.contains("expected f64") && !text.contains("138"), "{text}");
+        assert!(said("{}").contains("missing field `level`"));
     }
 }

@@ -10,6 +10,7 @@ use linli_decode::{Profile, RegisterData};
 use linli_domain::id::{BusId, DeviceId};
 use linli_domain::time::Timestamp;
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,8 @@ pub struct WriteOrder {
     pub profile: Arc<Profile>,
     /// What goes onto the wire.
     pub request: WriteRequest,
+    /// Set before it goes onto the wire: from then on nobody may say that it was not sent.
+    pub sent: Arc<AtomicBool>,
     /// The answer.
     pub reply: oneshot::Sender<Written>,
 }

@@ -10,6 +10,7 @@ use super::scan::{Ask, Came, Scan};
 use linli_decode::modbus::wire::{Fault, Identification};
 use linli_domain::time::Monotonic;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_modbus::Response;
@@ -120,6 +121,7 @@ impl Bus {
             unit,
             profile,
             request,
+            sent,
             reply,
         } = order;
         // Whoever asked has been told that it was not sent.
@@ -155,6 +157,10 @@ impl Bus {
             return;
         }
         let began = Instant::now();
+        sent.store(true, Ordering::SeqCst);
+        if reply.is_closed() {
+            return;
+        }
         let result = self.line.ask(unit, &question, manners.pause, lateness).await;
         self.told
             .asked(result.as_ref().map_or_else(Failure::label, |_| "ok"));

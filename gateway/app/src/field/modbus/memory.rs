@@ -5,8 +5,12 @@
 use super::breaker::Breaker;
 use super::devices::Slave;
 use linli_decode::modbus::{Learned, Plan, Read, Search};
+use linli_domain::time::Monotonic;
 use std::collections::VecDeque;
+use std::time::Duration;
 
+/// What was refused is asked again after this long: a device that was still starting refuses what it has.
+const REFUSED_FOR: Duration = Duration::from_secs(3600);
 /// "Busy" answers in a row after which the last values do not stand any longer.
 const BUSY: u8 = 3;
 
@@ -15,6 +19,8 @@ const BUSY: u8 = 3;
 pub(super) struct Memory {
     pub(super) breaker: Breaker,
     learned: Learned,
+    /// When it taught something last.
+    learned_at: Option<Monotonic>,
     plan: Plan,
     /// A search that was interrupted, and what was refused.
     search: Option<(Read, Search)>,
@@ -37,6 +43,7 @@ impl Memory {
         Self {
             breaker: Breaker::new(),
             learned: Learned::default(),
+            learned_at: None,
             plan: map.map(|map| map.plan().clone()).unwrap_or_default(),
             search: None,
             rounds: vec![Round::default(); map.map_or(0, |map| map.classes())],
@@ -93,7 +100,8 @@ impl Memory {
     }
 
     /// A single block was refused: it is not asked again.
-    pub(super) fn refuse(&mut self, slave: &Slave, read: &Read) {
+    pub(super) fn refuse(&mut self, slave: &Slave, read: &Read, now: Monotonic) {
+        self.learned_at = Some(now);
         self.learned.refuse(read);
         self.replan(slave);
     }
@@ -112,7 +120,8 @@ impl Memory {
     }
 
     /// A search is over: what it found is known from now on. What is refused that was not before.
-    pub(super) fn found(&mut self, slave: &Slave, search: Search) -> Vec<Read> {
+    pub(super) fn found(&mut self, slave: &Slave, search: Search, now: Monotonic) -> Vec<Read> {
+        self.learned_at = Some(now);
         let Some(map) = slave.profile.modbus() else {
             return Vec::new();
         };
@@ -126,9 +135,57 @@ impl Memory {
             .collect()
     }
 
+    /// What was refused long ago is forgotten, so that it is asked again; not in the middle of a round.
+    pub(super) fn doubt(&mut self, slave: &Slave, now: Monotonic) {
+        let is_old = |at: Monotonic| now.since(at) >= REFUSED_FOR;
+        if self.learned_at.is_some_and(is_old) && self.rounds.iter().all(|round| round.reads.is_empty()) {
+            self.learned = Learned::default();
+            self.learned_at = None;
+            self.replan(slave);
+        }
+    }
+
     fn replan(&mut self, slave: &Slave) {
         if let Some(map) = slave.profile.modbus() {
             self.plan = map.plan_for(&self.learned);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use linli_decode::Profile;
+    use std::sync::Arc;
+
+    #[test]
+    fn what_a_device_refused_while_it_started_is_asked_again() {
+        let text = r#"
+            id = "acme.leak"
+            title = "Acme leak"
+            version = 1
+            [modbus]
+            registers = [
+                { function = 3, address = 1, type = "bool", measure = "leak.wet" },
+                { function = 4, address = 1, type = "u16", measure = "temperature" },
+            ]
+            [[tests]]
+            name = "wet"
+            registers = [{ function = 3, start = 1, values = [1] }]
+            expect = [{ measure = "leak.wet", value = true }]
+        "#;
+        let slave = Slave {
+            device: "leak".parse().unwrap(),
+            unit: 1,
+            profile: Arc::new(Profile::parse(text, "test").unwrap()),
+        };
+        let mut memory = Memory::new(&slave);
+        let whole = memory.plan().clone();
+        memory.refuse(&slave, &whole.reads[0], Monotonic(1_000));
+        assert_eq!(memory.plan().reads, whole.reads[1..]);
+        memory.doubt(&slave, Monotonic(1_000).plus(REFUSED_FOR / 2));
+        assert_eq!(memory.plan().reads, whole.reads[1..], "it has just refused");
+        memory.doubt(&slave, Monotonic(1_000).plus(REFUSED_FOR));
+        assert_eq!(memory.plan(), &whole);
     }
 }

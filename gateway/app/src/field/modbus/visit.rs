@@ -64,9 +64,11 @@ impl Bus {
         let Some(slave) = self.slaves.get(key.slave).cloned() else {
             return true;
         };
+        let now = self.now();
         let Some(memory) = self.memories.get_mut(key.slave) else {
             return true;
         };
+        memory.doubt(&slave, now);
         let manners = slave
             .profile
             .modbus()
@@ -228,11 +230,12 @@ impl Bus {
         let Some(map) = slave.profile.modbus() else {
             return Then::GoOn;
         };
+        let now = self.now();
         let Some(memory) = self.memories.get_mut(visit.key.slave) else {
             return Then::GoOn;
         };
         let Some(mut search) = memory.search(read) else {
-            memory.refuse(&slave, read);
+            memory.refuse(&slave, read, now);
             tracing::info!(
                 bus = %self.told.name, unit = slave.unit, device = %slave.device, request = ?read.request,
                 "the device refuses this address; it is not asked again"
@@ -245,7 +248,7 @@ impl Bus {
                 let refused = self
                     .memories
                     .get_mut(visit.key.slave)
-                    .map(|memory| memory.found(&slave, search));
+                    .map(|memory| memory.found(&slave, search, now));
                 for read in refused.unwrap_or_default() {
                     visit.tell(self, &read, Err(Reason::IllegalAddress));
                 }

@@ -31,13 +31,12 @@ use super::topic::Routes;
 use crate::clock::SharedClock;
 use crate::config::MqttConnection;
 use crate::metrics::Metrics;
-use crate::pipeline::Door;
+use crate::pipeline::{Door, fnv};
 use acks::CurrentLife;
 pub use asks::{Ask, WAITING_ASKS};
 use intake::Burst;
 use link::{Link, Requests};
 use protocol::{Negotiation, Outcome};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -110,9 +109,8 @@ pub async fn run(
 
 /// Who numbers the packets: together with a packet id this identifies a redelivery.
 pub(super) fn session_of(client_id: &str, connection: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (client_id, connection).hash(&mut hasher);
-    hasher.finish()
+    // Stored in the ledger, so it must be the same in every version of the program.
+    fnv(&[client_id.as_bytes(), &[0], connection.as_bytes()])
 }
 
 struct Connection {

@@ -29,6 +29,15 @@ impl Story {
         answer.json()
     }
 
+    async fn silence_limit(&self) -> Duration {
+        let limit = self.door.look(|engine, _| {
+            let estate = engine.estate();
+            let device = estate.device_by_id(&"counter".parse().unwrap());
+            estate.device(device.unwrap()).unwrap().silence_limit
+        });
+        limit.await.unwrap()
+    }
+
     async fn adds_a_counter(&self) {
         let address = json!({ "mqtt": "main", "key": "counter" });
         self.adds("counter", "story.counter", address).await;
@@ -179,4 +188,24 @@ async fn a_modbus_device_is_asked_by_the_new_profile_and_an_answer_under_way_is_
             })
             .await;
     }
+}
+
+#[tokio::test]
+async fn what_a_new_profile_says_of_intervals_reaches_the_engine_at_once() {
+    let story = Story::new().await;
+    story.profile(&counter(1, 7));
+    story.reload().await;
+    story.adds_a_counter().await;
+    let before = story.silence_limit().await;
+    let told = counter(2, 14).replace("version = 2\n", "version = 2\nexpected_interval = \"10m\"\n");
+    story.profile(&told);
+    story.reload().await;
+    story.hears("zigbee2mqtt/counter", "{\"n\": 7}").await;
+    story
+        .until("/api/v1/points?device=counter", |page| {
+            page["items"][0]["latest"]["value"] == 14.0
+        })
+        .await;
+    let after = story.silence_limit().await;
+    assert!(after < before, "{after:?} is not shorter than {before:?}");
 }

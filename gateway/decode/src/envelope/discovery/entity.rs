@@ -12,6 +12,8 @@ use linli_domain::measure::Measure;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// Longest text of an announcement that is kept, in bytes; a longer one is refused.
+const MAX_TEXT_BYTES: usize = 512;
 /// Most availability topics of one entity.
 const MAX_WILLS: usize = 8;
 
@@ -93,7 +95,7 @@ impl Entity {
         let identifiers = device.and_then(|device| first_text(device, &["identifiers", "ids"]));
         let of_device = |keys: &[&str]| device.and_then(|d| first_text(d, keys)).unwrap_or_default();
         let unit = config.text(&["unit_of_measurement", "unit_of_meas"]);
-        Ok(Some(Self {
+        let whole = Self {
             device: identifiers.unwrap_or_else(|| own_id.clone()),
             vendor: of_device(&["manufacturer", "mf"]),
             model: of_device(&["model", "mdl"]),
@@ -110,7 +112,38 @@ impl Entity {
                 (on, config.code(&["payload_off", "pl_off"], "OFF"))
             }),
             name: object.to_owned(),
-        }))
+        };
+        let longest = whole.texts().map(str::len).max().unwrap_or_default();
+        if longest > MAX_TEXT_BYTES {
+            return Err(Rejection::TooLarge {
+                what: "a text of an announcement",
+                bytes: longest,
+                limit: MAX_TEXT_BYTES,
+            });
+        }
+        Ok(Some(whole))
+    }
+
+    /// Every text that is kept.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let own = [
+            &self.device,
+            &self.vendor,
+            &self.model,
+            &self.state_topic,
+            &self.name,
+        ];
+        let more = [&self.measure, &self.pointer, &self.unit].into_iter().flatten();
+        let states = self.states.iter().flat_map(|(on, off)| [on, off]);
+        let wills = self
+            .wills
+            .iter()
+            .flat_map(|will| [&will.topic, &will.online, &will.offline]);
+        own.into_iter()
+            .chain(more)
+            .chain(states)
+            .chain(wills)
+            .map(String::as_str)
     }
 
     /// What it gives the device's profile.
