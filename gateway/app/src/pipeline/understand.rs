@@ -23,6 +23,9 @@ use linli_domain::time::{Now, Timestamp};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
+/// Largest message of a device, in bytes; a larger one is recorded as rejected. The list of a large Zigbee bridge may be
+/// longer: decoding has its own limit for it.
+const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
 /// Longest address of a device, in bytes; a message of a longer one is recorded as rejected.
 const MAX_ADDRESS_BYTES: usize = 256;
 
@@ -186,6 +189,10 @@ impl Understanding {
         let Route { subscription, bridge } = route
             .and_then(|all| all.get(frame.subscription))
             .ok_or_else(Refused::no_subscription)?;
+        let is_list = subscription.family == Family::Zigbee2mqtt && frame.topic.ends_with("/bridge/devices");
+        if frame.payload.len() > MAX_PAYLOAD_BYTES && !is_list {
+            return Err(Refused::too_large(frame.payload.len(), Some(MAX_PAYLOAD_BYTES)));
+        }
         let message = Message {
             topic: &frame.topic,
             payload: &frame.payload,
