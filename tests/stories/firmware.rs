@@ -127,7 +127,9 @@ async fn a_burning_bin_raises_an_alarm_and_a_bin_whose_sensor_is_silent_is_not_e
     gateway.point_is("node/bin.fire", json!(true)).await;
     gateway.order_in("watched", "dispatched").await;
     let alarms = gateway.list("/api/v1/alarms").await.unwrap();
-    assert_eq!((alarms.len(), &alarms[0]["class"]), (1, &json!("trouble")));
+    // A shipped rule sees the heat beside the rule of this story.
+    let of_the_story = alarms.iter().filter(|alarm| alarm["class"] == "trouble");
+    assert_eq!(of_the_story.count(), 1, "{alarms:?}");
     node.temperature(20).await;
     gateway.point_is("node/bin.fire", json!(false)).await;
 

@@ -106,9 +106,12 @@ async fn killed(gateway: &mut Gateway) {
 }
 
 async fn latest(gateway: &Gateway, point: &str) -> Value {
-    let points = gateway.list("/api/v1/points?limit=500").await.unwrap();
-    let found = points.iter().find(|p| p["id"] == point);
-    found.map(|p| p["latest"].clone()).unwrap_or_default()
+    until("the point to have a reading", || async {
+        let points = gateway.list("/api/v1/points?limit=500").await?;
+        let found = points.iter().find(|p| p["id"] == point && p["latest"].is_object());
+        found.map(|p| p["latest"].clone()).ok_or_else(|| point.to_owned())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -238,7 +241,13 @@ async fn one_sensor_sleeps_another_is_gone_and_a_bridge_takes_both() {
         (&asleep["availability"], &asleep["freshness"]),
         (&json!("asleep"), &json!("fresh"))
     );
-    let alarm = gateway.list("/api/v1/alarms").await.unwrap()[0].clone();
+    // A shipped rule says that a sensor is silent; the rule of this story does not know any more.
+    let alarms = gateway.list("/api/v1/alarms").await.unwrap();
+    let alarm = alarms
+        .iter()
+        .find(|alarm| alarm["class"] != "silent")
+        .unwrap()
+        .clone();
     assert_eq!(alarm["state"], "unknown", "nobody knows whether it is still wet");
     killed(&mut gateway).await;
     gateway.flags_are("mains", &["silent"]).await;
