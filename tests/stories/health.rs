@@ -108,7 +108,9 @@ async fn killed(gateway: &mut Gateway) {
 async fn latest(gateway: &Gateway, point: &str) -> Value {
     until("the point to have a reading", || async {
         let points = gateway.list("/api/v1/points?limit=500").await?;
-        let found = points.iter().find(|p| p["id"] == point && p["latest"].is_object());
+        let found = points
+            .iter()
+            .find(|p| p["id"] == point && p["latest"].is_object());
         found.map(|p| p["latest"].clone()).ok_or_else(|| point.to_owned())
     })
     .await
