@@ -1,6 +1,6 @@
 //! `durable_ingest`: flat out through mosquitto, QoS 1 both ways, every reading durable before its acknowledgement.
 
-use crate::load::{DEVICES, cpu_seconds, estate, loadgen, resident_mb, result};
+use crate::load::{cpu_seconds, estate, publish, resident_mb};
 use crate::null::Null;
 use crate::report::{Report, median};
 use e2e::gateway::{Gateway, Site};
@@ -15,38 +15,13 @@ const WINDOW: u16 = 1000;
 /// Values of one message, each a reading.
 const VALUES: f64 = 4.0;
 
-async fn publish(port: u16) {
-    let (address, count, devices) = (
-        format!("127.0.0.1:{port}"),
-        MESSAGES.to_string(),
-        DEVICES.to_string(),
-    );
-    let arguments = [
-        "pub",
-        "--addr",
-        &address,
-        "--conns",
-        "50",
-        "--devices",
-        &devices,
-        "--qos",
-        "1",
-        "--count",
-        &count,
-        "--secs",
-        "120",
-    ];
-    let sent = result(loadgen(&arguments)).await;
-    assert!(sent.is_object(), "loadgen says nothing");
-}
-
 /// Runs the scenario.
 pub(crate) async fn run(report: &mut Report) {
     let broker = Mosquitto::with("max_queued_messages 0\nmax_inflight_messages 1000\n").await;
     let mut null = Vec::new();
     for _ in 0..REPEATS {
         let subscriber = Null::start(broker.port, WINDOW, MESSAGES).await;
-        publish(broker.port).await;
+        publish(broker.port, MESSAGES).await;
         null.push(subscriber.rate().await);
     }
     let site = Site {
@@ -92,7 +67,7 @@ async fn one(gateway: &Gateway, port: u16) -> (f64, f64) {
     let used = cpu_seconds(gateway.pid());
     #[allow(clippy::cast_precision_loss, reason = "a count")]
     let messages = MESSAGES as f64;
-    let publisher = tokio::spawn(async move { publish(port).await });
+    let publisher = tokio::spawn(async move { publish(port, MESSAGES).await });
     let first = Cell::new(None);
     let last = Cell::new(Instant::now());
     until("every message to be durable", || async {

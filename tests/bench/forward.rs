@@ -1,7 +1,7 @@
 //! `forward`: VictoriaMetrics is away while 600,000 readings are stored; how fast they are caught up, beside one client
 //! that only posts the same number of lines, and how old a new reading is meanwhile.
 
-use crate::load::{DEVICES, cpu_seconds, estate, loadgen, resident_mb, result};
+use crate::load::{DEVICES, cpu_seconds, estate, publish, resident_mb};
 use crate::report::Report;
 use e2e::gateway::{Gateway, Site};
 use e2e::mosquitto::Mosquitto;
@@ -64,28 +64,8 @@ pub(crate) async fn run(report: &mut Report) {
     };
     let gateway = Gateway::start(&site).await;
     store.kill().await;
-    let (address, count, devices) = (
-        format!("127.0.0.1:{}", broker.port),
-        MESSAGES.to_string(),
-        DEVICES.to_string(),
-    );
     let began = Instant::now();
-    let arguments = [
-        "pub",
-        "--addr",
-        &address,
-        "--conns",
-        "50",
-        "--devices",
-        &devices,
-        "--qos",
-        "1",
-        "--count",
-        &count,
-        "--secs",
-        "120",
-    ];
-    result(loadgen(&arguments)).await;
+    publish(broker.port, MESSAGES).await;
     until("every reading to be durable", || async {
         let stored = gateway.metric("linli_readings_stored_total").await;
         if stored >= READINGS as f64 {

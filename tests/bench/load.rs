@@ -19,6 +19,32 @@ pub(crate) fn loadgen(arguments: &[&str]) -> Child {
         .expect("start loadgen")
 }
 
+/// Publishes `count` messages of [`DEVICES`] devices over fifty connections, QoS 1, as fast as the broker takes them.
+pub(crate) async fn publish(port: u16, count: usize) {
+    let (address, count, devices) = (
+        format!("127.0.0.1:{port}"),
+        count.to_string(),
+        DEVICES.to_string(),
+    );
+    let arguments = [
+        "pub",
+        "--addr",
+        &address,
+        "--conns",
+        "50",
+        "--devices",
+        &devices,
+        "--qos",
+        "1",
+        "--count",
+        &count,
+        "--secs",
+        "120",
+    ];
+    let sent = result(loadgen(&arguments)).await;
+    assert!(sent.is_object(), "loadgen says nothing");
+}
+
 /// The last JSON line a finished `loadgen` printed.
 pub(crate) async fn result(child: Child) -> serde_json::Value {
     let output = child.wait_with_output().await.expect("wait for loadgen");

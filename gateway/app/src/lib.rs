@@ -17,4 +17,5 @@ pub mod profiles;
 pub mod messages;
 pub mod metrics;
 mod quiet;
+mod chain;
 pub mod certificates;

@@ -7,6 +7,7 @@ use crate::cli::args::{Decode, Device, DeviceTest, Payload};
 use crate::cli::bus;
 use crate::cli::client::Client;
 use crate::cli::context::Context;
+use crate::cli::input;
 use crate::cli::output::{self, field, name};
 use crate::cli::text::{self, Key};
 use crate::cli::{Failure, Outcome, firmware, problem, profiles, unknown, watch};
@@ -15,7 +16,6 @@ use crate::ops::decode::{self, Failed, Question};
 use crate::ops::{cases, check};
 use base64::Engine as _;
 use serde_json::Value;
-use std::io::Read;
 use std::path::PathBuf;
 
 /// Most bytes read as one message.
@@ -211,22 +211,10 @@ fn payload(context: &Context, payload: &Payload) -> Result<Vec<u8>, Failure> {
         return Ok(text.clone().into_bytes());
     }
     let path = payload.payload.clone().unwrap_or_else(|| PathBuf::from("-"));
-    let mut bytes = Vec::new();
-    let read = if path.as_os_str() == "-" {
-        std::io::stdin().take(MAX_PAYLOAD_BYTES).read_to_end(&mut bytes)
+    if path.as_os_str() == "-" {
+        input::read(context, &path, MAX_PAYLOAD_BYTES, Ok(std::io::stdin()))
     } else {
-        std::fs::File::open(&path).and_then(|file| file.take(MAX_PAYLOAD_BYTES).read_to_end(&mut bytes))
-    };
-    match read {
-        Ok(_) => Ok(bytes),
-        Err(error) => {
-            let (path, error) = (path.display().to_string(), error.to_string());
-            Err(problem(
-                context.language,
-                Key::CannotRead,
-                &[("path", &path), ("error", &error)],
-            ))
-        }
+        input::file(context, &path, MAX_PAYLOAD_BYTES)
     }
 }
 

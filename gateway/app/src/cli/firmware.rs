@@ -5,13 +5,13 @@ use crate::cli::client::{Client, escaped};
 use crate::cli::context::Context;
 use crate::cli::output::{self, field};
 use crate::cli::text::{self, Key};
-use crate::cli::{Failure, Outcome, problem};
+use crate::cli::{Outcome, input, problem};
 use crate::field::modbus::update::job::{MAX_PACKAGE, version_text};
 use crate::messages;
 use crate::ops::firmware::{self, Facts, MAX_IMAGE_FILE, TAKES_TEST_KEY};
 use base64::Engine as _;
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ const BAR: usize = 30;
 
 /// Makes a signed package.
 pub(super) fn sign(context: &Context, arguments: &Sign) -> Outcome {
-    let image = read(context, &arguments.image, MAX_IMAGE_FILE)?;
-    let key = read(context, &arguments.key, MAX_KEY_BYTES)?;
+    let image = input::file(context, &arguments.image, MAX_IMAGE_FILE)?;
+    let key = input::file(context, &arguments.key, MAX_KEY_BYTES)?;
     let facts = Facts {
         kind: arguments.kind.into(),
         version: arguments.firmware_version,
@@ -61,7 +61,7 @@ pub(super) fn sign(context: &Context, arguments: &Sign) -> Outcome {
 
 /// Has a node updated, and tells how far it is.
 pub(super) fn update(context: &Context, id: &str, package: &Path) -> Outcome {
-    let package = read(context, package, MAX_PACKAGE as u64 + 1)?;
+    let package = input::file(context, package, MAX_PACKAGE as u64 + 1)?;
     let package = base64::engine::general_purpose::STANDARD.encode(package);
     let client = Client::new(context)?;
     let path = format!("/api/v1/devices/{}/updates", escaped(id));
@@ -123,22 +123,6 @@ fn progress(context: &Context, update: &Value) -> String {
         done * 100 / total,
         messages::word(context.language, "update", &state)
     )
-}
-
-fn read(context: &Context, path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
-    match read {
-        Ok(_) => Ok(bytes),
-        Err(error) => {
-            let (path, error) = (path.display().to_string(), error.to_string());
-            Err(problem(
-                context.language,
-                Key::CannotRead,
-                &[("path", &path), ("error", &error)],
-            ))
-        }
-    }
 }
 
 fn fill(context: &Context, key: Key, values: &[(&str, String)]) -> String {

@@ -13,6 +13,7 @@ mod device;
 mod estate;
 mod firmware;
 mod health;
+mod input;
 mod heard;
 pub mod help;
 mod outbox;

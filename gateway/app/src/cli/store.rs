@@ -1,6 +1,7 @@
 //! `linli backup`, `restore`, `doctor`, `export` and `series`: the commands that work on the ledger's file, beside a
 //! running gateway where they only read.
 
+use crate::chain::chain;
 use crate::cli::args::{Backup, Doctor, Export, Format, Restore, Series};
 use crate::cli::context::Context;
 use crate::cli::text::{self, Key};
@@ -27,7 +28,7 @@ fn data(context: &Context) -> Result<&Path, Failure> {
 
 /// Everything an error says.
 fn whole(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::Problem(doctor::chain(error))
+    Failure::Problem(chain(error))
 }
 
 /// A share that moves, on a terminal only.

@@ -59,22 +59,6 @@ fn hidden(filter: &str, topic: &str) -> bool {
     topic.starts_with('$') && (filter.starts_with('+') || filter.starts_with('#'))
 }
 
-/// Which of these subscriptions a message on `topic` belongs to: the first whose pattern it follows, else the first it is
-/// heard on at all, such as for the states of what announced itself.
-pub fn owner<'s>(
-    subscriptions: impl Iterator<Item = &'s Subscription> + Clone,
-    topic: &str,
-) -> Option<usize> {
-    let follows = |s: &Subscription| s.pattern.capture(topic).is_some();
-    let is_heard = |s: &Subscription| {
-        matches(&s.pattern.filter(), topic) || s.states.iter().any(|filter| matches(filter, topic))
-    };
-    subscriptions
-        .clone()
-        .position(follows)
-        .or_else(|| subscriptions.clone().position(is_heard))
-}
-
 /// Says which subscription a message belongs to.
 #[derive(Debug, Clone)]
 pub struct Routes {
@@ -97,7 +81,8 @@ impl Routes {
     }
 
     /// The first subscription whose pattern the topic follows. A filter may match more than its pattern does, so a
-    /// topic that follows none goes to the first whose filter matches: decoding then says what is wrong with it.
+    /// topic that follows none goes to the first whose filter matches, such as one for the states of what announced
+    /// itself: decoding then says what is wrong with it.
     pub fn subscription(&self, topic: &str) -> Option<usize> {
         self.subscriptions
             .iter()

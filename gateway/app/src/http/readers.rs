@@ -4,6 +4,7 @@
 //! take the disk from the pipeline.
 
 use super::problem::{Code, Problem};
+use crate::chain::chain;
 use crate::pipeline::Door;
 use linli_ledger::{OpenError, Reader, StoreError};
 use std::path::Path;
@@ -92,16 +93,4 @@ impl Readers {
             Ok(None) | Err(_) => Err(Problem::new(Code::Internal, "the query was not finished")),
         }
     }
-}
-
-/// An error with everything beneath it, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -5,7 +5,7 @@
 //! commit. Nothing here touches the pipeline.
 
 use crate::config::Subscription;
-use crate::field::topic::owner;
+use crate::field::topic::Routes;
 use linli_decode::{
     Body, Catalogue, ClockWindow, Clues, DeviceContext, Frame, Guess, Memory, Opened, Profile, Rejection,
     Role, Wrapping, declared, guess, plausible,
@@ -152,7 +152,7 @@ impl Recogniser {
         message: &'m UnknownPayload,
     ) -> Option<Result<Opened<'m>, Rejection>> {
         let of_connection = self.subscriptions.get(connection)?;
-        let subscription = of_connection.get(owner(of_connection.iter(), &message.topic)?)?;
+        let subscription = of_connection.get(Routes::new(of_connection).subscription(&message.topic)?)?;
         let wrapping = Wrapping {
             family: subscription.family,
             pattern: &subscription.pattern,

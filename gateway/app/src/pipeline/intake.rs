@@ -137,9 +137,7 @@ impl Core {
         } else {
             Arrival::Live
         };
-        let before = self.engine.latest(point).and_then(|latest| latest.value.clone());
-        // What the gateway says about itself is rare, and matters most when something is short.
-        let is_own = seen.measure.name().starts_with("gateway.");
+        let spare = self.could_spare(point, seen.measure, &reading);
         let mut changes = std::mem::take(&mut self.changes);
         let taken = self.engine.step_reading(now, &reading, arrival, &mut changes);
         let changed = !changes.is_empty();
@@ -151,7 +149,7 @@ impl Core {
             reading.quality = taken.quality;
             taken.evaluated
         });
-        if !changed && !is_own && self.leaves_out(&reading, before.as_ref()) {
+        if spare && !changed {
             // Evaluated, acknowledged, and not stored.
             self.fresh.remove(&(point, reading.observed));
             self.metrics.dropped.with_label_values(&["disk"]).inc();

@@ -40,14 +40,16 @@ impl Core {
         if arrived.is_empty() {
             return all;
         }
-        // What waited is older than what is remembered by now: nothing is learnt of it.
-        let memory = self.understanding.memory().clone();
         for id in arrived {
             if let Some((row, kept)) = self.unknown.take(id)
                 && let Some(device) = known(&row.connection, &row.key)
             {
+                // What waited is older than what is remembered by now: nothing is learnt of it.
+                let memory = is_sparkplug(&row.family).then(|| self.understanding.memory().clone());
                 self.replay(device, &row, kept, now, &mut all);
-                self.understanding.remember(memory.clone());
+                if let Some(memory) = memory {
+                    self.understanding.remember(memory);
+                }
             }
         }
         self.metrics.onboarding_replayed.inc_by(all.messages as u64);
@@ -123,13 +125,18 @@ impl Core {
     }
 }
 
+/// The one family whose devices change by their messages what later ones mean.
+fn is_sparkplug(family: &str) -> bool {
+    Family::from_name(family) == Some(Family::SparkplugB)
+}
+
 /// Of a Sparkplug device only what came since its last birth: what came before may have had other numbers for its values.
 fn since_its_birth(family: &str, mut kept: Vec<UnknownPayload>, refused: &mut usize) -> Vec<UnknownPayload> {
     let is_birth = |message: &UnknownPayload| {
         let kind = message.topic.split('/').nth(2);
         matches!(kind, Some("NBIRTH" | "DBIRTH"))
     };
-    if Family::from_name(family) == Some(Family::SparkplugB)
+    if is_sparkplug(family)
         && let Some(birth) = kept.iter().rposition(is_birth)
     {
         *refused += birth;

@@ -7,6 +7,8 @@
 
 use super::core::Core;
 use crate::field::{Fact, Frame};
+use linli_domain::id::PointKey;
+use linli_domain::measure::Measure;
 use linli_domain::reading::{Reading, Value};
 use linli_domain::time::{Monotonic, Now};
 use linli_ledger::StoreError;
@@ -146,12 +148,15 @@ impl Core {
         self.frame(Frame::Fact(fact), now);
     }
 
-    /// Whether a reading that changed nothing is left out because the disk is full. `before` is what the point showed.
-    pub(super) fn leaves_out(&self, reading: &Reading, before: Option<&Value>) -> bool {
-        self.room.full
-            && match &reading.value {
-                Some(Value::Number(_)) => true,
-                value => value.as_ref() == before,
-            }
+    /// Whether a full disk leaves `reading` out if it changes nothing; asked before the engine sees it. What the gateway
+    /// says about itself is rare, and matters most when something is short.
+    pub(super) fn could_spare(&self, point: PointKey, measure: Measure, reading: &Reading) -> bool {
+        if !self.room.full || measure.name().starts_with("gateway.") {
+            return false;
+        }
+        match &reading.value {
+            Some(Value::Number(_)) => true,
+            value => self.engine.latest(point).and_then(|latest| latest.value.as_ref()) == value.as_ref(),
+        }
     }
 }

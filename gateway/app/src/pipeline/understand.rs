@@ -8,7 +8,7 @@ use super::recover::DECODE_MEMORY;
 use super::refused::{Refused, no_profile};
 use super::understood::{Listed, Said, Seen, Stranger, Understood};
 use crate::config::Subscription;
-use crate::field::topic::owner;
+use crate::field::topic::Routes;
 use crate::field::{Fact, ModbusFrame, MqttFrame, Unwanted};
 use jiff::tz::TimeZone;
 use linli_decode::{
@@ -98,7 +98,8 @@ impl Understanding {
     /// The subscription of a connection whose pattern a topic follows.
     pub fn route(&self, connection: &str, topic: &str) -> Option<usize> {
         let routes = self.subscriptions.get(connection)?.iter();
-        owner(routes.map(|route| &route.subscription), topic)
+        let all: Vec<Subscription> = routes.map(|route| route.subscription.clone()).collect();
+        Routes::new(&all).subscription(topic)
     }
 
     /// What a device says it is, when it announced itself.

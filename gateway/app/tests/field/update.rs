@@ -81,6 +81,21 @@ async fn received(job: &UpdateJob, blocks: u16) -> u16 {
     job.progress().done
 }
 
+/// Waits until so many more questions on the bus came to this.
+async fn asked(pipeline: &Pipeline, outcome: &str, times: u64) {
+    let asked = pipeline
+        .metrics
+        .modbus_requests
+        .with_label_values(&["garage", outcome]);
+    let before = asked.get();
+    within("questions to end so", async {
+        while asked.get() < before + times {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_update_leaves_half_of_the_bus_to_the_polling_of_the_others() {
     let (street, line) = street().await;
@@ -147,11 +162,11 @@ async fn a_node_that_falls_silent_is_waited_for_and_one_that_stays_so_is_given_u
     let job = begin(&bus, LEAK, package("1.2", 60)).unwrap();
     let had = received(&job, 10).await;
     street.set_fault(LEAK, Fault::Silent);
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    asked(&pipeline, "timeout", 3).await;
     assert!(job.progress().state.is_under_way() && job.progress().done <= had + 2);
     // Damaged answers are as good as none: what was written is asked for.
     street.set_fault(LEAK, Fault::BadCrc);
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    asked(&pipeline, "frame", 2).await;
     street.set_fault(LEAK, Fault::None);
     assert_eq!(over(&job).await, UpdateState::Updated);
 

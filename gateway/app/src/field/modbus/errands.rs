@@ -78,15 +78,7 @@ impl Bus {
             self.scanning = Some(scanning);
             return;
         }
-        let began = Instant::now();
-        let result = self
-            .line
-            .ask(unit, &question, Duration::ZERO, self.config.max_lateness)
-            .await;
-        self.told
-            .asked(result.as_ref().map_or_else(Failure::label, |_| "ok"));
-        self.told.quarantined(&self.line.take_quarantine());
-        let cost = self.spent(began);
+        let (result, cost) = self.beside(unit, &question).await;
         if let Err(Failure::Closed(error)) = &result {
             scanning.broken += 1;
             tracing::debug!(bus = %self.told.name, %error, "the scan cannot use the line");
@@ -112,6 +104,23 @@ impl Bus {
         };
         scanning.not_before = self.now().plus(rest);
         self.scanning = Some(scanning);
+    }
+
+    /// Asks one thing beside the polling, and keeps the books of the bus; what came, and what it cost.
+    pub(super) async fn beside(
+        &mut self,
+        unit: u8,
+        question: &Question,
+    ) -> (Result<Response, Failure>, Duration) {
+        let began = Instant::now();
+        let result = self
+            .line
+            .ask(unit, question, Duration::ZERO, self.config.max_lateness)
+            .await;
+        self.told
+            .asked(result.as_ref().map_or_else(Failure::label, |_| "ok"));
+        self.told.quarantined(&self.line.take_quarantine());
+        (result, self.spent(began))
     }
 
     /// Writes, and reads back whatever the device said.

@@ -12,7 +12,6 @@ use linli_decode::modbus::wire::Fault;
 use linli_domain::time::Monotonic;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// A line that cannot be opened ends an update after so many tries.
 const MAX_BROKEN: u8 = 10;
@@ -85,15 +84,7 @@ impl Bus {
             self.updating = Some(updating);
             return;
         }
-        let began = Instant::now();
-        let result = self
-            .line
-            .ask(job.unit, &question, Duration::ZERO, self.config.max_lateness)
-            .await;
-        self.told
-            .asked(result.as_ref().map_or_else(Failure::label, |_| "ok"));
-        self.told.quarantined(&self.line.take_quarantine());
-        let cost = self.spent(began);
+        let (result, cost) = self.beside(job.unit, &question).await;
         if let Err(Failure::Closed(error)) = &result {
             updating.broken += 1;
             tracing::debug!(bus = %self.told.name, %error, "the update cannot use the line");

@@ -9,7 +9,11 @@ async fn heard() -> Story {
     let story = Story::new().await;
     for wet in [false, true, true, false] {
         story.says("leak-b3", wet).await;
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        // Each has a time of its own.
+        let said = story.http.clock.now().wall;
+        while story.http.clock.now().wall <= said {
+            tokio::task::yield_now().await;
+        }
     }
     let path = format!("{POINT}/readings");
     story

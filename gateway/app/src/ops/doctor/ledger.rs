@@ -1,6 +1,7 @@
 //! The ledger: whether every byte of it is what was written, and what was set aside; mends it when that was asked for.
 
 use super::{Ask, Report};
+use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::said::both;
 use linli_domain::text::Text;
@@ -187,16 +188,4 @@ fn torn() -> Text {
         "停止网关，用最近的备份恢复：linli restore 文件；损坏的文件会保留，仍可读的读数可用 linli export 取出",
         "stop the gateway and restore the last backup: `linli restore FILE`; the damaged file is kept, and what can be read of it comes out with `linli export`"
     )
-}
-
-/// An error with everything beneath it.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -8,8 +8,6 @@ mod ledger;
 mod machine;
 mod peers;
 
-pub(crate) use ledger::chain;
-
 use crate::clock::Clock;
 use crate::config::problem::has_errors;
 use crate::config::said::both;

@@ -8,6 +8,7 @@
 //! It never writes the ledger: cursors and parked lines commit with the pipeline's next batch.
 
 pub mod cursor;
+mod deliver;
 mod feed;
 mod forwarder;
 pub mod line;
