@@ -100,8 +100,15 @@ pub struct Rule {
     pub during: Option<During>,
     /// Whether the alarm latches.
     pub latch: bool,
+    /// How long an acknowledged alarm may go on before people are asked again.
+    #[serde(with = "duration_text::option")]
+    pub re_alarm: Option<Duration>,
     /// How much it matters.
     pub priority: Priority,
+    /// Whether lives depend on it: nothing but a manager keeps its alarm from people.
+    pub life_safety: bool,
+    /// What its alarm is the cause of.
+    pub inhibits: Option<Inhibits>,
     /// Assets on which it looks with other numbers.
     pub overrides: BTreeMap<AssetId, Override>,
     /// Why it happens.
@@ -136,6 +143,16 @@ impl Vote {
             Self::AtLeast(least) => usize::from(least).max(1),
         }
     }
+}
+
+/// Which other alarms an alarm is the cause of, so that people hear of it alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inhibits {
+    /// The silence of the devices behind it: those of the bus or connection its point is about, and those fed by its asset.
+    Silence,
+    /// Alarms of its class on the branches of its asset that began within ten minutes of it.
+    Branches,
 }
 
 /// What is different on one asset.

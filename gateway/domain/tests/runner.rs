@@ -10,6 +10,8 @@
 #[path = "runner/estate_test.rs"]
 mod estate_test;
 
+#[path = "runner/causes.rs"]
+mod causes;
 #[path = "runner/commands.rs"]
 mod commands;
 #[path = "runner/edits.rs"]
@@ -18,6 +20,8 @@ mod edits;
 mod estates;
 #[path = "runner/health.rs"]
 mod health;
+#[path = "runner/life.rs"]
+mod life;
 #[path = "runner/properties.rs"]
 mod properties;
 #[path = "runner/readings.rs"]

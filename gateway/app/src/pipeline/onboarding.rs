@@ -201,6 +201,7 @@ impl Core {
             expected_interval: new.expected_interval,
             role: new.role,
             health: None,
+            fed_by: None,
         })
     }
 }

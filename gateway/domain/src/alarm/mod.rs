@@ -1,29 +1,43 @@
 //! An alarm 告警: the life of one condition on one asset, from the moment it is raised until it is normal,
 //! acknowledged and unlatched.
 //!
-//! Three parts move on their own: the [`Condition`], summed up over every [`Watch`] of the alarm's class on the
-//! asset; the acknowledgement [`Ack`]; the [`Latch`]. Annunciation (shelved, suppressed) is a fourth part that
-//! would stand beside them. Orders are another state machine: see [`crate::order`].
+//! Four parts move on their own: the [`Condition`], summed up over every [`Watch`] of the alarm's class on the
+//! asset; the acknowledgement [`Ack`]; the [`Latch`]; the [`Annunciation`]. Orders are another state machine: see
+//! [`crate::order`].
 //!
 //! ```text
 //!   ack:    none ── raise ──▶ unack ── acknowledge ──▶ ack ── end ──▶ none
 //!                               ▲                       │
-//!                               └─────── raise ─────────┘
+//!                               └─ raise, re-alarm ─────┘
 //!   latch:  off ── raise, if the rule latches ──▶ held ── release, condition normal ──▶ off
+//!   ann:    on ── shelve ──▶ shelved ── time, unshelve ──▶ on
+//!           on ── a cause is active ──▶ suppressed ── the cause has been gone for two minutes ──▶ on
+//!           any ── taken out of service ──▶ out of service ── brought back ──▶ on
 //! ```
+//!
+//! What is not announced is still recorded: the alarm is raised, counted and ends as any other. One that people have
+//! not heard of needs no acknowledgement; when its annunciation is on again and it still goes on, it is raised for them.
 
+mod annunciation;
+mod parts;
 pub mod watch;
 
+pub use annunciation::{
+    Annunciation, AnnunciationEvent, NotAllowed, OutOfService, SETTLES_AFTER, Serviced, Shelving,
+    Suppression, shelving_limit,
+};
+pub use parts::{Ack, AckEvent, Latch, LatchEvent, LatchRefused};
 pub use watch::{Delays, Effect, Watch, WatchEvent};
 
 use crate::command::Actor;
 use crate::id::{AlarmId, AssetId, Class, Fault, OrderId, PointKey, RuleId};
 use crate::reading::{Reading, Value};
-use crate::rule::Priority;
+use crate::rule::{Inhibits, Priority};
 use crate::text::Text;
-use crate::time::Timestamp;
+use crate::time::{Deadline, Monotonic, Now, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the sensors say, summed up. The order is the one in which they outweigh each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -53,93 +67,7 @@ impl From<Watch> for Condition {
     }
 }
 
-/// Whether a person has seen it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ack {
-    /// There is nothing to see.
-    None,
-    /// Nobody has.
-    Unack,
-    /// Somebody has.
-    Ack,
-}
-
-/// What can happen to an acknowledgement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AckEvent {
-    /// The alarm is raised, or raised again.
-    Raise,
-    /// A person has seen it.
-    Acknowledge,
-    /// The alarm is over.
-    End,
-}
-
-impl Ack {
-    /// The part after `event`; `None` when there is nothing to acknowledge.
-    pub fn next(self, event: AckEvent) -> Option<Self> {
-        match (self, event) {
-            (_, AckEvent::Raise) => Some(Self::Unack),
-            (Self::Unack, AckEvent::Acknowledge) => Some(Self::Ack),
-            (Self::None | Self::Ack, AckEvent::Acknowledge) => None,
-            (Self::Unack, AckEvent::End) => Some(Self::Unack),
-            (Self::None | Self::Ack, AckEvent::End) => Some(Self::None),
-        }
-    }
-}
-
-/// Whether the alarm stays although its condition is normal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Latch {
-    /// It goes when it is acknowledged.
-    Off,
-    /// It stays until a verified order or a manager lets go.
-    Held,
-}
-
-/// What can happen to a latch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LatchEvent {
-    /// The alarm is raised by a rule that latches, or does not.
-    Raise {
-        /// Whether it does.
-        latches: bool,
-    },
-    /// A verified order or a manager lets go.
-    Release {
-        /// The condition at that moment.
-        condition: Condition,
-    },
-}
-
-/// Why a latch is not let go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LatchRefused {
-    /// The condition is not normal.
-    NotNormal,
-    /// It is not held.
-    NotHeld,
-}
-
-impl Latch {
-    /// The part after `event`.
-    pub fn next(self, event: LatchEvent) -> Result<Self, LatchRefused> {
-        match (self, event) {
-            (Self::Off, LatchEvent::Raise { latches: false }) => Ok(Self::Off),
-            (Self::Off, LatchEvent::Raise { latches: true }) => Ok(Self::Held),
-            (Self::Held, LatchEvent::Raise { .. }) => Ok(Self::Held),
-            (Self::Off, LatchEvent::Release { .. }) => Err(LatchRefused::NotHeld),
-            (Self::Held, LatchEvent::Release { condition }) => match condition {
-                Condition::Normal => Ok(Self::Off),
-                _ => Err(LatchRefused::NotNormal),
-            },
-        }
-    }
-}
-
-/// The three parts together.
+/// The four parts together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AlarmState {
     /// What the sensors say.
@@ -148,15 +76,40 @@ pub struct AlarmState {
     pub ack: Ack,
     /// Whether it is kept.
     pub latch: Latch,
+    /// Whether people hear of it.
+    #[serde(default)]
+    pub annunciation: Annunciation,
 }
 
 impl AlarmState {
-    /// Whether the alarm is over.
+    /// Every code of [`AlarmState::display_code`] of an alarm that lives.
+    pub const CODES: [&'static str; 8] = [
+        "active_unack",
+        "active_ack",
+        "rtn_unack",
+        "latched",
+        "shelved",
+        "suppressed",
+        "out_of_service",
+        "unknown",
+    ];
+
+    /// Whether the alarm is over. One that is shelved stays in sight until that ends.
     pub fn is_over(self) -> bool {
-        self.condition == Condition::Normal && self.ack != Ack::Unack && self.latch == Latch::Off
+        self.condition == Condition::Normal
+            && self.ack != Ack::Unack
+            && self.latch == Latch::Off
+            && self.annunciation != Annunciation::Shelved
     }
     /// The field's name for the combination, as a code for the message catalogue.
     pub fn display_code(self) -> &'static str {
+        match self.annunciation {
+            _ if self.is_over() => return "normal",
+            Annunciation::On => {}
+            Annunciation::Shelved => return "shelved",
+            Annunciation::Suppressed => return "suppressed",
+            Annunciation::OutOfService => return "out_of_service",
+        }
         match (self.condition, self.ack, self.latch) {
             (Condition::Unknown, _, _) => "unknown",
             (Condition::Active | Condition::Clearing | Condition::Pending, Ack::Unack, _) => "active_unack",
@@ -249,49 +202,60 @@ pub struct Alarm {
     /// What follows when nobody acts, in the rule's words.
     #[serde(default)]
     pub consequence: Option<Text>,
+    /// Who has shelved it, until when and why.
+    #[serde(default)]
+    pub shelving: Option<Shelving>,
+    /// The cause people are told of instead.
+    #[serde(default)]
+    pub suppression: Option<Suppression>,
+    /// What else it is the cause of.
+    #[serde(default)]
+    pub inhibits: Option<Inhibits>,
+    /// Whether lives depend on it.
+    #[serde(default)]
+    pub life_safety: bool,
+    /// How long it may go on acknowledged before people are asked again.
+    #[serde(default, with = "crate::time::duration_text::option")]
+    pub re_alarm: Option<Duration>,
+    /// When that is.
+    #[serde(default)]
+    pub re_alarm_at: Option<Deadline>,
+    /// How often people were asked again: the level it is at.
+    #[serde(default)]
+    pub level: u8,
     /// Name of whoever changed it last.
     pub changed_by: Arc<str>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_acknowledgement_answers_every_event() {
-        use AckEvent::{Acknowledge, End, Raise};
-        let rows = [Ack::None, Ack::Unack, Ack::Ack].map(|a| [Raise, Acknowledge, End].map(|e| a.next(e)));
-        assert_eq!(
-            rows,
-            [
-                [Some(Ack::Unack), None, Some(Ack::None)],
-                [Some(Ack::Unack), Some(Ack::Ack), Some(Ack::Unack)],
-                [Some(Ack::Unack), None, Some(Ack::None)],
-            ]
-        );
+impl Alarm {
+    /// Whether it is the cause of others at this moment.
+    pub fn is_cause(&self) -> bool {
+        self.inhibits.is_some() && matches!(self.state.condition, Condition::Active | Condition::Clearing)
     }
-
-    #[test]
-    fn the_latch_answers_every_event() {
-        for latches in [false, true] {
-            let raise = LatchEvent::Raise { latches };
-            assert_eq!(
-                Latch::Off.next(raise),
-                Ok(if latches { Latch::Held } else { Latch::Off })
-            );
-            assert_eq!(Latch::Held.next(raise), Ok(Latch::Held));
-        }
-        use Condition::{Active, Clearing, Normal, Pending, Unknown};
-        for condition in [Normal, Pending, Unknown, Clearing, Active] {
-            let release = LatchEvent::Release { condition };
-            assert_eq!(Latch::Off.next(release), Err(LatchRefused::NotHeld));
-            let held = Latch::Held.next(release);
-            let expected = if condition == Normal {
-                Ok(Latch::Off)
-            } else {
-                Err(LatchRefused::NotNormal)
-            };
-            assert_eq!(held, expected);
+    /// When to look at it again even if nothing happens.
+    pub fn deadline(&self) -> Option<Deadline> {
+        let shelved = self.shelving.as_ref().map(|shelving| shelving.until);
+        let suppressed = self.suppression.as_ref().and_then(|s| s.release_at);
+        [shelved, suppressed, self.re_alarm_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+    /// The same alarm in the monotonic time of a new boot.
+    pub fn rebase(&mut self, last: Monotonic, now: &Now) {
+        let move_on = |deadline: &mut Deadline| *deadline = deadline.rebase(last, now);
+        self.shelving
+            .iter_mut()
+            .for_each(|shelving| move_on(&mut shelving.until));
+        let release = self.suppression.iter_mut().flat_map(|s| &mut s.release_at);
+        release.for_each(move_on);
+        self.re_alarm_at.iter_mut().for_each(move_on);
+    }
+    /// The gateway's clock was set: what people were told about the end of the shelving moves with it.
+    pub fn clock_jumped(&mut self, by_ms: i64) {
+        if let Some(shelving) = &mut self.shelving {
+            let moved = shelving.ends_at.as_millis().saturating_add(by_ms);
+            shelving.ends_at = Timestamp::from_millis(moved);
         }
     }
 }

@@ -159,6 +159,13 @@ impl Watch {
                 | (Self::Active, WatchEvent::Value(Verdict::Between | Verdict::Wrong))
         )
     }
+    /// Whether it says that something is wrong, for longer than its on-delay.
+    pub fn is_raised(self) -> bool {
+        matches!(
+            self,
+            Self::Active | Self::Clearing { .. } | Self::Unknown { raised: true, .. }
+        )
+    }
     /// When its running delay is over.
     pub fn deadline(self) -> Option<Deadline> {
         match self {

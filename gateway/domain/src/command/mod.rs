@@ -7,18 +7,20 @@ mod refusal;
 
 pub use refusal::Refusal;
 
+use crate::alarm::Serviced;
 use crate::id::{AlarmId, OrderId, PointKey};
 use crate::order::OverrideReason;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorRole {
-    /// Property staff: acknowledge, accept, start, complete.
+    /// Property staff: acknowledge, shelve for a shift, take a device out of service, accept, start, complete.
     Staff,
-    /// A manager: all that, and override, cancel, reset.
+    /// A manager: all that, and shelve for days, take an asset out of service, override, cancel, reset.
     Manager,
 }
 
@@ -103,6 +105,38 @@ pub enum Action {
         /// Why.
         reason: String,
     },
+    /// Mutes an alarm for a time. It goes on being recorded, and a P1 alarm still gets its order.
+    ShelveAlarm {
+        /// The alarm.
+        alarm: AlarmId,
+        /// Its version.
+        version: u32,
+        /// For how long: see [`crate::alarm::shelving_limit`].
+        lasts: Duration,
+        /// Why.
+        reason: String,
+        /// Whether a P1 alarm opens no order either; a manager's decision.
+        no_order: bool,
+    },
+    /// Ends a shelving before its time. People hear of the alarm at once if it still goes on.
+    UnshelveAlarm {
+        /// The alarm.
+        alarm: AlarmId,
+        /// Its version.
+        version: u32,
+    },
+    /// Takes a device, or (a manager) an asset, out of service: it is under repair and no reason to call anybody.
+    TakeOutOfService {
+        /// What.
+        what: Serviced,
+        /// Why.
+        reason: String,
+    },
+    /// It is in service again. People hear of what still goes on.
+    BringBack {
+        /// What.
+        what: Serviced,
+    },
 }
 
 impl Action {
@@ -116,6 +150,10 @@ impl Action {
             Self::Complete { .. } => "complete",
             Self::Override { .. } => "override",
             Self::Cancel { .. } => "cancel",
+            Self::ShelveAlarm { .. } => "shelve",
+            Self::UnshelveAlarm { .. } => "unshelve",
+            Self::TakeOutOfService { .. } => "take_out_of_service",
+            Self::BringBack { .. } => "bring_back",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Why the engine says no: a stable code for programs, and for people what to do now.
 
 use crate::estate::Problem;
-use crate::id::{AlarmId, DeviceId, OrderId, PointKey};
+use crate::id::{AlarmId, AssetId, DeviceId, OrderId, PointKey};
 use crate::order::MAX_NOTE_BYTES;
 use serde::Serialize;
 use std::sync::Arc;
@@ -92,6 +92,38 @@ pub enum Refusal {
     /// There is no latch to reset.
     #[error("the alarm is not latched; nothing is left to reset")]
     NotLatched,
+    /// The alarm is not shelved.
+    #[error("the alarm is not shelved; nothing is left to end")]
+    NotShelved,
+    /// A person may not shelve it for that long.
+    #[error(
+        "you may shelve this alarm for {most} at most and for a minute at least; ask a manager for longer"
+    )]
+    ShelvingLength {
+        /// The most.
+        most: String,
+    },
+    /// It is out of service, and nobody hears of it anyway.
+    #[error("it is out of service, so nobody hears of it; bring it back first")]
+    OutOfService,
+    /// It is out of service already.
+    #[error("{by} has already taken it out of service; nothing is left to do")]
+    AlreadyOutOfService {
+        /// Who.
+        by: Arc<str>,
+    },
+    /// It is in service.
+    #[error("{what} is in service; nothing is left to bring back")]
+    InService {
+        /// What.
+        what: String,
+    },
+    /// An asset the estate does not know.
+    #[error("asset {asset} is not in the estate; take one from there")]
+    UnknownAsset {
+        /// The asset.
+        asset: AssetId,
+    },
     /// The estate document is wrong.
     #[error("the estate has {} problem(s); correct them and send it again", problems.len())]
     EstateInvalid {
@@ -149,6 +181,12 @@ impl Refusal {
             Self::AlarmStillActive { .. } => "alarm_still_active",
             Self::AlreadyAcknowledged { .. } => "already_acknowledged",
             Self::NotLatched => "not_latched",
+            Self::NotShelved => "not_shelved",
+            Self::ShelvingLength { .. } => "shelving_length",
+            Self::OutOfService => "out_of_service",
+            Self::AlreadyOutOfService { .. } => "already_out_of_service",
+            Self::InService { .. } => "in_service",
+            Self::UnknownAsset { .. } => "unknown_asset",
             Self::EstateInvalid { .. } => "estate_invalid",
             Self::PointOutOfTurn { .. } => "point_out_of_turn",
             Self::PointExists { .. } => "point_exists",

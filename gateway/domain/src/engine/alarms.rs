@@ -6,9 +6,10 @@
 use super::Engine;
 use super::change::{AlarmChange, AlarmEvent, Changes, Notice, NoticeKind};
 use super::index::WatchDef;
-use crate::alarm::{Ack, AckEvent, Alarm, AlarmState, Condition, Effect, Latch, LatchEvent};
+use crate::alarm::{Ack, AckEvent, Alarm, AlarmState, Annunciation, Condition, Effect, Latch, LatchEvent};
 use crate::command::Actor;
 use crate::id::{AlarmId, AssetId, Class};
+use crate::rule::Priority;
 use crate::time::Now;
 use std::sync::Arc;
 
@@ -58,63 +59,47 @@ impl Engine {
         let evidence = self.take_evidence(n);
         let condition = self.condition_of(&def.asset, &rule.class);
         let value = self.latest(def.point).and_then(|r| r.value.clone());
-        let live = self.alarm_of(&def.asset, &rule.class).map(|a| a.id);
-        let id = live.unwrap_or_else(|| {
-            let counters = self.store.counters();
-            let id = AlarmId(counters.next_alarm);
-            counters.next_alarm = counters.next_alarm.saturating_add(1);
-            id
-        });
+        let live = self.alarm_of(&def.asset, &rule.class).cloned();
+        let id = live.as_ref().map_or_else(|| self.next_alarm(), |a| a.id);
+        let (annunciation, suppression) = self.annunciation_for(def, live.as_deref(), now);
+        let event = live
+            .as_ref()
+            .map(|a| raised_again(a, rule.priority, annunciation));
+        let is_news = event != Some(AlarmEvent::Joined);
+        // What nobody hears of, nobody has to acknowledge; and what is under repair keeps nothing.
+        let is_told = matches!(annunciation, Annunciation::On | Annunciation::Shelved);
+        let latches = rule.latch && annunciation != Annunciation::OutOfService;
         let raised = |alarm: &mut Alarm| {
-            alarm.version = alarm.version.saturating_add(1);
             alarm.count = alarm.count.saturating_add(1);
-            alarm.priority = alarm.priority.min(rule.priority);
             alarm.state.condition = condition;
-            alarm.state.ack = alarm.state.ack.next(AckEvent::Raise).unwrap_or(Ack::Unack);
-            let raise = LatchEvent::Raise { latches: rule.latch };
-            alarm.state.latch = alarm.state.latch.next(raise).unwrap_or(Latch::Held);
-            alarm.last_raised_at = now.wall;
             alarm.cleared_at = None;
+            if !is_news {
+                return;
+            }
+            alarm.version = alarm.version.saturating_add(1);
+            alarm.priority = alarm.priority.min(rule.priority);
+            alarm.life_safety |= rule.life_safety;
+            if is_told {
+                alarm.state.ack = alarm.state.ack.next(AckEvent::Raise).unwrap_or(Ack::Unack);
+                alarm.re_alarm_at = None;
+            }
+            alarm.state.latch = alarm
+                .state
+                .latch
+                .next(LatchEvent::Raise { latches })
+                .unwrap_or(Latch::Held);
+            alarm.state.annunciation = annunciation;
+            alarm.suppression = suppression;
+            alarm.last_raised_at = now.wall;
             alarm.value = value;
             alarm.evidence = evidence;
             alarm.point = def.point;
             alarm.changed_by = GATEWAY_NAME.into();
         };
-        if live.is_some() {
-            self.change_alarm(id, AlarmEvent::RaisedAgain, None, now, changes, raised);
+        if let Some(event) = event {
+            self.change_alarm(id, event, None, now, changes, raised);
         } else {
-            let mut alarm = Alarm {
-                id,
-                version: 0,
-                asset: def.asset.clone(),
-                class: rule.class.clone(),
-                fault: rule.fault.clone(),
-                rule: rule.id.clone(),
-                rule_version: rule.version,
-                name: rule.name.clone(),
-                response: rule.response.clone(),
-                priority: rule.priority,
-                state: AlarmState {
-                    condition,
-                    ack: Ack::None,
-                    latch: Latch::Off,
-                },
-                raised_at: now.wall,
-                last_raised_at: now.wall,
-                cleared_at: None,
-                acknowledged_at: None,
-                acknowledged_by: None,
-                ended_at: None,
-                count: 0,
-                value: None,
-                point: def.point,
-                order: None,
-                lost: Vec::new(),
-                evidence: Vec::new(),
-                cause: rule.cause.clone(),
-                consequence: rule.consequence.clone(),
-                changed_by: GATEWAY_NAME.into(),
-            };
+            let mut alarm = begin(id, def, now);
             raised(&mut alarm);
             let alarm = Arc::new(alarm);
             self.store.set_alarm(id, Some(alarm.clone()));
@@ -127,10 +112,40 @@ impl Engine {
                 alarm,
             });
         }
-        if let Some(plan) = &rule.order {
-            self.link_order(id, plan, now, changes);
+        self.open_order(id, now, changes);
+        if is_news {
+            self.notice_alarm(NoticeKind::AlarmRaised, id, now, changes);
         }
-        self.notice_alarm(NoticeKind::AlarmRaised, id, now, changes);
+    }
+
+    fn next_alarm(&mut self) -> AlarmId {
+        let counters = self.store.counters();
+        let id = AlarmId(counters.next_alarm);
+        counters.next_alarm = counters.next_alarm.saturating_add(1);
+        id
+    }
+
+    /// Gives an alarm its order, if its rule opens one and nothing keeps it from people. One that is shelved opens an
+    /// order when it is most urgent, unless a manager has said otherwise.
+    pub(super) fn open_order(&mut self, id: AlarmId, now: &Now, changes: &mut Changes) {
+        let Some(alarm) = self.alarm(id) else {
+            return;
+        };
+        let opens = match (alarm.state.annunciation, &alarm.shelving) {
+            (Annunciation::On, _) => true,
+            (Annunciation::Shelved, Some(shelving)) => alarm.priority == Priority::P1 && !shelving.no_order,
+            _ => false,
+        };
+        let watches = self.store.index().of_class(&alarm.asset, &alarm.class);
+        let defs = watches.iter().filter_map(|n| self.store.index().watches.get(*n));
+        // Its own rule first; of another one of its class when that opens none.
+        let plan = defs
+            .filter(|def| def.rule.order.is_some())
+            .max_by_key(|def| def.point == alarm.point || def.rule.id == alarm.rule)
+            .and_then(|def| def.rule.order.clone());
+        if let Some(plan) = plan.filter(|_| opens) {
+            self.link_order(id, &plan, now, changes);
+        }
     }
 
     /// Brings the alarm of a key, if one lives, in step with its sensors.
@@ -149,11 +164,15 @@ impl Engine {
             self.change_alarm(id, AlarmEvent::Condition, None, now, changes, |alarm| {
                 alarm.state.condition = condition;
                 alarm.cleared_at = (condition == Condition::Normal).then_some(now.wall);
+                if condition == Condition::Normal {
+                    alarm.re_alarm_at = None;
+                }
             });
             if condition == Condition::Normal {
                 self.notice_alarm(NoticeKind::AlarmCleared, id, now, changes);
             }
         }
+        self.follow_cause(id, now, changes);
         self.settle_alarm(id, now, changes);
     }
 
@@ -210,9 +229,51 @@ impl Engine {
                 alarm.version = alarm.version.saturating_add(1);
                 alarm.acknowledged_at = Some(now.wall);
                 alarm.acknowledged_by = Some(actor.clone());
+                alarm.re_alarm_at = alarm
+                    .re_alarm
+                    .filter(|_| alarm.state.condition != Condition::Normal)
+                    .map(|after| now.after(after));
             });
             self.settle_alarm(id, now, changes);
         }
+    }
+
+    /// A time an alarm waited for has come.
+    pub(super) fn alarm_due(&mut self, id: AlarmId, now: &Now, changes: &mut Changes) {
+        let Some(alarm) = self.alarm(id).cloned() else {
+            return;
+        };
+        if alarm.shelving.as_ref().is_some_and(|s| s.until.is_due(now)) {
+            self.unshelve(id, None, now, changes);
+        }
+        let release_at = alarm.suppression.and_then(|s| s.release_at);
+        if release_at.is_some_and(|at| at.is_due(now)) {
+            self.release_from_cause(id, now, changes);
+        }
+        if alarm.re_alarm_at.is_some_and(|at| at.is_due(now)) {
+            self.ask_again(id, now, changes);
+        }
+    }
+
+    /// An acknowledged alarm has gone on for too long. One that is muted is asked about when it is heard of again.
+    fn ask_again(&mut self, id: AlarmId, now: &Now, changes: &mut Changes) {
+        let Some(alarm) = self.alarm(id) else {
+            return;
+        };
+        let heard = alarm.state.annunciation == Annunciation::On && alarm.state.ack == Ack::Ack;
+        if !heard {
+            let quiet = |a: &mut Alarm| a.re_alarm_at = None;
+            self.change_alarm(id, AlarmEvent::Condition, None, now, changes, quiet);
+            return;
+        }
+        self.change_alarm(id, AlarmEvent::ReAlarmed, None, now, changes, |alarm| {
+            alarm.version = alarm.version.saturating_add(1);
+            alarm.state.ack = alarm.state.ack.next(AckEvent::Raise).unwrap_or(Ack::Unack);
+            alarm.level = alarm.level.saturating_add(1);
+            alarm.re_alarm_at = None;
+            alarm.changed_by = GATEWAY_NAME.into();
+        });
+        self.notice_alarm(NoticeKind::AlarmStillActive, id, now, changes);
     }
 
     /// The only way an alarm that lives is changed.
@@ -246,12 +307,24 @@ impl Engine {
         });
     }
 
+    /// Says something about an alarm, unless something keeps it from people.
     pub(super) fn notice_alarm(&self, kind: NoticeKind, id: AlarmId, now: &Now, changes: &mut Changes) {
         let Some(alarm) = self.alarm(id) else {
             return;
         };
+        let is_told = match alarm.state.annunciation {
+            Annunciation::On => true,
+            Annunciation::Shelved => kind == NoticeKind::AlarmShelved,
+            // Whoever heard that it began hears that it is over.
+            Annunciation::Suppressed => kind == NoticeKind::AlarmCleared && alarm.state.ack != Ack::None,
+            Annunciation::OutOfService => false,
+        };
+        if !is_told {
+            return;
+        }
         let (asset_name, place) = self.estate().texts_of(&alarm.asset);
         let order = alarm.order.and_then(|o| self.order(o));
+        let shelving = alarm.shelving.as_ref();
         changes.notices.push(Notice {
             kind,
             at: now.wall,
@@ -264,7 +337,66 @@ impl Engine {
             place,
             title: alarm.name.clone(),
             response: alarm.response.clone(),
-            actor: None,
+            actor: shelving.map(|s| s.by.name.clone()),
+            reason: shelving.map(|s| s.reason.clone()),
+            until: shelving.map(|s| s.ends_at),
         });
+    }
+}
+
+/// What it means that a sensor raises an alarm that lives: news, unless people know of it and it is no worse.
+fn raised_again(alarm: &Alarm, priority: Priority, annunciation: Annunciation) -> AlarmEvent {
+    let goes_on = matches!(alarm.state.condition, Condition::Active | Condition::Clearing);
+    if !goes_on || alarm.state.annunciation != annunciation {
+        AlarmEvent::RaisedAgain
+    } else if priority < alarm.priority {
+        AlarmEvent::Worsened
+    } else {
+        AlarmEvent::Joined
+    }
+}
+
+/// An alarm with the words of its rule, before it is raised.
+fn begin(id: AlarmId, def: &WatchDef, now: &Now) -> Alarm {
+    let rule = &def.rule;
+    Alarm {
+        id,
+        version: 0,
+        asset: def.asset.clone(),
+        class: rule.class.clone(),
+        fault: rule.fault.clone(),
+        rule: rule.id.clone(),
+        rule_version: rule.version,
+        name: rule.name.clone(),
+        response: rule.response.clone(),
+        priority: rule.priority,
+        state: AlarmState {
+            condition: Condition::Normal,
+            ack: Ack::None,
+            latch: Latch::Off,
+            annunciation: Annunciation::On,
+        },
+        raised_at: now.wall,
+        last_raised_at: now.wall,
+        cleared_at: None,
+        acknowledged_at: None,
+        acknowledged_by: None,
+        ended_at: None,
+        count: 0,
+        value: None,
+        point: def.point,
+        order: None,
+        lost: Vec::new(),
+        evidence: Vec::new(),
+        cause: rule.cause.clone(),
+        consequence: rule.consequence.clone(),
+        shelving: None,
+        suppression: None,
+        inhibits: rule.inhibits,
+        life_safety: rule.life_safety,
+        re_alarm: rule.re_alarm,
+        re_alarm_at: None,
+        level: 0,
+        changed_by: GATEWAY_NAME.into(),
     }
 }

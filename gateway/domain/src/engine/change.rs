@@ -63,6 +63,12 @@ pub enum AlarmEvent {
     Raised,
     /// It was raised again while it still lived.
     RaisedAgain,
+    /// Another of its sensors says the same: it is counted, nobody is called again.
+    Joined,
+    /// It became more urgent.
+    Worsened,
+    /// It has gone on for too long since somebody saw it: people are asked again.
+    ReAlarmed,
     /// Its condition was on its way back and became wrong again.
     Relapsed,
     /// Its condition changed otherwise: clearing, normal, unknown, known again.
@@ -73,6 +79,18 @@ pub enum AlarmEvent {
     Acknowledged,
     /// Its latch was let go.
     Released,
+    /// A person muted it for a time.
+    Shelved,
+    /// That is over.
+    Unshelved,
+    /// A cause is active: people hear of that one.
+    Suppressed,
+    /// Its cause is gone.
+    Unsuppressed,
+    /// Its asset or its sensors were taken out of service.
+    OutOfService,
+    /// They are back.
+    BackInService,
     /// Points of it left the estate, or came back.
     Points,
     /// It is over; the engine forgets it.
@@ -148,6 +166,14 @@ pub enum NoticeKind {
     AlarmCleared,
     /// A point fell silent and the condition of its alarm cannot be known any more. One bad reading says nothing.
     AlarmUnknown,
+    /// An alarm has gone on for too long since somebody saw it.
+    AlarmStillActive,
+    /// A person muted an alarm for a time.
+    AlarmShelved,
+    /// A device or an asset was taken out of service: nobody is called about it.
+    OutOfService,
+    /// It is in service again.
+    BackInService,
     /// An order waits for somebody of its role.
     OrderDispatched,
     /// Somebody took it.
@@ -165,12 +191,34 @@ pub enum NoticeKind {
 }
 
 impl NoticeKind {
+    /// Every kind.
+    pub const ALL: [Self; 14] = [
+        Self::AlarmRaised,
+        Self::AlarmCleared,
+        Self::AlarmUnknown,
+        Self::AlarmStillActive,
+        Self::AlarmShelved,
+        Self::OutOfService,
+        Self::BackInService,
+        Self::OrderDispatched,
+        Self::OrderAccepted,
+        Self::OrderStarted,
+        Self::OrderCompleted,
+        Self::OrderReopened,
+        Self::OrderClosed,
+        Self::OrderCancelled,
+    ];
+
     /// The kind's name in the message catalogue and in filters.
     pub fn name(self) -> &'static str {
         match self {
             Self::AlarmRaised => "alarm_raised",
             Self::AlarmCleared => "alarm_cleared",
             Self::AlarmUnknown => "alarm_unknown",
+            Self::AlarmStillActive => "alarm_still_active",
+            Self::AlarmShelved => "alarm_shelved",
+            Self::OutOfService => "service_out",
+            Self::BackInService => "service_back",
             Self::OrderDispatched => "order_dispatched",
             Self::OrderAccepted => "order_accepted",
             Self::OrderStarted => "order_started",
@@ -209,6 +257,10 @@ pub struct Notice {
     pub response: Text,
     /// Name of the person who acted.
     pub actor: Option<Arc<str>>,
+    /// Why a person keeps it from others.
+    pub reason: Option<Arc<str>>,
+    /// Until when.
+    pub until: Option<Timestamp>,
 }
 
 /// One line for the audit.

@@ -5,12 +5,12 @@
 
 use super::Engine;
 use super::change::{AuditEvent, Changes};
-use crate::alarm::{Ack, Alarm, Condition, Latch};
+use crate::alarm::{Ack, Alarm, AnnunciationEvent, Condition, Latch, Shelving};
 use crate::command::{Action, Actor, ActorRole, Command, Refusal, Reply};
 use crate::id::{AlarmId, OrderId};
 use crate::order::verify::Verification;
 use crate::order::{MAX_NOTE_BYTES, Order, OrderEvent, Refused};
-use crate::time::{Now, Timestamp};
+use crate::time::{Now, Timestamp, duration_text};
 use std::sync::Arc;
 
 impl From<Refused> for Refusal {
@@ -95,9 +95,7 @@ impl Engine {
                 if seen.completer.as_ref().is_some_and(|c| c.token == actor.token) {
                     return Err(Refusal::OwnCompletion);
                 }
-                let note = text(note)?.ok_or(Refusal::ReasonRequired {
-                    action: action.name(),
-                })?;
+                let note = given(note, action)?;
                 let version = self.change_order(*order, event, Some(actor), now, changes, |o| {
                     o.note = Some(note.into());
                 })?;
@@ -110,9 +108,7 @@ impl Engine {
             } => {
                 let seen = self.order_at(*order, *version)?;
                 manager_only(actor, action)?;
-                let reason = text(reason)?.ok_or(Refusal::ReasonRequired {
-                    action: action.name(),
-                })?;
+                let reason = given(reason, action)?;
                 let active = |a: &&AlarmId| {
                     let state = self.alarm(**a).map(|a| a.state.condition);
                     matches!(state, Some(Condition::Active | Condition::Clearing))
@@ -125,6 +121,40 @@ impl Engine {
                         o.note = Some(reason.into());
                     })?;
                 (order_reply(*order, version), reason)
+            }
+            Action::ShelveAlarm {
+                alarm,
+                version,
+                lasts,
+                reason,
+                no_order,
+            } => {
+                self.alarm_at(*alarm, *version)?;
+                let reason = given(reason, action)?;
+                let shelving = Shelving {
+                    until: now.after(*lasts),
+                    ends_at: now.wall.plus(*lasts),
+                    reason: reason.into(),
+                    by: actor.clone(),
+                    no_order: *no_order,
+                };
+                self.shelve(*alarm, shelving, *lasts, now, changes)?;
+                (alarm_reply(*alarm, *version), reason)
+            }
+            Action::UnshelveAlarm { alarm, version } => {
+                let seen = self.alarm_at(*alarm, *version)?;
+                seen.state.annunciation.next(AnnunciationEvent::Unshelve)?;
+                self.unshelve(*alarm, Some(actor), now, changes);
+                (alarm_reply(*alarm, *version), "")
+            }
+            Action::TakeOutOfService { what, reason } => {
+                let reason = given(reason, action)?;
+                self.take_out(what, actor, reason, now, changes)?;
+                (Reply::Done, reason)
+            }
+            Action::BringBack { what } => {
+                self.bring_back(what, actor, now, changes)?;
+                (Reply::Done, "")
             }
         };
         changes.audit.push(audit(now, actor, action, detail));
@@ -238,11 +268,20 @@ fn text(written: &str) -> Result<Option<&str>, Refusal> {
     Ok(Some(written).filter(|w| !w.is_empty()))
 }
 
+/// What a person must write.
+fn given<'a>(written: &'a str, action: &Action) -> Result<&'a str, Refusal> {
+    text(written)?.ok_or(Refusal::ReasonRequired {
+        action: action.name(),
+    })
+}
+
 fn audit(now: &Now, actor: &Actor, action: &Action, detail: &str) -> AuditEvent {
     let (kind, subject) = match action {
-        Action::AcknowledgeAlarm { alarm, .. } | Action::ResetAlarm { alarm, .. } => {
-            ("alarm", alarm.to_string())
-        }
+        Action::AcknowledgeAlarm { alarm, .. }
+        | Action::ResetAlarm { alarm, .. }
+        | Action::ShelveAlarm { alarm, .. }
+        | Action::UnshelveAlarm { alarm, .. } => ("alarm", alarm.to_string()),
+        Action::TakeOutOfService { what, .. } | Action::BringBack { what } => ("service", what.to_string()),
         Action::Accept { order, .. }
         | Action::Start { order, .. }
         | Action::Complete { order, .. }
@@ -251,6 +290,11 @@ fn audit(now: &Now, actor: &Actor, action: &Action, detail: &str) -> AuditEvent 
     };
     let detail = match action {
         Action::Override { reason, .. } => format!("{}: {detail}", reason.as_str()),
+        Action::ShelveAlarm { lasts, no_order, .. } => format!(
+            "for {}{}: {detail}",
+            duration_text::format(*lasts),
+            if *no_order { ", without orders" } else { "" }
+        ),
         _ => detail.to_owned(),
     };
     AuditEvent {

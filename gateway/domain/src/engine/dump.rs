@@ -72,6 +72,9 @@ impl Engine {
                 writeln!(out, "track {} {} {track:?}", def.rule.id, def.point)?;
             }
         }
+        for (what, why) in &state.out_of_service {
+            writeln!(out, "out-of-service {what} {why:?}")?;
+        }
         for alarm in state.alarms.values() {
             writeln!(
                 out,

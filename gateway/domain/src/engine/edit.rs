@@ -9,7 +9,7 @@ use super::Engine;
 use super::change::{AlarmEvent, AuditEvent, Changes};
 use super::readings::takes_back;
 use super::state::{DeviceState, Heard, NEVER, Track};
-use crate::alarm::{Condition, Watch, WatchEvent};
+use crate::alarm::{Condition, Serviced, Watch, WatchEvent};
 use crate::command::{Refusal, Reply};
 use crate::estate::{Estate, EstateDoc, Profiles};
 use crate::health::{FlagKind, Flags};
@@ -99,6 +99,11 @@ impl Engine {
                 }
             }
             (state.heard, state.devices) = devices;
+            // What left the estate is nobody's concern any more.
+            state.out_of_service.retain(|what, _| match what {
+                Serviced::Asset(asset) => estate.asset_by_id(asset).is_some(),
+                Serviced::Device(device) => stays(device),
+            });
             state.estate = estate.clone();
             state.rule_versions = versions;
             state.watches = Vec::new();
@@ -216,12 +221,8 @@ impl Engine {
                 let Some(event) = self.event_of(n, reading, None, now) else {
                     return;
                 };
-                let raised = match self.store.state().watches.get(n) {
-                    Some(Watch::Active | Watch::Clearing { .. } | Watch::Unknown { raised: true, .. }) => {
-                        true
-                    }
-                    Some(Watch::Normal | Watch::Pending { .. } | Watch::Unknown { .. }) | None => false,
-                };
+                let watch = self.store.state().watches.get(n);
+                let raised = watch.is_some_and(|watch| watch.is_raised());
                 if raised && !takes_back(reading) && event != WatchEvent::Value(Verdict::Wrong) {
                     return;
                 }
@@ -253,6 +254,8 @@ impl Engine {
         for (asset, class) in alarms {
             self.refresh_condition(&asset, &class, now, changes);
         }
+        self.hear_what_is_back(None, now, changes);
+        self.reconsider_causes(now, changes);
         let orders: Vec<(AssetId, Fault)> = self
             .orders()
             .map(|o| (o.asset.clone(), o.fault.clone()))

@@ -83,10 +83,11 @@ impl Engine {
         for watch in watches.unwrap_or_default() {
             self.lose_watch(watch, now, changes);
             let def = self.store.index().watches.get(watch);
-            let alarm = def.and_then(|d| self.alarm_of(&d.asset, &d.rule.class));
+            let alarm = def.and_then(|d| Some((self.alarm_of(&d.asset, &d.rule.class)?, d.point)));
             if let Some(id) = alarm
-                .filter(|a| a.state.condition == Condition::Unknown)
-                .map(|a| a.id)
+                .filter(|(a, _)| a.state.condition == Condition::Unknown)
+                .filter(|(a, point)| !self.silence_is_explained(a, *point))
+                .map(|(a, _)| a.id)
             {
                 self.notice_alarm(NoticeKind::AlarmUnknown, id, now, changes);
             }

@@ -7,10 +7,12 @@
 //! a batch that could not be stored.
 //!
 //! A step in the order it happens: the clock and due delays (`timers`, `lookout`), then the input (`readings`,
-//! `devices`, `commands`, `edit`); what follows for alarms is in `alarms`, for orders in `orders` and `reviews`, for
-//! the health of devices in `flags`. `store` alone writes.
+//! `devices`, `commands`, `edit`); what follows for alarms is in `alarms`, for who hears of them in `annunciation` and
+//! `causes`, for orders in `orders` and `reviews`, for the health of devices in `flags`. `store` alone writes.
 
 mod alarms;
+mod annunciation;
+mod causes;
 mod change;
 mod commands;
 mod devices;
@@ -144,6 +146,7 @@ impl Engine {
             bridges: BTreeMap::new(),
             watches: Vec::new(),
             tracks: BTreeMap::new(),
+            out_of_service: BTreeMap::new(),
             alarms: BTreeMap::new(),
             orders: BTreeMap::new(),
             counters: Counters {

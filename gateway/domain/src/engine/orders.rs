@@ -202,6 +202,8 @@ impl Engine {
             title: alarm.and_then(|a| self.alarm(a)).and_then(|a| a.name.clone()),
             response: order.response.clone(),
             actor: actor.map(|a| a.name.clone()),
+            reason: None,
+            until: None,
         });
     }
 }

@@ -188,11 +188,7 @@ impl Engine {
         if watch.stays(event) {
             return;
         }
-        let is_raised = matches!(
-            watch,
-            Watch::Active | Watch::Clearing { .. } | Watch::Unknown { raised: true, .. }
-        );
-        if event == WatchEvent::Value(Verdict::Wrong) && !is_raised {
+        if event == WatchEvent::Value(Verdict::Wrong) && !watch.is_raised() {
             self.keep_evidence(n);
         }
         let (Some(watch), Some(def)) = (

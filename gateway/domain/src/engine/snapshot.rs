@@ -7,7 +7,7 @@
 use super::state::{Bridge, Counters, DeviceState, FlagKey, Heard, PointState, State, Track, Vital};
 use super::store::Store;
 use super::{Engine, PointDef};
-use crate::alarm::{Alarm, Watch};
+use crate::alarm::{Alarm, OutOfService, Serviced, Watch};
 use crate::estate::{Estate, EstateDoc, Problem, Profiles};
 use crate::health::Flag;
 use crate::health::clock::DeviceClock;
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The format this program writes and reads.
-const FORMAT: u16 = 3;
+const FORMAT: u16 = 4;
 
 /// Why bytes are not a snapshot.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,7 @@ struct Snapshot {
     rules: Vec<RuleId>,
     watches: Vec<(u32, PointKey, Watch)>,
     tracks: Vec<(u32, PointKey, Arc<Track>)>,
+    out_of_service: BTreeMap<Serviced, Arc<OutOfService>>,
     alarms: BTreeMap<AlarmId, Arc<Alarm>>,
     orders: BTreeMap<OrderId, Arc<Order>>,
 }
@@ -92,6 +93,7 @@ impl Engine {
                     Some((*positions.get(&def.rule.id)?, def.point, track.clone()))
                 })
                 .collect(),
+            out_of_service: state.out_of_service.clone(),
             alarms: state.alarms.clone(),
             orders: state.orders.clone(),
             rules,
@@ -142,6 +144,7 @@ impl Engine {
             bridges: snapshot.bridges,
             watches: Vec::new(),
             tracks: BTreeMap::new(),
+            out_of_service: snapshot.out_of_service,
             alarms: snapshot.alarms,
             orders: snapshot.orders,
             counters: snapshot.counters,

@@ -1,7 +1,7 @@
 //! What the engine remembers: everything that decides what it does next, and nothing that can be derived.
 
 use super::PointDef;
-use crate::alarm::{Alarm, Sample, Watch};
+use crate::alarm::{Alarm, OutOfService, Sample, Serviced, Watch};
 use crate::estate::Estate;
 use crate::health::availability::Availability;
 use crate::health::clock::DeviceClock;
@@ -153,6 +153,8 @@ pub(super) struct State {
     pub(super) watches: Vec<Watch>,
     /// By the place of their watch; most have none.
     pub(super) tracks: BTreeMap<usize, Arc<Track>>,
+    /// What is under repair, and no reason to call anybody.
+    pub(super) out_of_service: BTreeMap<Serviced, Arc<OutOfService>>,
     pub(super) alarms: BTreeMap<AlarmId, Arc<Alarm>>,
     pub(super) orders: BTreeMap<OrderId, Arc<Order>>,
     pub(super) counters: Counters,

@@ -10,7 +10,7 @@ mod journal;
 use super::PointDef;
 use super::index::Index;
 use super::state::{Counters, NEVER, PointState, State, Track, Vital};
-use crate::alarm::{Alarm, Watch};
+use crate::alarm::{Alarm, OutOfService, Serviced, Watch};
 use crate::id::{AlarmId, AssetId, Class, Fault, OrderId, PointKey};
 use crate::order::{Order, OrderState};
 use crate::time::{Deadline, Timestamp};
@@ -24,6 +24,7 @@ use std::sync::Arc;
 pub(super) enum Timer {
     Watch(usize),
     Look(usize),
+    Alarm(AlarmId),
     Order(OrderId),
 }
 
@@ -34,6 +35,8 @@ pub(super) struct Store {
     timers: BTreeSet<(Deadline, Timer)>,
     live: FxHashMap<(AssetId, Class), AlarmId>,
     open: FxHashMap<(AssetId, Fault), OrderId>,
+    /// Living alarms that may be the cause of others.
+    causes: BTreeSet<AlarmId>,
     /// Points whose readings are evidence somebody waits for.
     verifying: FxHashSet<PointKey>,
     journal: Journal,
@@ -46,6 +49,7 @@ impl Store {
             timers: BTreeSet::new(),
             live: FxHashMap::default(),
             open: FxHashMap::default(),
+            causes: BTreeSet::new(),
             verifying: FxHashSet::default(),
             journal: Journal::default(),
             state,
@@ -68,17 +72,27 @@ impl Store {
         self.journal.noted_devices.resize(self.state.devices.len(), 0);
         let watches = self.state.watches.iter().enumerate();
         let looks = self.state.tracks.iter().filter(|(_, track)| track.look < NEVER);
+        let alarms = self.state.alarms.values();
         let orders = self.state.orders.values();
         self.timers = watches
             .filter_map(|(n, w)| Some((w.deadline()?, Timer::Watch(n))))
             .chain(looks.map(|(n, track)| (track.look, Timer::Look(*n))))
+            .chain(
+                alarms
+                    .clone()
+                    .filter_map(|a| Some((a.deadline()?, Timer::Alarm(a.id)))),
+            )
             .chain(
                 orders
                     .clone()
                     .filter_map(|o| Some((o.deadline()?, Timer::Order(o.id)))),
             )
             .collect();
-        let alarms = self.state.alarms.values();
+        self.causes = alarms
+            .clone()
+            .filter(|a| a.inhibits.is_some())
+            .map(|a| a.id)
+            .collect();
         self.live = alarms
             .map(|a| ((a.asset.clone(), a.class.clone()), a.id))
             .collect();
@@ -210,11 +224,33 @@ impl Store {
         };
         if let Some(before) = &before {
             self.live.remove(&(before.asset.clone(), before.class.clone()));
+            self.causes.remove(&id);
+            if let Some(deadline) = before.deadline() {
+                self.timers.remove(&(deadline, Timer::Alarm(id)));
+            }
         }
         if let Some(alarm) = alarm {
             self.live.insert((alarm.asset.clone(), alarm.class.clone()), id);
+            if alarm.inhibits.is_some() {
+                self.causes.insert(id);
+            }
+            if let Some(deadline) = alarm.deadline() {
+                self.timers.insert((deadline, Timer::Alarm(id)));
+            }
         }
         self.note(|| Undo::Alarm(id, before));
+    }
+    /// Living alarms that may be the cause of others, oldest first.
+    pub(super) fn causes(&self) -> impl Iterator<Item = &Arc<Alarm>> {
+        self.causes.iter().filter_map(|id| self.state.alarms.get(id))
+    }
+    /// Takes something out of service, or brings it back.
+    pub(super) fn set_out_of_service(&mut self, what: Serviced, out: Option<Arc<OutOfService>>) {
+        let before = match out {
+            Some(out) => self.state.out_of_service.insert(what.clone(), out),
+            None => self.state.out_of_service.remove(&what),
+        };
+        self.note(|| Undo::OutOfService(what, before));
     }
     /// Puts an order in, or takes it out.
     pub(super) fn set_order(&mut self, id: OrderId, order: Option<Arc<Order>>) {

@@ -50,6 +50,7 @@ impl Engine {
             match timer {
                 Timer::Watch(n) => self.watch_event(n, WatchEvent::DelayOver, now, changes),
                 Timer::Look(n) => self.look_at(n, now, changes),
+                Timer::Alarm(id) => self.alarm_due(id, now, changes),
                 Timer::Order(id) => self.review_order(id, now, changes),
             }
             // Whatever owned the timer has moved it; if it did not, it must not fire for ever.
@@ -78,6 +79,13 @@ impl Engine {
             }
             for track in state.tracks.values_mut().filter(|track| track.look < NOT_AT_ALL) {
                 Arc::make_mut(track).look = rebase(track.look);
+            }
+            for alarm in state
+                .alarms
+                .values_mut()
+                .filter(|alarm| alarm.deadline().is_some())
+            {
+                Arc::make_mut(alarm).rebase(at, now);
             }
             for order in state.orders.values_mut() {
                 if let OrderState::PendingVerification(verification) = order.state {
@@ -121,6 +129,11 @@ impl Engine {
             let mut order = order.as_ref().clone();
             order.state = OrderState::PendingVerification(verification);
             self.store.set_order(order.id, Some(order.into()));
+        }
+        let shelved: Vec<_> = self.alarms().filter(|a| a.shelving.is_some()).cloned().collect();
+        for mut alarm in shelved {
+            Arc::make_mut(&mut alarm).clock_jumped(jump);
+            self.store.set_alarm(alarm.id, Some(alarm));
         }
         let clocks: Vec<_> = self.store.state().clocks.clone().into_iter().collect();
         for (device, mut clock) in clocks {

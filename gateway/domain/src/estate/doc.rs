@@ -180,6 +180,12 @@ pub struct AssetDoc {
     /// The geometry of a bin, from which a distance becomes a fill level.
     #[serde(default)]
     pub bin: Option<BinGeometry>,
+    /// The asset it branches off, as a riser does off the main: what happens there explains the same here.
+    #[serde(default)]
+    pub branch_of: Option<AssetId>,
+    /// The asset that feeds it with power: a supply behind another supply.
+    #[serde(default)]
+    pub fed_by: Option<AssetId>,
 }
 
 /// Distances seen by a sensor in the lid of a bin.
@@ -220,6 +226,9 @@ pub struct DeviceDoc {
     /// Limits of its health that differ from those of its measures.
     #[serde(default)]
     pub health: Option<HealthDoc>,
+    /// The asset that feeds it with power: an alarm there that explains silence explains its silence.
+    #[serde(default)]
+    pub fed_by: Option<AssetId>,
 }
 
 /// Where a device is heard: `{ mqtt, key }` or `{ bus, unit }`. A LoRaWAN device that several network servers hear

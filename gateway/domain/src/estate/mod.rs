@@ -95,6 +95,10 @@ pub struct Asset {
     pub name: Text,
     /// Its geometry, if it is a bin with one.
     pub bin: Option<BinGeometry>,
+    /// The asset it branches off.
+    pub branch_of: Option<AssetIndex>,
+    /// The asset that feeds it with power.
+    pub fed_by: Option<AssetIndex>,
 }
 
 /// Where a device is heard.
@@ -161,6 +165,8 @@ pub struct Device {
     pub health: HealthDoc,
     /// What it is used as.
     pub role: Option<Arc<str>>,
+    /// The asset that feeds it with power.
+    pub fed_by: Option<AssetIndex>,
 }
 
 impl Device {
@@ -260,6 +266,24 @@ impl Estate {
     pub fn asset_by_id(&self, id: &AssetId) -> Option<(AssetIndex, &Asset)> {
         let index = *self.assets_by_id.get(id)?;
         Some((index, self.asset(index)?))
+    }
+    /// The assets a branch leads back to, the nearest first. Never endless: loops are refused.
+    pub fn stems_of(&self, asset: AssetIndex) -> impl Iterator<Item = &Asset> {
+        self.upwards(self.asset(asset).and_then(|a| a.branch_of), |a| a.branch_of)
+    }
+    /// The supplies behind a device, the nearest first. Never endless: loops are refused.
+    pub fn feeds_of(&self, device: &Device) -> impl Iterator<Item = &Asset> {
+        self.upwards(device.fed_by, |a| a.fed_by)
+    }
+    fn upwards(
+        &self,
+        first: Option<AssetIndex>,
+        next: fn(&Asset) -> Option<AssetIndex>,
+    ) -> impl Iterator<Item = &Asset> {
+        let first = first.and_then(|index| self.asset(index));
+        std::iter::successors(first, move |asset| {
+            next(asset).and_then(|index| self.asset(index))
+        })
     }
     /// The device with an id.
     pub fn device_by_id(&self, id: &DeviceId) -> Option<DeviceIndex> {

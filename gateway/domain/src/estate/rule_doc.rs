@@ -4,7 +4,7 @@ use super::AssetKind;
 use crate::id::{AssetId, Class, Fault, OrderProfileId, RuleId};
 use crate::measure::Measure;
 use crate::order::{Guards, OrderRole, Verify};
-use crate::rule::{Priority, Vote, Weekday};
+use crate::rule::{Inhibits, Priority, Vote, Weekday};
 use crate::text::Text;
 use crate::time::duration_text;
 use serde::{Deserialize, Serialize};
@@ -44,8 +44,17 @@ pub struct RuleDoc {
     /// Whether the alarm stays until a verified order or a manager resets it.
     #[serde(default)]
     pub latch: bool,
+    /// How long an acknowledged alarm may go on before people are asked again; for ever when not given.
+    #[serde(default, with = "duration_text::option")]
+    pub re_alarm: Option<Duration>,
     /// How much it matters.
     pub priority: Priority,
+    /// Whether lives depend on it: no cause, storm or flapping keeps its alarm from people, only a manager does.
+    #[serde(default)]
+    pub life_safety: bool,
+    /// What its alarm is the cause of: `"silence"` of the devices behind it, or the same on its `"branches"`.
+    #[serde(default)]
+    pub inhibits: Option<Inhibits>,
     /// What is different on some assets.
     #[serde(default)]
     pub overrides: Vec<OverrideDoc>,

@@ -262,6 +262,12 @@ impl EstateTest {
         assert_eq!(alarms.len(), 1, "{alarms:#?}");
         alarms.into_iter().next().unwrap()
     }
+    /// The living alarm of a key.
+    pub(crate) fn living(&self, asset: &str, class: &str) -> Arc<Alarm> {
+        let (asset, class) = (asset.parse().unwrap(), class.parse().unwrap());
+        let alarm = self.engine.alarm_of(&asset, &class);
+        Arc::clone(alarm.unwrap_or_else(|| panic!("no {class} on {asset}")))
+    }
     /// How the one living alarm is shown, or `none`.
     pub(crate) fn alarm_is(&self) -> &'static str {
         if self.engine.alarms().next().is_none() {

@@ -2,6 +2,7 @@
 
 use crate::estate_test::{ESTATE, actor, doc};
 use linli_domain::Engine;
+use linli_domain::alarm::{Ack, Annunciation, Serviced};
 use linli_domain::command::{Action, ActorRole, Command};
 use linli_domain::engine::{Changes, DeviceNews, Input, PointDef};
 use linli_domain::estate::{ProfileFacts, Profiles};
@@ -16,15 +17,17 @@ use proptest::test_runner::TestRunner;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-const POINTS: [(&str, &str); 7] = [
-    ("rope", "leak.wet"),
-    ("spot", "leak.wet"),
-    ("lid", "bin.fill"),
-    ("bay", "parking.occupied"),
-    ("gateway", "gateway.broker_dropped"),
-    ("lid", "temperature"),
-    ("lid", "device.battery_voltage"),
+const POINTS: [(&str, &str, Option<&str>); 8] = [
+    ("rope", "leak.wet", None),
+    ("spot", "leak.wet", None),
+    ("lid", "bin.fill", None),
+    ("bay", "parking.occupied", None),
+    ("gateway", "gateway.broker_dropped", None),
+    ("lid", "temperature", None),
+    ("lid", "device.battery_voltage", None),
+    ("gateway", "gateway.bus_ok", Some("bus1")),
 ];
 const DEVICES: [&str; 4] = ["rope", "spot", "lid", "bay"];
 
@@ -54,6 +57,13 @@ fn estate() -> String {
         ),
         ("silent", "leak.wet", "{ silent = true }", "pipe_zone", ""),
         (
+            "no-bay",
+            "parking.occupied",
+            "{ silent = true }",
+            "fire_lane",
+            "order = { role = \"repair\", profile = \"lane\" }\n",
+        ),
+        (
             "both",
             "leak.wet",
             "{ state = true }",
@@ -76,6 +86,7 @@ fn estate() -> String {
         )
     });
     format!("{ESTATE}{}", rules.concat())
+        .replace("latch = true", "latch = true\nre_alarm = \"1m\"")
         .replace("off_delay = \"10m\"", "off_delay = \"20s\"")
         .replace("hold = \"10m\"", "hold = \"40s\"")
         .replace("grace = \"15m\"", "grace = \"2m\"")
@@ -135,9 +146,9 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => Just(Happening::WaitForWake),
         1 => (-7_200i32..7_200).prop_map(Happening::ClockSet),
         1 => Just(Happening::Reboot),
-        12 => (0u8..7, prop::bool::weighted(0.35), age, quality)
+        12 => (0u8..8, prop::bool::weighted(0.35), age, quality)
             .prop_map(|(point, wrong, age, quality)| Happening::Reading { point, wrong, age, quality }),
-        5 => (0u8..4, 0u8..7, 0u8..3, prop::bool::weighted(0.1))
+        6 => (0u8..4, 0u8..13, 0u8..3, prop::bool::weighted(0.1))
             .prop_map(|(who, action, order, stale)| Happening::Person { who, action, order, stale }),
         8 => (0u8..3).prop_map(|order| Happening::Work { order }),
         1 => (0u8..4).prop_map(Happening::Edit),
@@ -197,6 +208,7 @@ impl World {
                     4 => Value::Number(if *wrong { 4.0 } else { 0.0 }),
                     5 => Value::Number(if *wrong { 85.0 } else { 20.0 }),
                     6 => Value::Number(if *wrong { 2.3 } else { 3.0 }),
+                    7 => Value::State(!wrong),
                     _ => Value::State(*wrong),
                 };
                 let observed = self
@@ -304,7 +316,9 @@ fn person(engine: &Engine, who: u8, action: u8, order: u8, stale: bool) -> Input
     ][usize::from(who)];
     let open = engine.orders().nth(usize::from(order));
     let (order, version) = open.map_or((OrderId(77), 1), |o| (o.id, o.version + u32::from(stale)));
-    let seen = engine.alarms().next();
+    let seen = engine
+        .alarms()
+        .nth(usize::from(who) % engine.alarms().count().max(1));
     let (alarm, alarm_version) = seen.map_or((AlarmId(77), 1), |a| (a.id, a.version));
     let action = match action {
         0 => Action::Accept { order, version },
@@ -329,26 +343,52 @@ fn person(engine: &Engine, who: u8, action: u8, order: u8, stale: bool) -> Input
             alarm,
             version: alarm_version,
         },
-        _ => Action::ResetAlarm {
+        6 => Action::ResetAlarm {
             alarm,
             version: alarm_version,
+        },
+        7 | 8 => Action::ShelveAlarm {
+            alarm,
+            version: alarm_version,
+            lasts: Duration::from_secs(90),
+            reason: "because".into(),
+            no_order: role == ActorRole::Manager && stale,
+        },
+        9 => Action::UnshelveAlarm {
+            alarm,
+            version: alarm_version,
+        },
+        10 => Action::TakeOutOfService {
+            what: serviced(order.0),
+            reason: "because".into(),
+        },
+        _ => Action::BringBack {
+            what: serviced(order.0),
         },
     };
     let actor = actor(name, role);
     Input::Command(Command { actor, action })
 }
 
+fn serviced(which: u64) -> Serviced {
+    match which % 3 {
+        0 => Serviced::Asset("b3-pipe".parse().unwrap()),
+        1 => Serviced::Device("rope".parse().unwrap()),
+        _ => Serviced::Device("bay".parse().unwrap()),
+    }
+}
+
 fn engine(world: &World) -> (Engine, Vec<(Now, Input)>) {
     let mut engine = Engine::new(doc(&estate())).unwrap();
     let mut log = vec![(world.now, Input::Started)];
-    for (key, (device, measure)) in (0..).zip(POINTS) {
+    for (key, (device, measure, instance)) in (0..).zip(POINTS) {
         log.push((
             world.now,
             Input::Point(PointDef {
                 key: PointKey(key),
                 device: device.parse().unwrap(),
                 measure: measure.parse().unwrap(),
-                instance: None,
+                instance: instance.map(Arc::from),
             }),
         ));
     }
@@ -380,6 +420,28 @@ fn check(engine: &Engine, now: &Now) {
     }
     for alarm in engine.alarms() {
         assert!(!alarm.state.is_over(), "{alarm:?}");
+        let annunciation = alarm.state.annunciation;
+        assert_eq!(
+            alarm.shelving.is_some(),
+            annunciation == Annunciation::Shelved,
+            "{alarm:?}"
+        );
+        assert_eq!(
+            alarm.suppression.is_some(),
+            annunciation == Annunciation::Suppressed,
+            "{alarm:?}"
+        );
+        assert!(
+            alarm.re_alarm_at.is_none() || alarm.state.ack == Ack::Ack,
+            "{alarm:?}"
+        );
+        if let Some(source) = alarm.suppression.filter(|s| s.release_at.is_none()) {
+            let cause = engine.alarm(source.source);
+            assert!(
+                cause.is_some_and(|cause| cause.is_cause()),
+                "{alarm:?}: {cause:?}"
+            );
+        }
     }
     check_health(engine, now);
 }

@@ -2,7 +2,7 @@
 
 use super::super::state::{Bridge, Counters, DeviceState, FlagKey, PointState, State, Track, Vital};
 use super::Store;
-use crate::alarm::{Alarm, Watch};
+use crate::alarm::{Alarm, OutOfService, Serviced, Watch};
 use crate::health::Flag;
 use crate::health::clock::DeviceClock;
 use crate::health::rhythm::Rhythm;
@@ -25,6 +25,7 @@ pub(super) enum Undo {
     Bridge(Arc<str>, Option<Bridge>),
     Watch(usize, Watch),
     Track(usize, Option<Arc<Track>>),
+    OutOfService(Serviced, Option<Arc<OutOfService>>),
     Alarm(AlarmId, Option<Arc<Alarm>>),
     Order(OrderId, Option<Arc<Order>>),
     /// With how many messages of devices had been noted before.
@@ -117,6 +118,7 @@ impl Store {
                 Undo::Bridge(name, bridge) => self.set_bridge(name, bridge),
                 Undo::Watch(n, watch) => self.set_watch(n, watch),
                 Undo::Track(n, track) => self.put_track(n, track),
+                Undo::OutOfService(what, out) => self.set_out_of_service(what, out),
                 Undo::Alarm(id, alarm) => self.set_alarm(id, alarm),
                 Undo::Order(id, order) => self.set_order(id, order),
                 Undo::Whole(state, messages) => {

@@ -50,6 +50,7 @@ pub(super) fn resolve_devices(
             sleeps: false,
             health: HealthDoc::default(),
             role: None,
+            fed_by: None,
         });
     }
     (devices, by_id)
@@ -150,6 +151,10 @@ fn resolve_device(
         sleeps: facts.sleeps,
         health,
         role: device.role.as_deref().map(Arc::from),
+        fed_by: device
+            .fed_by
+            .as_ref()
+            .and_then(|feed| problems.find(|| format!("devices[{n}].fed_by"), "asset", feed, assets)),
     }
 }
 

@@ -159,6 +159,8 @@ fn resolve_assets(
             place: problems.find(|| format!("assets[{n}].place"), "place", &asset.place, places),
             name: asset.name.clone(),
             bin: asset.bin,
+            branch_of: None,
+            fed_by: None,
         });
     }
     if let Ok(id) = AssetId::new(GATEWAY)
@@ -171,7 +173,42 @@ fn resolve_assets(
             place: None,
             name: gateway_name(),
             bin: None,
+            branch_of: None,
+            fed_by: None,
         });
     }
+    resolve_topology(doc, &mut assets, &by_id, problems);
     (assets, by_id)
+}
+
+/// What an asset hangs on: refused when it leads nowhere, or back to itself.
+fn resolve_topology(
+    doc: &EstateDoc,
+    assets: &mut [Asset],
+    by_id: &FxHashMap<AssetId, AssetIndex>,
+    problems: &mut Problems,
+) {
+    for (n, (asset, written)) in assets.iter_mut().zip(&doc.assets).enumerate() {
+        let mut find = |key: &str, id: &Option<AssetId>| {
+            let id = id.as_ref()?;
+            problems.find(|| format!("assets[{n}].{key}"), "asset", id, by_id)
+        };
+        asset.branch_of = find("branch_of", &written.branch_of);
+        asset.fed_by = find("fed_by", &written.fed_by);
+    }
+    let ways: [(&str, fn(&Asset) -> Option<AssetIndex>); 2] =
+        [("branch_of", |a| a.branch_of), ("fed_by", |a| a.fed_by)];
+    for (key, up) in ways {
+        for n in 0..doc.assets.len() {
+            let at = |index: AssetIndex| assets.get(index.0 as usize);
+            let mut way = std::iter::successors(at(AssetIndex(index(n))), |asset| up(asset).and_then(at));
+            if way.nth(assets.len()).is_some() {
+                problems.add_hint(
+                    format!("assets[{n}].{key}"),
+                    "leads back to itself",
+                    "leave it out at the end nothing else is behind",
+                );
+            }
+        }
+    }
 }

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// Longest delay of a rule or profile.
 const MAX_DELAY: Duration = Duration::from_secs(7 * 86_400);
+/// Nobody is asked again sooner than this: people would stop listening.
+const LEAST_RE_ALARM: Duration = Duration::from_secs(60);
 
 pub(super) fn resolve_rules(
     doc: &EstateDoc,
@@ -111,6 +113,16 @@ fn resolve_rule(
     }
     check_delay(format!("{path}.on_delay"), rule.on_delay, problems);
     check_delay(format!("{path}.off_delay"), rule.off_delay, problems);
+    if let Some(re_alarm) = rule.re_alarm {
+        check_delay(format!("{path}.re_alarm"), re_alarm, problems);
+        if re_alarm < LEAST_RE_ALARM {
+            problems.add_hint(
+                format!("{path}.re_alarm"),
+                "would ask people again within a minute",
+                "write \"30m\" or more, or leave it out",
+            );
+        }
+    }
     let applies_to = resolve_applies_to(path, &rule.applies_to, assets, problems);
     let when = problems.when(&format!("{path}.when"), rule.when, rule.measure);
     if rule.vote == Vote::AtLeast(0) {
@@ -140,7 +152,10 @@ fn resolve_rule(
         vote: rule.vote,
         during,
         latch: rule.latch,
+        re_alarm: rule.re_alarm,
         priority: rule.priority,
+        life_safety: rule.life_safety,
+        inhibits: rule.inhibits,
         overrides,
         cause: rule.cause.clone(),
         consequence: rule.consequence.clone(),

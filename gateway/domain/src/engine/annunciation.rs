@@ -1,0 +1,334 @@
+//! Who hears of an alarm: shelving, out of service, and what happens when either is over.
+//!
+//! The table is [`crate::alarm::Annunciation`]; whether a cause is active is decided in [`super::causes`].
+
+use super::Engine;
+use super::alarms::GATEWAY_NAME;
+use super::change::{AlarmEvent, Changes, Notice, NoticeKind};
+use super::index::WatchDef;
+use crate::alarm::{
+    Ack, AckEvent, Alarm, Annunciation, AnnunciationEvent, Condition, LatchEvent, NotAllowed, OutOfService,
+    Serviced, Shelving, Suppression, shelving_limit,
+};
+use crate::command::{Actor, ActorRole, Refusal};
+use crate::id::{AlarmId, AssetId, Class, PointKey};
+use crate::rule::Priority;
+use crate::text::Text;
+use crate::time::{Now, duration_text};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The shortest shelving that makes sense.
+const LEAST_SHELVING: Duration = Duration::from_secs(60);
+
+impl From<NotAllowed> for Refusal {
+    fn from(why: NotAllowed) -> Self {
+        match why {
+            NotAllowed::NotShelved => Self::NotShelved,
+            NotAllowed::OutOfService => Self::OutOfService,
+        }
+    }
+}
+
+impl Engine {
+    /// Whether people hear of an alarm that a watch raises, and what else explains it.
+    pub(super) fn annunciation_for(
+        &self,
+        def: &WatchDef,
+        live: Option<&Alarm>,
+        now: &Now,
+    ) -> (Annunciation, Option<Suppression>) {
+        let before = live.map_or(Annunciation::On, |alarm| alarm.state.annunciation);
+        if self.is_out_of_service(&def.asset, &def.rule.class, def.point) {
+            return (Annunciation::OutOfService, None);
+        }
+        if before == Annunciation::Shelved {
+            return (before, None);
+        }
+        match self.cause_of(def, live) {
+            Some(source) => {
+                let since = live
+                    .and_then(|alarm| alarm.suppression)
+                    .map_or(now.wall, |s| s.since);
+                let suppression = Suppression {
+                    source,
+                    since,
+                    release_at: None,
+                };
+                (Annunciation::Suppressed, Some(suppression))
+            }
+            None => (Annunciation::On, None),
+        }
+    }
+
+    /// Whether an alarm is about what is under repair: its asset, or every sensor that says so. `point` speaks where none
+    /// does.
+    fn is_out_of_service(&self, asset: &AssetId, class: &Class, point: PointKey) -> bool {
+        let out = &self.store.state().out_of_service;
+        if out.is_empty() {
+            return false;
+        }
+        if out.contains_key(&Serviced::Asset(asset.clone())) {
+            return true;
+        }
+        let is_out = |point: PointKey| {
+            let device = self.point(point).map(|def| def.device.clone());
+            device.is_some_and(|device| out.contains_key(&Serviced::Device(device)))
+        };
+        let watches = self.store.index().of_class(asset, class).iter();
+        let speaking = watches.filter(|n| {
+            let watch = self.store.state().watches.get(**n);
+            watch.is_some_and(|watch| watch.is_raised())
+        });
+        let mut speaking = speaking
+            .filter_map(|n| self.store.index().watches.get(*n))
+            .peekable();
+        if speaking.peek().is_some() {
+            speaking.all(|def| is_out(def.point))
+        } else {
+            is_out(point)
+        }
+    }
+
+    /// A person mutes an alarm for a time.
+    pub(super) fn shelve(
+        &mut self,
+        id: AlarmId,
+        shelving: Shelving,
+        lasts: Duration,
+        now: &Now,
+        changes: &mut Changes,
+    ) -> Result<(), Refusal> {
+        let Some(alarm) = self.alarm(id) else {
+            return Ok(());
+        };
+        let annunciation = alarm.state.annunciation.next(AnnunciationEvent::Shelve)?;
+        let role = shelving.by.role;
+        if shelving.no_order && role != ActorRole::Manager {
+            return Err(Refusal::ManagerOnly { action: "shelve" });
+        }
+        let Some(most) = shelving_limit(role, alarm.priority).filter(|_| may_mute(role, alarm)) else {
+            return Err(Refusal::ManagerOnly { action: "shelve" });
+        };
+        if lasts > most || lasts < LEAST_SHELVING {
+            let most = duration_text::format(most);
+            return Err(Refusal::ShelvingLength { most });
+        }
+        let actor = shelving.by.clone();
+        self.change_alarm(id, AlarmEvent::Shelved, Some(&actor), now, changes, |alarm| {
+            alarm.version = alarm.version.saturating_add(1);
+            alarm.state.annunciation = annunciation;
+            alarm.suppression = None;
+            alarm.shelving = Some(shelving);
+        });
+        self.notice_alarm(NoticeKind::AlarmShelved, id, now, changes);
+        Ok(())
+    }
+
+    /// A shelving is over: its time, or a person says so.
+    pub(super) fn unshelve(&mut self, id: AlarmId, actor: Option<&Actor>, now: &Now, changes: &mut Changes) {
+        self.hear_again(
+            id,
+            (AlarmEvent::Unshelved, AnnunciationEvent::Unshelve),
+            true,
+            actor,
+            now,
+            changes,
+        );
+    }
+
+    /// Something is taken out of service.
+    pub(super) fn take_out(
+        &mut self,
+        what: &Serviced,
+        actor: &Actor,
+        reason: &str,
+        now: &Now,
+        changes: &mut Changes,
+    ) -> Result<(), Refusal> {
+        match what {
+            Serviced::Asset(asset) if self.estate().asset_by_id(asset).is_none() => {
+                let asset = asset.clone();
+                return Err(Refusal::UnknownAsset { asset });
+            }
+            Serviced::Device(device) if self.estate().device_by_id(device).is_none() => {
+                let device = device.clone();
+                return Err(Refusal::UnknownDevice { device });
+            }
+            Serviced::Asset(_) if actor.role != ActorRole::Manager => {
+                return Err(Refusal::ManagerOnly {
+                    action: "take_out_of_service",
+                });
+            }
+            Serviced::Asset(_) | Serviced::Device(_) => {}
+        }
+        if let Some(out) = self.store.state().out_of_service.get(what) {
+            let by = out.by.name.clone();
+            return Err(Refusal::AlreadyOutOfService { by });
+        }
+        let out = Arc::new(OutOfService {
+            since: now.wall,
+            by: actor.clone(),
+            reason: reason.into(),
+        });
+        self.store.set_out_of_service(what.clone(), Some(out));
+        self.notice_service(NoticeKind::OutOfService, what, actor, Some(reason), now, changes);
+        for alarm in self.living() {
+            let out = self.is_out_of_service(&alarm.asset, &alarm.class, alarm.point);
+            if out && alarm.state.annunciation != Annunciation::OutOfService {
+                let event = AlarmEvent::OutOfService;
+                self.change_alarm(alarm.id, event, Some(actor), now, changes, |alarm| {
+                    alarm.version = alarm.version.saturating_add(1);
+                    alarm.state.annunciation = Annunciation::OutOfService;
+                    alarm.shelving = None;
+                    alarm.suppression = None;
+                });
+                self.settle_alarm(alarm.id, now, changes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Something is in service again: people hear of what still goes on.
+    pub(super) fn bring_back(
+        &mut self,
+        what: &Serviced,
+        actor: &Actor,
+        now: &Now,
+        changes: &mut Changes,
+    ) -> Result<(), Refusal> {
+        if !self.store.state().out_of_service.contains_key(what) {
+            let what = what.to_string();
+            return Err(Refusal::InService { what });
+        }
+        if matches!(what, Serviced::Asset(_)) && actor.role != ActorRole::Manager {
+            return Err(Refusal::ManagerOnly { action: "bring_back" });
+        }
+        self.store.set_out_of_service(what.clone(), None);
+        self.notice_service(NoticeKind::BackInService, what, actor, None, now, changes);
+        self.hear_what_is_back(Some(actor), now, changes);
+        Ok(())
+    }
+
+    /// Alarms that are out of service although nothing of theirs is: it came back, or left the estate.
+    pub(super) fn hear_what_is_back(&mut self, actor: Option<&Actor>, now: &Now, changes: &mut Changes) {
+        for alarm in self.living() {
+            let out = self.is_out_of_service(&alarm.asset, &alarm.class, alarm.point);
+            if !out && alarm.state.annunciation == Annunciation::OutOfService {
+                let events = (AlarmEvent::BackInService, AnnunciationEvent::BringBack);
+                self.hear_again(alarm.id, events, true, actor, now, changes);
+            }
+        }
+    }
+
+    pub(super) fn living(&self) -> Vec<Arc<Alarm>> {
+        self.alarms().cloned().collect()
+    }
+
+    /// People hear of an alarm again, unless a cause explains it. One that still goes on is raised for them: again when
+    /// a person had muted it (`anew`), otherwise when they have never heard of it.
+    pub(super) fn hear_again(
+        &mut self,
+        id: AlarmId,
+        (event, part): (AlarmEvent, AnnunciationEvent),
+        anew: bool,
+        actor: Option<&Actor>,
+        now: &Now,
+        changes: &mut Changes,
+    ) {
+        let Some(alarm) = self.alarm(id).cloned() else {
+            return;
+        };
+        let Ok(annunciation) = alarm.state.annunciation.next(part) else {
+            return;
+        };
+        let source = self.cause_of_alarm(&alarm);
+        let goes_on = matches!(
+            alarm.state.condition,
+            Condition::Active | Condition::Clearing | Condition::Unknown
+        );
+        let raises = source.is_none() && goes_on && (anew || alarm.state.ack == Ack::None);
+        let latches = self.latches(&alarm);
+        self.change_alarm(id, event, actor, now, changes, |alarm| {
+            alarm.version = alarm.version.saturating_add(1);
+            alarm.shelving = None;
+            alarm.suppression = source.map(|source| Suppression {
+                source,
+                since: now.wall,
+                release_at: None,
+            });
+            alarm.state.annunciation = if source.is_some() {
+                Annunciation::Suppressed
+            } else {
+                annunciation
+            };
+            if actor.is_none() {
+                alarm.changed_by = GATEWAY_NAME.into();
+            }
+            if raises {
+                alarm.state.ack = alarm.state.ack.next(AckEvent::Raise).unwrap_or(Ack::Unack);
+                let latch = alarm.state.latch.next(LatchEvent::Raise { latches });
+                alarm.state.latch = latch.unwrap_or(alarm.state.latch);
+                alarm.re_alarm_at = None;
+            }
+        });
+        if raises {
+            self.open_order(id, now, changes);
+            self.notice_alarm(NoticeKind::AlarmRaised, id, now, changes);
+        }
+        self.settle_alarm(id, now, changes);
+    }
+
+    /// Whether the rule of an alarm keeps it when its condition is normal.
+    fn latches(&self, alarm: &Alarm) -> bool {
+        let watches = self.store.index().of_class(&alarm.asset, &alarm.class).iter();
+        let mut defs = watches.filter_map(|n| self.store.index().watches.get(*n));
+        defs.any(|def| def.rule.latch && def.point == alarm.point)
+    }
+
+    fn notice_service(
+        &self,
+        kind: NoticeKind,
+        what: &Serviced,
+        actor: &Actor,
+        reason: Option<&str>,
+        now: &Now,
+        changes: &mut Changes,
+    ) {
+        let estate = self.estate();
+        let (asset, title) = match what {
+            Serviced::Asset(asset) => (Some(asset.clone()), None),
+            Serviced::Device(id) => {
+                let device = estate.device_by_id(id).and_then(|index| estate.device(index));
+                let asset = device.and_then(|d| estate.asset(d.asset?)).map(|a| a.id.clone());
+                (asset, device.map(|d| d.name.clone()))
+            }
+        };
+        // A device without an asset of its own is the gateway's concern.
+        let Some(asset) = asset.or_else(|| AssetId::new(crate::estate::builtin::GATEWAY).ok()) else {
+            return;
+        };
+        let (asset_name, place) = estate.texts_of(&asset);
+        changes.notices.push(Notice {
+            kind,
+            at: now.wall,
+            alarm: None,
+            order: None,
+            role: None,
+            priority: Priority::P4,
+            asset,
+            asset_name,
+            place,
+            title,
+            response: Text::default(),
+            actor: Some(actor.name.clone()),
+            reason: reason.map(Arc::from),
+            until: None,
+        });
+    }
+}
+
+/// Whether a person of this role may mute the alarm at all.
+fn may_mute(role: ActorRole, alarm: &Alarm) -> bool {
+    role == ActorRole::Manager || !alarm.life_safety
+}

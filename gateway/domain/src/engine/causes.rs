@@ -1,0 +1,215 @@
+//! Causes: one alarm that explains others, so that people hear of it alone.
+//!
+//! | cause (`inhibits` of its rule) | explains | on |
+//! |---|---|---|
+//! | `silence`, a point of the gateway about a bus or a connection | alarms of rules that wait for silence | the devices of that bus or connection |
+//! | `silence`, on any other asset | the same | the devices it feeds, directly or through other supplies |
+//! | `branches` | alarms of its own class that began within ten minutes of it | the assets that branch off it, or off those |
+//!
+//! What a rule calls `life_safety` is explained by nothing. An alarm a cause explains is recorded as any other; when the
+//! cause has been gone for [`SETTLES_AFTER`] it is looked at again, and people hear of it if it still goes on.
+
+use super::Engine;
+use super::change::{AlarmEvent, Changes};
+use super::index::WatchDef;
+use crate::alarm::{Alarm, Annunciation, AnnunciationEvent, Condition, SETTLES_AFTER, Suppression, Watch};
+use crate::estate::builtin::GATEWAY;
+use crate::estate::{Address, Device};
+use crate::id::{AlarmId, AssetId, Class, PointKey};
+use crate::rule::{Inhibits, When};
+use crate::time::{Now, Timestamp};
+use std::time::Duration;
+
+/// How far the beginnings of a cause and of the same on a branch may lie apart.
+const BRANCHES_WITHIN: Duration = Duration::from_secs(600);
+
+/// What asks for its cause.
+#[derive(Debug, Clone, Copy)]
+struct Effect<'a> {
+    /// The alarm itself, if it lives already: nothing is its own cause.
+    alarm: Option<AlarmId>,
+    asset: &'a AssetId,
+    class: &'a Class,
+    /// The point that is silent, if that is what it says.
+    silent: Option<PointKey>,
+    began: Timestamp,
+}
+
+impl Engine {
+    /// The cause of what a watch says.
+    pub(super) fn cause_of(&self, def: &WatchDef, live: Option<&Alarm>) -> Option<AlarmId> {
+        if def.rule.life_safety || live.is_some_and(|alarm| alarm.life_safety) {
+            return None;
+        }
+        self.find_cause(Effect {
+            alarm: live.map(|alarm| alarm.id),
+            asset: &def.asset,
+            class: &def.rule.class,
+            silent: (def.rule.when == When::Silent).then_some(def.point),
+            began: live.map_or_else(|| self.wall(), |alarm| alarm.raised_at),
+        })
+    }
+
+    /// The cause of an alarm that lives.
+    pub(super) fn cause_of_alarm(&self, alarm: &Alarm) -> Option<AlarmId> {
+        if alarm.life_safety {
+            return None;
+        }
+        self.find_cause(Effect {
+            alarm: Some(alarm.id),
+            asset: &alarm.asset,
+            class: &alarm.class,
+            silent: self.says_silence(alarm).then_some(alarm.point),
+            began: alarm.raised_at,
+        })
+    }
+
+    /// Whether a point fell silent because of something people hear of anyway.
+    pub(super) fn silence_is_explained(&self, alarm: &Alarm, point: PointKey) -> bool {
+        !alarm.life_safety
+            && self
+                .find_cause(Effect {
+                    alarm: Some(alarm.id),
+                    asset: &alarm.asset,
+                    class: &alarm.class,
+                    silent: Some(point),
+                    began: alarm.raised_at,
+                })
+                .is_some()
+    }
+
+    fn find_cause(&self, effect: Effect<'_>) -> Option<AlarmId> {
+        let causes = self.store.causes().filter(|cause| cause.is_cause());
+        let mut others = causes.filter(|cause| Some(cause.id) != effect.alarm);
+        others
+            .find(|cause| self.explains(cause, effect))
+            .map(|cause| cause.id)
+    }
+
+    fn explains(&self, cause: &Alarm, effect: Effect<'_>) -> bool {
+        match (cause.inhibits, effect.silent) {
+            (Some(Inhibits::Silence), Some(point)) => self.silences(cause, point),
+            (Some(Inhibits::Branches), _) => {
+                let apart = cause
+                    .raised_at
+                    .since(effect.began)
+                    .max(effect.began.since(cause.raised_at));
+                cause.class == *effect.class
+                    && apart <= BRANCHES_WITHIN
+                    && self.is_stem(&cause.asset, effect.asset)
+            }
+            (Some(Inhibits::Silence), None) | (None, _) => false,
+        }
+    }
+
+    fn is_stem(&self, stem: &AssetId, branch: &AssetId) -> bool {
+        let estate = self.estate();
+        let Some((index, _)) = estate.asset_by_id(branch) else {
+            return false;
+        };
+        estate.stems_of(index).any(|asset| asset.id == *stem)
+    }
+
+    /// Whether the device of a point hangs on what a cause says is lost.
+    fn silences(&self, cause: &Alarm, point: PointKey) -> bool {
+        let estate = self.estate();
+        let device = self.point(point).and_then(|def| estate.device_by_id(&def.device));
+        let Some(device) = device.and_then(|index| estate.device(index)) else {
+            return false;
+        };
+        if cause.asset.as_str() != GATEWAY {
+            return estate.feeds_of(device).any(|feed| feed.id == cause.asset);
+        }
+        // One alarm of the gateway speaks for all of its buses: those that are lost now count.
+        let watches = self.store.index().of_class(&cause.asset, &cause.class).iter();
+        let lost = watches.filter(|n| {
+            let watch = self.store.state().watches.get(**n);
+            matches!(watch, Some(Watch::Active | Watch::Clearing { .. }))
+        });
+        let mut lost = lost.filter_map(|n| self.store.index().watches.get(*n));
+        lost.any(|def| {
+            let instance = self.point(def.point).and_then(|def| def.instance.as_deref());
+            instance.is_some_and(|name| hangs_on(device, name))
+        })
+    }
+
+    /// Whether an alarm says that nothing is heard.
+    fn says_silence(&self, alarm: &Alarm) -> bool {
+        let watches = self.store.index().of_class(&alarm.asset, &alarm.class).iter();
+        let mut defs = watches.filter_map(|n| self.store.index().watches.get(*n));
+        defs.any(|def| def.point == alarm.point && def.rule.when == When::Silent)
+    }
+
+    /// An alarm that may be a cause has changed: what it explains is kept from people, what it no longer explains is
+    /// looked at again in a moment.
+    pub(super) fn follow_cause(&mut self, id: AlarmId, now: &Now, changes: &mut Changes) {
+        if self.alarm(id).is_some_and(|alarm| alarm.inhibits.is_some()) {
+            self.reconsider_causes(now, changes);
+        }
+    }
+
+    /// Every living alarm is asked for its cause again: a cause has changed, or what hangs on what.
+    pub(super) fn reconsider_causes(&mut self, now: &Now, changes: &mut Changes) {
+        for alarm in self.living() {
+            match (alarm.state.annunciation, alarm.suppression) {
+                (Annunciation::On, _) if alarm.state.condition != Condition::Normal => {
+                    if let Some(source) = self.cause_of_alarm(&alarm) {
+                        self.suppress(alarm.id, source, now, changes);
+                    }
+                }
+                (Annunciation::Suppressed, Some(suppression)) => {
+                    let explained = self.cause_of_alarm(&alarm);
+                    let release_at = match (explained, suppression.release_at) {
+                        (Some(_), _) => None,
+                        (None, Some(at)) => Some(at),
+                        (None, None) => Some(now.after(SETTLES_AFTER)),
+                    };
+                    let next = Suppression {
+                        source: explained.unwrap_or(suppression.source),
+                        release_at,
+                        ..suppression
+                    };
+                    if next != suppression {
+                        // No person sees the wait: it is not a change of the alarm.
+                        let mut waiting = alarm.as_ref().clone();
+                        waiting.suppression = Some(next);
+                        self.store.set_alarm(waiting.id, Some(waiting.into()));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn suppress(&mut self, id: AlarmId, source: AlarmId, now: &Now, changes: &mut Changes) {
+        self.change_alarm(id, AlarmEvent::Suppressed, None, now, changes, |alarm| {
+            let next = alarm.state.annunciation.next(AnnunciationEvent::Suppress);
+            alarm.state.annunciation = next.unwrap_or(alarm.state.annunciation);
+            alarm.suppression = Some(Suppression {
+                source,
+                since: now.wall,
+                release_at: None,
+            });
+        });
+    }
+
+    /// The cause of an alarm has been gone for long enough.
+    pub(super) fn release_from_cause(&mut self, id: AlarmId, now: &Now, changes: &mut Changes) {
+        let events = (AlarmEvent::Unsuppressed, AnnunciationEvent::Release);
+        self.hear_again(id, events, false, None, now, changes);
+    }
+
+    fn wall(&self) -> Timestamp {
+        let clock = self.store.state().counters.clock;
+        clock.map_or_else(Timestamp::default, |clock| clock.wall)
+    }
+}
+
+/// Whether a device is heard over a bus or a connection, and over no other.
+fn hangs_on(device: &Device, name: &str) -> bool {
+    match &device.address {
+        Some(Address::Bus { bus, .. }) => bus.as_str() == name,
+        Some(Address::Mqtt { connection, also, .. }) => connection.as_ref() == name && also.is_empty(),
+        None => false,
+    }
+}

@@ -1,0 +1,260 @@
+//! One alarm explains others: people hear of the cause alone, what it explains stands in the history, and what outlives
+//! it is heard.
+
+use crate::estate_test::{ESTATE, EstateTest, actor, doc};
+use linli_domain::command::{Action, ActorRole};
+use linli_domain::engine::{AlarmEvent, NoticeKind};
+use linli_domain::estate::Estate;
+use std::time::Duration;
+
+/// A riser off the main, a bus with a silent slave, a supply with what it feeds.
+fn topology() -> String {
+    let rule = |id: &str, measure: &str, kind: &str, when: &str, rest: &str| {
+        format!(
+            "\n[[rules]]\nid = \"{id}\"\nclass = \"{id}\"\nfault = \"{id}\"\nmeasure = \"{measure}\"\n\
+             applies_to = {{ kind = \"{kind}\" }}\nwhen = {when}\n{rest}\n\
+             response = {{ zh = \"查看\", en = \"Look\" }}\n"
+        )
+    };
+    let estate = ESTATE.replace("latch = true", "inhibits = \"branches\"").replace(
+        "asset = \"fire-lane\"\n",
+        "asset = \"fire-lane\"\nexpected_interval = \"1m\"\n",
+    );
+    format!(
+        r#"{estate}
+[[assets]]
+id = "riser"
+kind = "pipe_zone"
+place = "b3"
+name = {{ zh = "立管", en = "Riser" }}
+branch_of = "b3-pipe"
+
+[[assets]]
+id = "feed"
+kind = "pump_room"
+place = "b3"
+name = {{ zh = "配电", en = "Feed" }}
+
+[[devices]]
+id = "high"
+profile = "spot"
+name = {{ zh = "高处", en = "High" }}
+address = {{ mqtt = "main", key = "high-1" }}
+asset = "riser"
+fed_by = "feed"
+expected_interval = "1m"
+
+[[devices]]
+id = "meter"
+profile = "meter"
+name = {{ zh = "电表", en = "Meter" }}
+address = {{ bus = "bus2", unit = 1 }}
+asset = "feed"
+{}{}{}"#,
+        rule(
+            "lane-silent",
+            "parking.occupied",
+            "fire_lane",
+            "{ silent = true }",
+            "priority = \"P3\"\norder = { role = \"repair\", profile = \"lane\" }"
+        ),
+        rule(
+            "pipe-silent",
+            "leak.wet",
+            "pipe_zone",
+            "{ silent = true }",
+            "priority = \"P3\""
+        ),
+        rule(
+            "no-power",
+            "power.voltage",
+            "pump_room",
+            "{ below = 100.0 }",
+            "priority = \"P2\"\ninhibits = \"silence\""
+        ),
+    )
+}
+
+fn lost_bus() -> EstateTest {
+    let mut e = EstateTest::with(&topology());
+    e.says("gateway/gateway.bus_ok/bus1", true)
+        .says("bay/parking.occupied", false);
+    e.says("gateway/gateway.bus_ok/bus1", false).wait("2m");
+    assert_eq!(e.alarm_is(), "active_unack");
+    e.wait("20m");
+    e
+}
+
+#[test]
+fn a_lost_bus_explains_the_silence_of_its_slaves() {
+    let e = lost_bus();
+    let slave = e.living("fire-lane", "lane-silent");
+    assert_eq!(slave.state.display_code(), "suppressed");
+    let bus = e.living("gateway", "bus-lost");
+    assert_eq!(slave.suppression.unwrap().source, bus.id);
+    assert_eq!(e.notices(NoticeKind::AlarmRaised), 1, "one cause, one call");
+    assert_eq!(e.order_is(), "none");
+}
+
+#[test]
+fn a_slave_that_outlives_its_bus_is_heard_two_minutes_later() {
+    let mut e = lost_bus();
+    e.says("gateway/gateway.bus_ok/bus1", true).wait("2m9s");
+    assert_eq!(
+        e.living("fire-lane", "lane-silent").state.display_code(),
+        "suppressed"
+    );
+    e.wait("2s");
+    assert_eq!(
+        e.living("fire-lane", "lane-silent").state.display_code(),
+        "active_unack"
+    );
+    assert_eq!(
+        (e.notices(NoticeKind::AlarmRaised), e.order_is()),
+        (2, "dispatched")
+    );
+}
+
+#[test]
+fn a_slave_that_comes_back_with_its_bus_called_nobody_and_stands_in_the_history() {
+    let mut e = lost_bus();
+    e.says("gateway/gateway.bus_ok/bus1", true).wait("30s");
+    e.says("bay/parking.occupied", false).wait("10m");
+    assert_eq!(e.notices(NoticeKind::AlarmRaised), 1);
+    let lane = "fire-lane".parse().unwrap();
+    let changes = e
+        .changes
+        .alarms
+        .iter()
+        .filter(|change| change.alarm.asset == lane);
+    let events: Vec<_> = changes.map(|change| change.event).collect();
+    assert_eq!(
+        events,
+        [AlarmEvent::Raised, AlarmEvent::Condition, AlarmEvent::Ended]
+    );
+}
+
+#[test]
+fn a_bus_that_is_lost_again_goes_on_explaining() {
+    let mut e = lost_bus();
+    e.says("gateway/gateway.bus_ok/bus1", true).wait("1m");
+    e.says("gateway/gateway.bus_ok/bus1", false).wait("65s");
+    assert_eq!(
+        e.living("fire-lane", "lane-silent").state.display_code(),
+        "suppressed"
+    );
+    e.wait("10m").reboot("3h").wait("10m");
+    assert_eq!(
+        e.living("fire-lane", "lane-silent").state.display_code(),
+        "suppressed"
+    );
+}
+
+#[test]
+fn a_bus_explains_neither_another_bus_nor_what_a_sensor_sees() {
+    let mut e = EstateTest::with(&topology());
+    e.says("gateway/gateway.bus_ok/bus2", true)
+        .says("bay/parking.occupied", true);
+    e.says("gateway/gateway.bus_ok/bus2", false).wait("10m");
+    assert_eq!(
+        e.living("fire-lane", "lane-blocked").state.display_code(),
+        "active_unack"
+    );
+    e.wait("10m");
+    assert_eq!(
+        e.living("fire-lane", "lane-silent").state.display_code(),
+        "active_unack"
+    );
+}
+
+#[test]
+fn a_supply_explains_the_silence_of_what_it_feeds() {
+    let mut e = EstateTest::with(&topology());
+    e.says("high/leak.wet", false).says("rope/leak.wet", false);
+    e.shows("meter/power.voltage", 0.0).wait("40m");
+    assert_eq!(
+        e.living("riser", "pipe-silent").state.display_code(),
+        "suppressed"
+    );
+    assert_eq!(
+        e.living("b3-pipe", "pipe-silent").state.display_code(),
+        "active_unack"
+    );
+}
+
+#[test]
+fn a_leak_of_the_main_explains_those_of_its_branches() {
+    let mut e = EstateTest::with(&topology());
+    e.says("high/leak.wet", true).wait("5m");
+    assert_eq!(e.living("riser", "leak").state.display_code(), "active_unack");
+    e.says("rope/leak.wet", true).wait("10s");
+    assert_eq!(e.living("riser", "leak").state.display_code(), "suppressed");
+    assert_eq!(e.living("b3-pipe", "leak").state.display_code(), "active_unack");
+}
+
+#[test]
+fn a_branch_that_leaks_much_later_is_a_leak_of_its_own() {
+    let mut e = EstateTest::with(&topology());
+    e.says("rope/leak.wet", true)
+        .wait("11m")
+        .says("high/leak.wet", true)
+        .wait("10s");
+    assert_eq!(e.living("riser", "leak").state.display_code(), "active_unack");
+}
+
+#[test]
+fn nothing_explains_what_lives_depend_on() {
+    let safe = topology().replace(
+        "inhibits = \"branches\"",
+        "inhibits = \"branches\"\nlife_safety = true",
+    );
+    let mut e = EstateTest::with(&safe);
+    e.says("rope/leak.wet", true)
+        .says("high/leak.wet", true)
+        .wait("1m");
+    assert_eq!(e.living("riser", "leak").state.display_code(), "active_unack");
+    assert_eq!(e.notices(NoticeKind::AlarmRaised), 2);
+    let alarm = e.living("riser", "leak");
+    let shelve = Action::ShelveAlarm {
+        alarm: alarm.id,
+        version: alarm.version,
+        lasts: Duration::from_secs(3_600),
+        reason: "noise".into(),
+        no_order: false,
+    };
+    assert!(e.act(actor("A", ActorRole::Staff), shelve.clone()).is_err());
+    e.act(actor("M", ActorRole::Manager), shelve).unwrap();
+}
+
+#[test]
+fn an_alarm_that_people_know_of_is_not_called_unknown_by_a_cause() {
+    let mut e = EstateTest::with(&topology());
+    e.says("gateway/gateway.bus_ok/bus1", true)
+        .says("bay/parking.occupied", true)
+        .wait("6m");
+    assert_eq!(
+        e.living("fire-lane", "lane-blocked").state.display_code(),
+        "active_unack"
+    );
+    e.says("gateway/gateway.bus_ok/bus1", false).wait("30m");
+    assert_eq!(
+        e.living("fire-lane", "lane-blocked").state.display_code(),
+        "unknown"
+    );
+    assert_eq!(
+        e.notices(NoticeKind::AlarmUnknown),
+        0,
+        "the bus was said to be lost"
+    );
+}
+
+#[test]
+fn a_loop_of_branches_is_refused() {
+    let estate = topology().replace("branch_of = \"b3-pipe\"", "branch_of = \"riser\"");
+    let refused = Estate::resolve(doc(&estate)).unwrap_err();
+    let texts: Vec<_> = refused.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        ["assets[3].branch_of: leads back to itself; leave it out at the end nothing else is behind"]
+    );
+}

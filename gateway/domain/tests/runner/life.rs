@@ -1,0 +1,338 @@
+//! The life of an alarm beside its condition: people are asked again, an alarm is muted, or about something under repair.
+//! Nothing of it disappears.
+
+use crate::estate_test::{ESTATE, EstateTest, actor};
+use linli_domain::alarm::Serviced;
+use linli_domain::command::{Action, ActorRole, Refusal, Reply};
+use linli_domain::engine::{AlarmEvent, Input, NoticeKind};
+use linli_domain::reading::{Quality, Reason, Value};
+use linli_domain::rule::Priority;
+use std::time::Duration;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// The usual estate in which a leak asks again after half an hour.
+fn impatient() -> EstateTest {
+    let toml = ESTATE.replace("latch = true", "latch = true\nre_alarm = \"30m\"");
+    EstateTest::with(&toml)
+}
+
+fn full_bin() -> EstateTest {
+    let mut e = EstateTest::new();
+    e.shows("lid/bin.fill", 95.0).wait("10m");
+    e
+}
+
+impl EstateTest {
+    fn shelves(&mut self, who: &str, role: ActorRole, lasts: Duration) -> Result<Reply, Refusal> {
+        let alarm = self.alarm();
+        let action = Action::ShelveAlarm {
+            alarm: alarm.id,
+            version: alarm.version,
+            lasts,
+            reason: "the lid is being repaired".into(),
+            no_order: false,
+        };
+        self.act(actor(who, role), action)
+    }
+    fn acknowledges(&mut self, who: &str) -> &mut Self {
+        let alarm = self.alarm();
+        let (alarm, version) = (alarm.id, alarm.version);
+        let action = Action::AcknowledgeAlarm { alarm, version };
+        self.act(actor(who, ActorRole::Staff), action).unwrap();
+        self
+    }
+    fn takes_out(&mut self, what: Serviced) -> Result<Reply, Refusal> {
+        let reason = "being replaced".to_owned();
+        self.act(
+            actor("M", ActorRole::Manager),
+            Action::TakeOutOfService { what, reason },
+        )
+    }
+    fn brings_back(&mut self, what: Serviced) -> Result<Reply, Refusal> {
+        self.act(actor("M", ActorRole::Manager), Action::BringBack { what })
+    }
+    fn events(&self) -> Vec<AlarmEvent> {
+        self.changes.alarms.iter().map(|change| change.event).collect()
+    }
+}
+
+fn asset(id: &str) -> Serviced {
+    Serviced::Asset(id.parse().unwrap())
+}
+
+fn device(id: &str) -> Serviced {
+    Serviced::Device(id.parse().unwrap())
+}
+
+#[test]
+fn an_alarm_that_was_seen_and_goes_on_asks_again_one_level_up() {
+    let mut e = impatient();
+    e.says("rope/leak.wet", true).wait("10s").acknowledges("A");
+    e.keeps_saying("rope/leak.wet", true, "29m");
+    assert_eq!((e.alarm_is(), e.alarm().level), ("active_ack", 0));
+    e.keeps_saying("rope/leak.wet", true, "1m");
+    assert_eq!((e.alarm_is(), e.alarm().level), ("active_unack", 1));
+    assert_eq!(e.notices(NoticeKind::AlarmStillActive), 1);
+    e.keeps_saying("rope/leak.wet", true, "2h");
+    assert_eq!(
+        e.notices(NoticeKind::AlarmStillActive),
+        1,
+        "unseen, it does not ask twice"
+    );
+    e.acknowledges("B").keeps_saying("rope/leak.wet", true, "31m");
+    assert_eq!((e.notices(NoticeKind::AlarmStillActive), e.alarm().level), (2, 2));
+}
+
+#[test]
+fn what_is_over_asks_nobody_again() {
+    let mut e = impatient();
+    e.says("rope/leak.wet", true).wait("10s").acknowledges("A");
+    e.keeps_saying("rope/leak.wet", false, "2h");
+    assert_eq!(
+        (e.alarm_is(), e.notices(NoticeKind::AlarmStillActive)),
+        ("latched", 0)
+    );
+}
+
+#[test]
+fn the_time_until_an_alarm_asks_again_survives_a_restart_and_a_clock_that_is_set() {
+    let mut e = impatient();
+    e.says("rope/leak.wet", true).wait("10s").acknowledges("A");
+    e.keeps_saying("rope/leak.wet", true, "20m").reboot("5h");
+    e.says("rope/leak.wet", true);
+    e.now.wall = e.now.wall.plus(HOUR * 2);
+    e.keeps_saying("rope/leak.wet", true, "9m");
+    assert_eq!(e.alarm_is(), "active_ack");
+    e.keeps_saying("rope/leak.wet", true, "1m30s");
+    assert_eq!(e.alarm_is(), "active_unack");
+}
+
+#[test]
+fn another_sensor_of_the_same_alarm_is_counted_and_calls_nobody() {
+    let mut e = EstateTest::new();
+    e.says("rope/leak.wet", true).wait("10s").acknowledges("A");
+    e.says("spot/leak.wet", true).wait("10s");
+    assert_eq!((e.alarm().count, e.alarm_is()), (2, "active_ack"));
+    assert_eq!(e.notices(NoticeKind::AlarmRaised), 1);
+}
+
+#[test]
+fn an_alarm_that_becomes_more_urgent_must_be_seen_again() {
+    let worse = format!(
+        "{ESTATE}\n[[rules]]\nid = \"overflow\"\nclass = \"bin-full\"\nfault = \"bin-full\"\n\
+         measure = \"bin.fill\"\napplies_to = {{ kind = \"bin\" }}\nwhen = {{ above = 98.0 }}\n\
+         priority = \"P2\"\nresponse = {{ zh = \"马上\", en = \"At once\" }}\n"
+    );
+    let mut e = EstateTest::with(&worse);
+    e.shows("lid/bin.fill", 95.0).wait("10m").acknowledges("A");
+    e.shows("lid/bin.fill", 99.0);
+    assert_eq!((e.alarm_is(), e.alarm().priority), ("active_unack", Priority::P2));
+    assert_eq!(e.events().last(), Some(&AlarmEvent::Worsened));
+    assert_eq!(e.notices(NoticeKind::AlarmRaised), 2);
+    assert_eq!(e.order().priority, Priority::P2);
+}
+
+#[test]
+fn a_shelved_alarm_is_listed_and_says_nothing_until_its_time_is_over() {
+    let mut e = full_bin();
+    e.shelves("A", ActorRole::Staff, HOUR).unwrap();
+    assert_eq!(
+        (e.alarm_is(), e.notices(NoticeKind::AlarmShelved)),
+        ("shelved", 1)
+    );
+    e.shows("lid/bin.fill", 10.0).wait("10m").acknowledges("A");
+    assert_eq!(e.alarm_is(), "shelved", "seen and normal, and still in sight");
+    e.shows("lid/bin.fill", 96.0).wait("15m");
+    assert_eq!((e.alarm().count, e.notices(NoticeKind::AlarmRaised)), (2, 1));
+    e.wait("34m59s");
+    assert_eq!(e.alarm_is(), "shelved");
+    e.wait("1s");
+    assert_eq!(
+        (e.alarm_is(), e.notices(NoticeKind::AlarmRaised)),
+        ("active_unack", 2)
+    );
+    assert_eq!(
+        e.order_is(),
+        "dispatched",
+        "what nobody was told of gets its order now"
+    );
+}
+
+#[test]
+fn a_shelving_ends_by_what_remained_of_it_and_not_by_the_clock() {
+    let mut e = full_bin();
+    e.shelves("A", ActorRole::Staff, HOUR).unwrap();
+    let ends_at = e.alarm().shelving.as_ref().unwrap().ends_at;
+    e.wait("20m");
+    e.now.wall = e.now.wall.plus(HOUR * 5);
+    e.wait("1m").input(Input::Tick).reply.unwrap();
+    assert_eq!(e.alarm_is(), "shelved", "a clock that is set ends nothing");
+    assert_eq!(
+        e.alarm().shelving.as_ref().unwrap().ends_at,
+        ends_at.plus(HOUR * 5)
+    );
+    e.reboot("9h").wait("38m");
+    assert_eq!(e.alarm_is(), "shelved");
+    e.wait("1m");
+    assert_eq!(e.alarm_is(), "active_unack");
+}
+
+#[test]
+fn a_shelved_alarm_that_is_over_ends_with_its_shelving() {
+    let mut e = full_bin();
+    e.acknowledges("A").shelves("A", ActorRole::Staff, HOUR).unwrap();
+    e.shows("lid/bin.fill", 10.0).wait("59m");
+    assert_eq!(e.alarm_is(), "shelved");
+    e.wait("1m");
+    assert_eq!((e.alarm_is(), e.notices(NoticeKind::AlarmRaised)), ("none", 1));
+}
+
+#[test]
+fn staff_shelve_for_a_shift_and_a_manager_for_days_and_the_most_urgent() {
+    let mut e = full_bin();
+    let too_long = e.shelves("A", ActorRole::Staff, HOUR * 9);
+    assert_eq!(too_long, Err(Refusal::ShelvingLength { most: "8h".into() }));
+    let too_long = e.shelves("M", ActorRole::Manager, HOUR * 73);
+    assert_eq!(too_long, Err(Refusal::ShelvingLength { most: "3d".into() }));
+    e.shelves("M", ActorRole::Manager, HOUR * 72).unwrap();
+
+    let mut e = EstateTest::new();
+    e.says("rope/leak.wet", true).wait("5s");
+    let urgent = e.shelves("A", ActorRole::Staff, HOUR);
+    assert_eq!(urgent, Err(Refusal::ManagerOnly { action: "shelve" }));
+    e.shelves("M", ActorRole::Manager, HOUR).unwrap();
+}
+
+#[test]
+fn a_shelved_leak_still_gets_its_order_unless_a_manager_says_otherwise() {
+    for no_order in [false, true] {
+        let mut e = EstateTest::new();
+        e.says("rope/leak.wet", true).wait("10s").works_off("A");
+        e.overrides(actor("M", ActorRole::Manager)).unwrap();
+        assert_eq!(e.order_is(), "none");
+        let alarm = e.alarm();
+        let action = Action::ShelveAlarm {
+            alarm: alarm.id,
+            version: alarm.version,
+            lasts: HOUR,
+            reason: "drying".into(),
+            no_order,
+        };
+        e.act(actor("M", ActorRole::Manager), action).unwrap();
+        e.keeps_saying("rope/leak.wet", false, "12m");
+        e.says("rope/leak.wet", true).wait("10s");
+        assert_eq!(e.order_is() == "none", no_order);
+        assert_eq!((e.alarm_is(), e.alarm().count), ("shelved", 2));
+    }
+}
+
+#[test]
+fn unshelving_tells_at_once_and_only_what_is_shelved() {
+    let mut e = full_bin();
+    let unshelve = |e: &mut EstateTest| {
+        let alarm = e.alarm();
+        let (alarm, version) = (alarm.id, alarm.version);
+        e.act(
+            actor("B", ActorRole::Staff),
+            Action::UnshelveAlarm { alarm, version },
+        )
+    };
+    assert_eq!(unshelve(&mut e), Err(Refusal::NotShelved));
+    e.shelves("A", ActorRole::Staff, HOUR).unwrap();
+    e.wait("5m");
+    unshelve(&mut e).unwrap();
+    assert_eq!(
+        (e.alarm_is(), e.notices(NoticeKind::AlarmRaised)),
+        ("active_unack", 2)
+    );
+    let audited: Vec<_> = e
+        .changes
+        .audit
+        .iter()
+        .map(|a| (&*a.action, a.detail.as_str()))
+        .collect();
+    assert_eq!(
+        audited,
+        [
+            ("alarm.shelve", "for 1h: the lid is being repaired"),
+            ("alarm.unshelve", "")
+        ]
+    );
+}
+
+#[test]
+fn what_is_out_of_service_calls_nobody_and_is_heard_when_it_is_back() {
+    let mut e = EstateTest::new();
+    e.shows("lid/bin.fill", 50.0);
+    e.takes_out(asset("bin-1")).unwrap();
+    assert_eq!(e.notices(NoticeKind::OutOfService), 1);
+    e.shows("lid/bin.fill", 95.0).wait("10m");
+    assert_eq!((e.alarm_is(), e.order_is()), ("out_of_service", "none"));
+    assert_eq!(e.notices(NoticeKind::AlarmRaised), 0);
+    e.shows("lid/bin.fill", 10.0).wait("5m");
+    assert_eq!(
+        e.alarm_is(),
+        "none",
+        "nobody heard of it, nobody has to acknowledge it"
+    );
+    e.shows("lid/bin.fill", 95.0).wait("10m").reboot("1h");
+    e.shows("lid/bin.fill", 95.0);
+    let again = e.takes_out(asset("bin-1"));
+    assert_eq!(again, Err(Refusal::AlreadyOutOfService { by: "M".into() }));
+    e.brings_back(asset("bin-1")).unwrap();
+    assert_eq!((e.alarm_is(), e.order_is()), ("active_unack", "dispatched"));
+    assert_eq!(e.notices(NoticeKind::AlarmRaised), 1);
+    assert!(e.brings_back(asset("bin-1")).is_err());
+}
+
+#[test]
+fn a_sensor_out_of_service_is_no_reason_and_another_one_beside_it_is() {
+    let mut e = EstateTest::new();
+    e.says("rope/leak.wet", false).says("spot/leak.wet", false);
+    e.act(
+        actor("A", ActorRole::Staff),
+        Action::TakeOutOfService {
+            what: device("rope"),
+            reason: "cable is broken".into(),
+        },
+    )
+    .unwrap();
+    e.says("rope/leak.wet", true).wait("10s");
+    assert_eq!(e.alarm_is(), "out_of_service");
+    e.says("spot/leak.wet", true).wait("10s");
+    assert_eq!((e.alarm_is(), e.order_is()), ("active_unack", "dispatched"));
+}
+
+#[test]
+fn staff_do_not_take_a_whole_asset_out_of_service() {
+    let mut e = EstateTest::new();
+    let take = |what| Action::TakeOutOfService {
+        what,
+        reason: "tired of it".into(),
+    };
+    let refused = e
+        .act(actor("A", ActorRole::Staff), take(asset("b3-pipe")))
+        .unwrap_err();
+    assert_eq!(refused.code(), "manager_only");
+    let unknown = e
+        .act(actor("M", ActorRole::Manager), take(asset("b4-pipe")))
+        .unwrap_err();
+    assert_eq!(unknown.code(), "unknown_asset");
+    let silent = Action::TakeOutOfService {
+        what: asset("b3-pipe"),
+        reason: "  ".into(),
+    };
+    let refused = e.act(actor("M", ActorRole::Manager), silent).unwrap_err();
+    assert_eq!(refused.code(), "reason_required");
+}
+
+#[test]
+fn a_bad_reading_is_unknown_and_never_normal() {
+    let mut e = EstateTest::new();
+    e.says("rope/leak.wet", true).wait("10s").acknowledges("A");
+    e.fails("rope/leak.wet", Reason::CommTimeout).wait("2h");
+    assert_eq!(e.alarm_is(), "unknown");
+    assert!(e.reads("rope/leak.wet", Value::State(true), "0s", Quality::Good));
+    assert_eq!(e.alarm_is(), "active_ack");
+}
