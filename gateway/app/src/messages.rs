@@ -38,6 +38,8 @@ keys! {
     CardOrder = "card.order",
     CardAlarm = "card.alarm",
     CardResponse = "card.response",
+    CardReason = "card.reason",
+    CardUntil = "card.until",
     CardTime = "card.time",
     DigestTitle = "digest.title",
     DigestLine = "digest.line",
@@ -184,20 +186,11 @@ mod tests {
     #[test]
     fn every_code_of_the_core_has_a_word() {
         use linli_domain::engine::NoticeKind as Kind;
-        let kinds = [
-            Kind::AlarmRaised,
-            Kind::AlarmCleared,
-            Kind::AlarmUnknown,
-            Kind::OrderDispatched,
-            Kind::OrderAccepted,
-            Kind::OrderStarted,
-            Kind::OrderCompleted,
-            Kind::OrderReopened,
-            Kind::OrderClosed,
-            Kind::OrderCancelled,
-        ];
-        for kind in kinds {
+        for kind in Kind::ALL {
             assert!(find(Language::Zh, "notice", kind.name()).is_some(), "{kind:?}");
+        }
+        for state in linli_domain::alarm::AlarmState::CODES {
+            assert!(find(Language::Zh, "alarm_state", state).is_some(), "{state}");
         }
         for kind in linli_domain::health::FlagKind::ALL {
             assert!(find(Language::Zh, "flag", kind.name()).is_some(), "{kind}");

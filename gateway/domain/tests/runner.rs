@@ -10,6 +10,8 @@
 #[path = "runner/estate_test.rs"]
 mod estate_test;
 
+#[path = "runner/alarm_model.rs"]
+mod alarm_model;
 #[path = "runner/causes.rs"]
 mod causes;
 #[path = "runner/commands.rs"]
@@ -22,6 +24,8 @@ mod estates;
 mod health;
 #[path = "runner/life.rs"]
 mod life;
+#[path = "runner/model.rs"]
+mod model;
 #[path = "runner/properties.rs"]
 mod properties;
 #[path = "runner/readings.rs"]

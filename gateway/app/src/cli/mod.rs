@@ -3,6 +3,7 @@
 //! `--json` is one value on standard output; everything else goes to standard error. Exit codes: 0 ok (warnings
 //! too, unless `--strict`), 1 a problem was found, 2 wrong use.
 
+mod alarms;
 pub mod args;
 mod broker;
 mod check;
@@ -88,7 +89,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Check(arguments) => check::check(context, &arguments),
         Command::Estate(command) => estate::dispatch(context, command),
         Command::Device(command) => device::dispatch(context, command),
-        Command::Alarms(command) => work::alarms(context, command),
+        Command::Alarms(command) => alarms::alarms(context, command),
         Command::Orders(command) => work::orders(context, command),
         Command::Outbox(command) => outbox::outbox(context, command),
         Command::Notify(args::Notify::Test { channel }) => outbox::test(context, channel.as_deref()),

@@ -63,6 +63,17 @@ texts! {
     CaseAdvisory = "未通过（可选）{id}", "failed (nice to have) {id}";
     CasesSummary = "通过 {passed}，未通过 {failed}，可选未通过 {advisory}", "{passed} passed, {failed} failed, {advisory} nice to have failed";
     Done = "{id} 已更新（版本 {version}）", "{id} done (version {version})";
+    TakenOut = "{what} 已停用：告警照常记录，不再通知", "{what} is out of service: its alarms are recorded and nobody is called";
+    BroughtBack = "{what} 已恢复使用", "{what} is back in service";
+    NothingNamed = "用 --asset 或 --device 指明", "name it with --asset or --device";
+    AlarmWhat = "告警", "alarm      ";
+    AlarmState = "状态", "state      ";
+    AlarmCause = "原因", "cause      ";
+    AlarmConsequence = "后果", "consequence";
+    AlarmResponse = "处置", "response   ";
+    AlarmRule = "规则", "rule       ";
+    AlarmOrder = "工单", "order      ";
+    AlarmSuppressedBy = "根因", "suppressed by";
     NotAnId = "\"{id}\" 不是编号", "\"{id}\" is not an id";
     Nothing = "没有", "none";
     MoreExist = "还有更多，用 --limit 增加条数", "there are more; raise --limit";

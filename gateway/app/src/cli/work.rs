@@ -1,6 +1,6 @@
-//! `linli alarms` and `linli orders`: the same as the API, for a shell.
+//! `linli orders`: the same as the API, for a shell.
 
-use crate::cli::args::{Alarms, List, Orders};
+use crate::cli::args::{List, Orders};
 use crate::cli::client::Client;
 use crate::cli::context::Context;
 use crate::cli::output::{self, field, name};
@@ -10,25 +10,6 @@ use crate::messages;
 use linli_domain::text::Language;
 use reqwest::Method;
 use serde_json::{Value, json};
-
-/// Does one of the commands about alarms.
-pub(super) fn alarms(context: &Context, command: Alarms) -> Outcome {
-    match command {
-        Alarms::List(list) => {
-            let head = [
-                Key::HeadId,
-                Key::HeadPriority,
-                Key::HeadState,
-                Key::HeadPlace,
-                Key::HeadAsset,
-                Key::HeadWhat,
-                Key::HeadSince,
-            ];
-            listing(context, &query("alarms", "live", &list), &head, alarm)
-        }
-        Alarms::Ack { id } => act(context, "alarms", &id, "ack", &json!({})),
-    }
-}
 
 /// Does one of the commands about orders.
 pub(super) fn orders(context: &Context, command: Orders) -> Outcome {
@@ -61,7 +42,7 @@ pub(super) fn orders(context: &Context, command: Orders) -> Outcome {
     }
 }
 
-fn query(resource: &str, going_on: &str, list: &List) -> String {
+pub(super) fn query(resource: &str, going_on: &str, list: &List) -> String {
     let filter = if list.all {
         String::new()
     } else {
@@ -118,18 +99,6 @@ pub(super) fn segment<'a>(context: &Context, id: &'a str) -> Result<&'a str, cra
     } else {
         Err(problem(context.language, Key::NotAnId, &[("id", id)]))
     }
-}
-
-fn alarm(alarm: &Value, language: Language) -> Vec<String> {
-    vec![
-        field(alarm, "id"),
-        field(alarm, "priority"),
-        messages::word(language, "alarm_state", &field(alarm, "state")).to_owned(),
-        name(alarm, "place", language),
-        name(alarm, "asset_name", language),
-        name(alarm, "name", language),
-        field(alarm, "raised_at"),
-    ]
 }
 
 fn order(order: &Value, language: Language) -> Vec<String> {

@@ -1,20 +1,20 @@
-//! Alarms: list, look at, acknowledge, reset.
+//! Alarms: list and look at. What people do to them is in [`super::alarm_verbs`].
 
-use super::auth::Principal;
-use super::extract::{Body, Id, IdempotencyKey, IfMatch, Query, etag, has_version};
+use super::Http;
+use super::extract::{Id, Query, etag, has_version};
 use super::page::{Ask, Page};
 use super::problem::{Code, Problem};
 use super::wire::alarm::Alarm;
-use super::wire::order::Plain;
-use super::wire::{Changed, Priority, Transition};
-use super::{Http, command};
+use super::wire::{Priority, Transition};
+use crate::messages;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use linli_domain::alarm::Alarm as DomainAlarm;
-use linli_domain::command::Action;
+use linli_domain::alarm::{Alarm as DomainAlarm, AlarmState};
 use linli_domain::id::{AlarmId, AssetId, Class};
+use linli_domain::text::Language;
+use linli_domain::time::Timestamp;
 use linli_ledger::{AlarmFilter, AlarmRow, Page as Rows, Subject};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -35,6 +35,15 @@ pub struct AlarmsQuery {
     pub class: Option<Class>,
     /// At least this urgent.
     pub priority: Option<Priority>,
+    /// In one of these states, with commas between them: `active_unack`, `active_ack`, `rtn_unack`, `latched`, `shelved`,
+    /// `suppressed`, `out_of_service`, `unknown`, or their names in either language.
+    pub state: Option<String>,
+    /// Raised at or after.
+    #[param(value_type = Option<String>)]
+    pub from: Option<Timestamp>,
+    /// Raised before.
+    #[param(value_type = Option<String>)]
+    pub to: Option<Timestamp>,
     /// Items of a page, 1 to 500, 50 when not given.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u32>,
@@ -71,6 +80,31 @@ pub(super) async fn wire(http: &Http, rows: &[AlarmRow]) -> Result<Vec<Alarm>, P
     Ok(alarms.iter().map(|alarm| Alarm::new(alarm, &names)).collect())
 }
 
+/// The codes of states as people write them: `active_unack`, `Active-Unack`, `告警未确认`.
+pub(super) fn states(written: &str) -> Result<Vec<String>, Problem> {
+    let code = |name: &str| {
+        let plain = name.trim().to_lowercase().replace(['-', ' '], "_");
+        let codes = AlarmState::CODES.into_iter().chain(["normal"]);
+        let mut codes = codes.filter(|code| {
+            let is_word = |language| messages::word(language, "alarm_state", code) == name.trim();
+            *code == plain || is_word(Language::Zh) || is_word(Language::En)
+        });
+        codes
+            .next()
+            .or_else(|| (plain == "stale").then_some("unknown"))
+            .map(str::to_owned)
+            .ok_or_else(|| {
+                let name: String = name.chars().take(32).collect();
+                let known = AlarmState::CODES.join(", ");
+                Problem::new(
+                    Code::BadQuery,
+                    format!("there is no alarm state {name:?}; the states are {known}"),
+                )
+            })
+    };
+    written.split(',').map(code).collect()
+}
+
 /// Alarms, newest first
 #[utoipa::path(get, path = "/alarms", tag = "alarms", params(AlarmsQuery),
     responses((status = 200, body = Page<Alarm>)))]
@@ -83,7 +117,9 @@ pub async fn list(
         asset: query.asset,
         class: query.class,
         priority: query.priority.map(rank),
-        ..AlarmFilter::default()
+        states: query.state.as_deref().map_or_else(|| Ok(Vec::new()), states)?,
+        raised_from: query.from,
+        raised_to: query.to,
     };
     let ask = Ask::new(
         query.limit,
@@ -154,52 +190,4 @@ pub(super) async fn history(
             .collect(),
         next_cursor: None,
     }))
-}
-
-/// "I have seen it."
-#[utoipa::path(post, path = "/alarms/{id}/ack", tag = "alarms", request_body = Plain,
-    params(("id" = String, Path, description = "Such as `AL-7`"),
-        ("If-Match" = String, Header, description = "The version it was decided on, such as `\"3\"`"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat safe")),
-    responses((status = 200, body = Changed)))]
-pub async fn acknowledge(
-    State(http): State<Arc<Http>>,
-    principal: Principal,
-    Id(alarm): Id<AlarmId>,
-    IfMatch(version): IfMatch,
-    key: IdempotencyKey,
-    body: Body<Plain>,
-) -> Result<Response, Problem> {
-    command::run(
-        http,
-        principal,
-        key,
-        body.hash,
-        Action::AcknowledgeAlarm { alarm, version },
-    )
-    .await
-}
-
-/// A manager lets go of the latch of an alarm whose condition is normal
-#[utoipa::path(post, path = "/alarms/{id}/reset", tag = "alarms", request_body = Plain,
-    params(("id" = String, Path, description = "Such as `AL-7`"),
-        ("If-Match" = String, Header, description = "The version it was decided on, such as `\"3\"`"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat safe")),
-    responses((status = 200, body = Changed)))]
-pub async fn reset(
-    State(http): State<Arc<Http>>,
-    principal: Principal,
-    Id(alarm): Id<AlarmId>,
-    IfMatch(version): IfMatch,
-    key: IdempotencyKey,
-    body: Body<Plain>,
-) -> Result<Response, Problem> {
-    command::run(
-        http,
-        principal,
-        key,
-        body.hash,
-        Action::ResetAlarm { alarm, version },
-    )
-    .await
 }

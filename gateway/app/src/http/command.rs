@@ -70,15 +70,26 @@ pub async fn run(
     hash: [u8; 32],
     action: Action,
 ) -> Result<Response, Problem> {
+    let (reply, replayed) = reply(http, principal, key, hash, action).await?;
+    answer(&reply, replayed)
+}
+
+/// The same with the core's own answer, and whether it is that of an earlier request.
+pub async fn reply(
+    http: Arc<Http>,
+    principal: Principal,
+    key: IdempotencyKey,
+    hash: [u8; 32],
+    action: Action,
+) -> Result<(Reply, bool), Problem> {
     let command = Command {
         actor: actor(&principal),
         action,
     };
-    let done = once::<Kept, Reply, _, _>(http, principal, key, hash, |http, idempotency| async move {
+    once::<Kept, Reply, _, _>(http, principal, key, hash, |http, idempotency| async move {
         Ok(http.door.command(command, idempotency).await?.reply)
-    });
-    let (reply, replayed) = done.await?;
-    answer(&reply, replayed)
+    })
+    .await
 }
 
 /// Asks the pipeline once for each idempotency key. The answer, and whether it is that of an earlier request; such a
@@ -240,6 +251,7 @@ fn refused(refusal: &Refusal) -> Problem {
         Refusal::UnknownAlarm { .. }
         | Refusal::UnknownOrder { .. }
         | Refusal::UnknownPoint { .. }
+        | Refusal::UnknownAsset { .. }
         | Refusal::UnknownDevice { .. } => Code::NotFound,
         Refusal::VersionConflict { .. } => Code::VersionConflict,
         Refusal::NotAssignee { .. } | Refusal::ManagerOnly { .. } | Refusal::OwnCompletion => Code::Forbidden,
@@ -248,6 +260,10 @@ fn refused(refusal: &Refusal) -> Problem {
         | Refusal::WrongState { .. }
         | Refusal::AlarmStillActive { .. }
         | Refusal::AlreadyAcknowledged { .. }
+        | Refusal::NotShelved
+        | Refusal::OutOfService
+        | Refusal::AlreadyOutOfService { .. }
+        | Refusal::InService { .. }
         | Refusal::NotLatched => Code::InvalidTransition,
         Refusal::EstateInvalid { .. } => Code::InvalidEstate,
         _ => Code::Refused,

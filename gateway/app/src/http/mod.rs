@@ -20,6 +20,8 @@ pub mod view;
 pub mod wire;
 
 pub mod alarms;
+pub mod alarm_verbs;
+pub mod service;
 pub mod command;
 pub mod deliveries;
 pub mod devices;

@@ -1,8 +1,9 @@
 //! Every route, once: the router and the OpenAPI document are made from the same list and cannot drift apart.
 
 use super::{
-    Http, alarms, deliveries, devices, engine, estate, events, forwarders, health, layers, onboarding,
-    orders, points, problem, profiles, prom, rejects, scans, series, status, tokens, updates, watch, writes,
+    Http, alarm_verbs, alarms, deliveries, devices, engine, estate, events, forwarders, health, layers,
+    onboarding, orders, points, problem, profiles, prom, rejects, scans, series, service, status, tokens,
+    updates, watch, writes,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -44,8 +45,13 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(alarms::list))
         .routes(routes!(alarms::show))
         .routes(routes!(alarms::transitions))
-        .routes(routes!(alarms::acknowledge))
-        .routes(routes!(alarms::reset))
+        .routes(routes!(alarm_verbs::acknowledge))
+        .routes(routes!(alarm_verbs::reset))
+        .routes(routes!(alarm_verbs::shelve))
+        .routes(routes!(alarm_verbs::unshelve))
+        .routes(routes!(alarm_verbs::bulk))
+        .routes(routes!(service::list, service::take_out))
+        .routes(routes!(service::bring_back))
         .routes(routes!(orders::list))
         .routes(routes!(orders::show))
         .routes(routes!(orders::transitions))

@@ -49,6 +49,10 @@ struct Data {
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
     response: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
 }
 
 impl Event {
@@ -100,6 +104,8 @@ impl Event {
                 place: text(notice.place.get(language)),
                 title: notice.title.as_ref().map(|t| text(t.get(language))),
                 response: text(notice.response.get(language)),
+                reason: notice.reason.as_deref().map(text),
+                until: notice.until,
             },
             subject,
         }
@@ -137,6 +143,8 @@ impl Event {
                 place: String::new(),
                 title: Some(title.to_owned()),
                 response: String::new(),
+                reason: None,
+                until: None,
             },
         }
     }
@@ -151,10 +159,15 @@ impl Event {
     }
 }
 
-/// Whether a notice is about an order or an alarm.
+/// Whether a notice is about an order, an alarm, or what is under repair.
 pub(super) fn subject_kind(notice: &Notice) -> &'static str {
     match notice.kind {
-        NoticeKind::AlarmRaised | NoticeKind::AlarmCleared | NoticeKind::AlarmUnknown => "alarm",
+        NoticeKind::AlarmRaised
+        | NoticeKind::AlarmCleared
+        | NoticeKind::AlarmUnknown
+        | NoticeKind::AlarmStillActive
+        | NoticeKind::AlarmShelved => "alarm",
+        NoticeKind::OutOfService | NoticeKind::BackInService => "service",
         NoticeKind::OrderDispatched
         | NoticeKind::OrderAccepted
         | NoticeKind::OrderStarted
@@ -182,7 +195,10 @@ fn unique(base: &str, taken: &mut BTreeSet<String>) -> String {
 /// The state after the event, in the words of the API.
 fn state(kind: NoticeKind) -> &'static str {
     match kind {
-        NoticeKind::AlarmRaised => "active",
+        NoticeKind::AlarmRaised | NoticeKind::AlarmStillActive => "active",
+        NoticeKind::AlarmShelved => "shelved",
+        NoticeKind::OutOfService => "out_of_service",
+        NoticeKind::BackInService => "in_service",
         NoticeKind::AlarmCleared => "normal",
         NoticeKind::AlarmUnknown => "unknown",
         NoticeKind::OrderDispatched => "dispatched",

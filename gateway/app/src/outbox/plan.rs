@@ -187,6 +187,12 @@ impl Planner {
         if calls_for_work(notice.kind) && !response.is_empty() {
             lines.push(say(Key::CardResponse, "response", &response));
         }
+        if let Some(reason) = notice.reason.as_deref() {
+            lines.push(say(Key::CardReason, "reason", &plain(reason, MAX_TEXT_CHARS)));
+        }
+        if let Some(until) = notice.until {
+            lines.push(say(Key::CardUntil, "until", &local_time(until, timezone)));
+        }
         lines.push(say(Key::CardTime, "time", &local_time(notice.at, timezone)));
         Card {
             language,
@@ -204,6 +210,10 @@ fn is_for_people(notice: &Notice) -> bool {
         NoticeKind::AlarmRaised | NoticeKind::AlarmCleared => notice.order.is_none(),
         NoticeKind::OrderStarted => false,
         NoticeKind::AlarmUnknown
+        | NoticeKind::AlarmStillActive
+        | NoticeKind::AlarmShelved
+        | NoticeKind::OutOfService
+        | NoticeKind::BackInService
         | NoticeKind::OrderDispatched
         | NoticeKind::OrderAccepted
         | NoticeKind::OrderCompleted
@@ -219,6 +229,7 @@ fn calls_for_work(kind: NoticeKind) -> bool {
         kind,
         NoticeKind::AlarmRaised
             | NoticeKind::AlarmUnknown
+            | NoticeKind::AlarmStillActive
             | NoticeKind::OrderDispatched
             | NoticeKind::OrderReopened
     )

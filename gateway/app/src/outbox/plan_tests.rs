@@ -36,6 +36,8 @@ fn notice(kind: NoticeKind) -> Notice {
         title: Some(text("漏水", "Leak")),
         response: text("关闭分段阀。", "Close the section valve."),
         actor: Some("张三".into()),
+        reason: None,
+        until: None,
     }
 }
 
@@ -221,4 +223,48 @@ fn a_test_message_fits_its_channel() {
     let card: Card = serde_json::from_slice(&send("repair").unwrap().payload).unwrap();
     assert!(card.text.contains("repair"));
     assert!(send("nowhere").is_none());
+}
+
+#[test]
+fn whoever_is_told_that_an_alarm_is_shelved_is_told_why_and_until_when() {
+    let shelved = Notice {
+        reason: Some("**换盖** <@all>".into()),
+        until: Some(at().plus(Duration::from_secs(3_600))),
+        ..notice(NoticeKind::AlarmShelved)
+    };
+    let planned = to_all().plan(&[shelved], &estate(), recorded());
+    assert_eq!(planned.len(), 2, "a system and a group");
+    let event: serde_json::Value = serde_json::from_slice(&planned[0].payload).unwrap();
+    assert_eq!(event["type"], "org.linli.alarm.shelved");
+    assert_eq!(
+        (&event["data"]["state"], &event["data"]["until"]),
+        (&"shelved".into(), &"2026-01-31T20:02:11.000Z".into())
+    );
+    let card = String::from_utf8(planned[1].payload.clone()).unwrap();
+    assert!(
+        card.contains("告警已搁置") && card.contains("2026-02-01 04:02:11"),
+        "{card}"
+    );
+    assert!(
+        card.contains("＊＊换盖＊＊ ＜@all＞") && !card.contains("张三"),
+        "{card}"
+    );
+}
+
+#[test]
+fn what_is_out_of_service_is_told_about_its_asset() {
+    let out = Notice {
+        alarm: None,
+        order: None,
+        role: None,
+        reason: Some("更换水泵".into()),
+        ..notice(NoticeKind::OutOfService)
+    };
+    let planned = to_all().plan(&[out], &estate(), recorded());
+    let event: serde_json::Value = serde_json::from_slice(&planned[0].payload).unwrap();
+    assert_eq!(event["type"], "org.linli.service.out");
+    assert_eq!(
+        (&event["subject"], &event["data"]["state"]),
+        (&"b3-pipe".into(), &"out_of_service".into())
+    );
 }

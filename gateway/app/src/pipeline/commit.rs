@@ -10,7 +10,9 @@ use super::door::{Failed, Live};
 use super::refused::Refused;
 use crate::field::Frame;
 use linli_decode::Facts;
+use linli_domain::alarm::{Alarm, AlarmState};
 use linli_domain::id::CommitId;
+use linli_domain::rule::Priority;
 use linli_domain::time::Now;
 use linli_ledger::{self as store, CommitError};
 use std::sync::Arc;
@@ -94,6 +96,7 @@ impl Core {
                 let batch = std::mem::take(&mut self.batch);
                 self.count(&batch, commit);
                 self.count_flags(&batch);
+                self.count_alarms(&batch);
                 Ok(Some(Committed { commit, batch }))
             }
             Err(error) => {
@@ -142,6 +145,25 @@ impl Core {
                 .devices_flagged
                 .with_label_values(&[kind.name()])
                 .set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Living alarms by what people see. Looked at when one changed, and once at the start.
+    fn count_alarms(&mut self, batch: &OpenBatch) {
+        if std::mem::replace(&mut self.alarms_shown, true) && batch.alarms.is_empty() {
+            return;
+        }
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let count =
+            |wanted: &dyn Fn(&Alarm) -> bool| gauge(self.engine.alarms().filter(|a| wanted(a)).count());
+        for state in AlarmState::CODES {
+            let here = count(&|alarm| alarm.state.display_code() == state);
+            self.metrics.alarms_by_state.with_label_values(&[state]).set(here);
+        }
+        for priority in Priority::ALL {
+            let here = count(&|alarm| alarm.priority == priority);
+            let label = priority.to_string();
+            self.metrics.alarms_live.with_label_values(&[&label]).set(here);
         }
     }
 

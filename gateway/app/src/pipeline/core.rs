@@ -66,6 +66,8 @@ pub struct Core {
     pub(super) profiles_told: bool,
     /// Whether the gauges of flags show the engine as it is.
     pub(super) flags_shown: bool,
+    /// Whether the gauges of alarms have been set since the start.
+    pub(super) alarms_shown: bool,
     pub(super) complaints: super::complain::Complaints,
 }
 
@@ -100,6 +102,7 @@ impl Core {
             understood: Understood::default(),
             profiles_told: false,
             flags_shown: false,
+            alarms_shown: false,
             complaints: super::complain::Complaints::default(),
         };
         core.understanding.learn(core.engine.estate());

@@ -5,7 +5,7 @@ use super::door::Live;
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
 use linli_domain::command::Actor;
-use linli_domain::engine::{AlarmChange, Changes, Engine, OrderChange};
+use linli_domain::engine::{AlarmChange, AlarmEvent, Changes, Engine, OrderChange};
 use linli_domain::id::CommitId;
 use linli_domain::time::Timestamp;
 use linli_ledger as store;
@@ -64,7 +64,7 @@ fn alarm(change: &AlarmChange, commit: CommitId, metrics: &Metrics, batch: &mut 
         to: to.to_owned(),
         event: label(&change.event),
         actor: name(change.actor.as_ref()),
-        note: String::new(),
+        note: note(change),
     });
     batch.alarm(store::AlarmRow {
         id: alarm.id,
@@ -77,6 +77,19 @@ fn alarm(change: &AlarmChange, commit: CommitId, metrics: &Metrics, batch: &mut 
         updated: change.at,
         document,
     });
+}
+
+/// What stands beside a step in an alarm's history: a person's reason, or the cause that explains it.
+fn note(change: &AlarmChange) -> String {
+    let alarm = &change.alarm;
+    match (&change.event, &alarm.shelving, alarm.suppression) {
+        (AlarmEvent::Shelved, Some(shelving), _) => {
+            format!("until {}: {}", shelving.ends_at, shelving.reason)
+        }
+        (_, _, Some(suppression)) => suppression.source.to_string(),
+        (AlarmEvent::ReAlarmed, _, _) => format!("level {}", alarm.level),
+        _ => String::new(),
+    }
 }
 
 fn order(change: &OrderChange, commit: CommitId, metrics: &Metrics, batch: &mut OpenBatch) {

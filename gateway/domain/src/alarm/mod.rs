@@ -173,6 +173,9 @@ pub struct Alarm {
     pub state: AlarmState,
     /// When it was raised first.
     pub raised_at: Timestamp,
+    /// The same in milliseconds the engine had lived, which no clock that is set can move.
+    #[serde(default)]
+    pub raised_age_ms: u64,
     /// When it was raised last.
     pub last_raised_at: Timestamp,
     /// When its condition last became normal.

@@ -90,6 +90,10 @@ impl Engine {
                 .unwrap_or(Latch::Held);
             alarm.state.annunciation = annunciation;
             alarm.suppression = suppression;
+            alarm.shelving = alarm
+                .shelving
+                .take()
+                .filter(|_| annunciation == Annunciation::Shelved);
             alarm.last_raised_at = now.wall;
             alarm.value = value;
             alarm.evidence = evidence;
@@ -99,7 +103,7 @@ impl Engine {
         if let Some(event) = event {
             self.change_alarm(id, event, None, now, changes, raised);
         } else {
-            let mut alarm = begin(id, def, now);
+            let mut alarm = begin(id, def, self.store.state().counters.age, now);
             raised(&mut alarm);
             let alarm = Arc::new(alarm);
             self.store.set_alarm(id, Some(alarm.clone()));
@@ -357,7 +361,7 @@ fn raised_again(alarm: &Alarm, priority: Priority, annunciation: Annunciation) -
 }
 
 /// An alarm with the words of its rule, before it is raised.
-fn begin(id: AlarmId, def: &WatchDef, now: &Now) -> Alarm {
+fn begin(id: AlarmId, def: &WatchDef, age_ms: u64, now: &Now) -> Alarm {
     let rule = &def.rule;
     Alarm {
         id,
@@ -377,6 +381,7 @@ fn begin(id: AlarmId, def: &WatchDef, now: &Now) -> Alarm {
             annunciation: Annunciation::On,
         },
         raised_at: now.wall,
+        raised_age_ms: age_ms,
         last_raised_at: now.wall,
         cleared_at: None,
         acknowledged_at: None,

@@ -17,7 +17,7 @@ use crate::estate::builtin::GATEWAY;
 use crate::estate::{Address, Device};
 use crate::id::{AlarmId, AssetId, Class, PointKey};
 use crate::rule::{Inhibits, When};
-use crate::time::{Now, Timestamp};
+use crate::time::Now;
 use std::time::Duration;
 
 /// How far the beginnings of a cause and of the same on a branch may lie apart.
@@ -32,7 +32,8 @@ struct Effect<'a> {
     class: &'a Class,
     /// The point that is silent, if that is what it says.
     silent: Option<PointKey>,
-    began: Timestamp,
+    /// The age of the engine at which it began, in milliseconds.
+    began: u64,
 }
 
 impl Engine {
@@ -46,7 +47,7 @@ impl Engine {
             asset: &def.asset,
             class: &def.rule.class,
             silent: (def.rule.when == When::Silent).then_some(def.point),
-            began: live.map_or_else(|| self.wall(), |alarm| alarm.raised_at),
+            began: live.map_or(self.store.state().counters.age, |alarm| alarm.raised_age_ms),
         })
     }
 
@@ -60,7 +61,7 @@ impl Engine {
             asset: &alarm.asset,
             class: &alarm.class,
             silent: self.says_silence(alarm).then_some(alarm.point),
-            began: alarm.raised_at,
+            began: alarm.raised_age_ms,
         })
     }
 
@@ -73,7 +74,7 @@ impl Engine {
                     asset: &alarm.asset,
                     class: &alarm.class,
                     silent: Some(point),
-                    began: alarm.raised_at,
+                    began: alarm.raised_age_ms,
                 })
                 .is_some()
     }
@@ -90,10 +91,7 @@ impl Engine {
         match (cause.inhibits, effect.silent) {
             (Some(Inhibits::Silence), Some(point)) => self.silences(cause, point),
             (Some(Inhibits::Branches), _) => {
-                let apart = cause
-                    .raised_at
-                    .since(effect.began)
-                    .max(effect.began.since(cause.raised_at));
+                let apart = Duration::from_millis(cause.raised_age_ms.abs_diff(effect.began));
                 cause.class == *effect.class
                     && apart <= BRANCHES_WITHIN
                     && self.is_stem(&cause.asset, effect.asset)
@@ -197,11 +195,6 @@ impl Engine {
     pub(super) fn release_from_cause(&mut self, id: AlarmId, now: &Now, changes: &mut Changes) {
         let events = (AlarmEvent::Unsuppressed, AnnunciationEvent::Release);
         self.hear_again(id, events, false, None, now, changes);
-    }
-
-    fn wall(&self) -> Timestamp {
-        let clock = self.store.state().counters.clock;
-        clock.map_or_else(Timestamp::default, |clock| clock.wall)
     }
 }
 

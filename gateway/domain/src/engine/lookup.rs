@@ -2,7 +2,7 @@
 
 use super::state::NEVER;
 use super::{Engine, PointDef};
-use crate::alarm::{Alarm, Watch};
+use crate::alarm::{Alarm, OutOfService, Serviced, Watch};
 use crate::estate::{DeviceIndex, Estate};
 use crate::id::{AlarmId, AssetId, Class, Fault, OrderId, PointKey, RuleId};
 use crate::measure::Measure;
@@ -78,6 +78,10 @@ impl Engine {
     /// The living alarm of a key.
     pub fn alarm_of(&self, asset: &AssetId, class: &Class) -> Option<&Arc<Alarm>> {
         self.store.live_alarm(asset, class)
+    }
+    /// What is out of service: assets first, then devices, by id.
+    pub fn out_of_service(&self) -> impl Iterator<Item = (&Serviced, &Arc<OutOfService>)> {
+        self.store.state().out_of_service.iter()
     }
     /// Every open order, oldest first.
     pub fn orders(&self) -> impl Iterator<Item = &Arc<Order>> {

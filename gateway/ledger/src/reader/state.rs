@@ -33,8 +33,8 @@ pub struct AlarmFilter {
     pub asset: Option<AssetId>,
     /// Of this class.
     pub class: Option<Class>,
-    /// In this state.
-    pub state: Option<String>,
+    /// In one of these states; in any when there is none.
+    pub states: Vec<String>,
     /// At least this urgent: priorities up to and including it.
     pub priority: Option<u8>,
     /// Raised at or after.
@@ -118,7 +118,10 @@ impl Reader {
                 "class = ?",
                 filter.class.as_ref().map(|class| class.as_str().to_owned()),
             )
-            .and("state = ?", filter.state.clone())
+            .and(
+                "instr(?, ',' || state || ',') > 0",
+                (!filter.states.is_empty()).then(|| format!(",{},", filter.states.join(","))),
+            )
             .and("priority <= ?", filter.priority.map(i64::from))
             .and("raised >= ?", millis(filter.raised_from))
             .and("raised < ?", millis(filter.raised_to))

@@ -2,15 +2,17 @@
 //!
 //! The texts here are the English ones; `help` puts the Chinese ones in their place.
 
+mod alarms;
 mod firmware;
 mod onboarding;
 mod store;
 mod work;
 
+pub use alarms::{Alarms, ListAlarms, Serviced};
 pub use firmware::{NodeKind, Sign};
 pub use onboarding::{Accept, DeviceList, Point, Show, Watch, Which};
 pub use store::{Backup, Doctor, Export, Format, Restore, Series};
-pub use work::{Alarms, Engine, List, Notify, Orders, Outbox, Rejects, Token};
+pub use work::{Engine, List, Notify, Orders, Outbox, Rejects, Token};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;

@@ -3,18 +3,6 @@
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
-/// `linli alarms`.
-#[derive(Debug, Subcommand)]
-pub enum Alarms {
-    /// List alarms, newest first
-    List(List),
-    /// Say that somebody has seen an alarm
-    Ack {
-        /// Alarm number, such as AL-7
-        id: String,
-    },
-}
-
 /// How much of a listing is wanted.
 #[derive(Debug, Args)]
 pub struct List {

@@ -3,6 +3,7 @@
 //! This file holds the estate of the stories and the one helper that knows how to ask; the stories are beside it.
 
 mod access;
+mod alarm_life;
 mod commands;
 mod described;
 mod devices;

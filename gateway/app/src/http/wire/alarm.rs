@@ -3,7 +3,12 @@
 use super::point::Value;
 use super::{Priority, Text};
 use crate::http::view::Names;
-use linli_domain::alarm::{Ack as DomainAck, Alarm as DomainAlarm, Condition as DomainCondition, Latch};
+use crate::messages;
+use linli_domain::alarm::{
+    Ack as DomainAck, Alarm as DomainAlarm, Annunciation as DomainAnnunciation, Condition as DomainCondition,
+    Latch,
+};
+use linli_domain::text::Language;
 use linli_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -58,6 +63,45 @@ impl From<DomainAck> for Acknowledgement {
     }
 }
 
+/// Whether people hear of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Annunciation {
+    /// They do.
+    On,
+    /// A person has muted it for a time.
+    Shelved,
+    /// They hear of its cause instead.
+    Suppressed,
+    /// Its asset or its sensors are under repair.
+    OutOfService,
+}
+
+impl From<DomainAnnunciation> for Annunciation {
+    fn from(annunciation: DomainAnnunciation) -> Self {
+        match annunciation {
+            DomainAnnunciation::On => Self::On,
+            DomainAnnunciation::Shelved => Self::Shelved,
+            DomainAnnunciation::Suppressed => Self::Suppressed,
+            DomainAnnunciation::OutOfService => Self::OutOfService,
+        }
+    }
+}
+
+/// Who muted an alarm, until when and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Shelving {
+    /// When it ends by itself.
+    #[schema(value_type = String, format = DateTime)]
+    pub until: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub by: String,
+    /// Whether a P1 alarm opens no order either.
+    pub no_order: bool,
+}
+
 /// One reading that raised an alarm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Evidence {
@@ -97,14 +141,27 @@ pub struct Alarm {
     pub response: Text,
     /// How much it matters.
     pub priority: Priority,
-    /// The combination in one word: `active_unack`, `active_ack`, `rtn_unack`, `latched`, `unknown`, `normal`.
+    /// The combination in one word: `active_unack`, `active_ack`, `rtn_unack`, `latched`, `shelved`, `suppressed`,
+    /// `out_of_service`, `unknown`, `normal`.
     pub state: String,
+    /// That word as people read it.
+    pub state_name: Text,
     /// What the sensors say.
     pub condition: Condition,
     /// Whether a person has seen it.
     pub ack: Acknowledgement,
     /// Whether it is kept until somebody resets it.
     pub latched: bool,
+    /// Whether people hear of it.
+    pub annunciation: Annunciation,
+    /// Who has muted it, while it is shelved.
+    pub shelving: Option<Shelving>,
+    /// The alarm that is its cause, while it is suppressed.
+    pub suppressed_by: Option<String>,
+    /// How often people were asked again because it went on.
+    pub level: u8,
+    /// Whether lives depend on it: nothing but a manager keeps it from people.
+    pub life_safety: bool,
     /// Whether its life goes on.
     pub live: bool,
     /// When it was raised first.
@@ -160,9 +217,27 @@ impl Alarm {
             response: Text::from(&alarm.response),
             priority: alarm.priority.into(),
             state: alarm.state.display_code().to_owned(),
+            state_name: {
+                let word =
+                    |language| messages::word(language, "alarm_state", alarm.state.display_code()).to_owned();
+                Text {
+                    zh: word(Language::Zh),
+                    en: word(Language::En),
+                }
+            },
             condition: alarm.state.condition.into(),
             ack: alarm.state.ack.into(),
             latched: alarm.state.latch == Latch::Held,
+            annunciation: alarm.state.annunciation.into(),
+            shelving: alarm.shelving.as_ref().map(|shelving| Shelving {
+                until: shelving.ends_at,
+                reason: shelving.reason.to_string(),
+                by: shelving.by.name.to_string(),
+                no_order: shelving.no_order,
+            }),
+            suppressed_by: alarm.suppression.map(|s| s.source.to_string()),
+            level: alarm.level,
+            life_safety: alarm.life_safety,
             live: alarm.ended_at.is_none(),
             raised_at: alarm.raised_at,
             last_raised_at: alarm.last_raised_at,

@@ -4,6 +4,7 @@
 //! Every answer a person reads carries its names (asset, place) beside the ids. Nothing here decides anything.
 
 pub mod alarm;
+pub mod annunciation;
 pub mod bus;
 pub mod device;
 pub mod decision;

@@ -196,8 +196,11 @@ fn resolve_topology(
         asset.branch_of = find("branch_of", &written.branch_of);
         asset.fed_by = find("fed_by", &written.fed_by);
     }
-    let ways: [(&str, fn(&Asset) -> Option<AssetIndex>); 2] =
-        [("branch_of", |a| a.branch_of), ("fed_by", |a| a.fed_by)];
+    type Upwards = fn(&Asset) -> Option<AssetIndex>;
+    let ways = [
+        ("branch_of", (|a| a.branch_of) as Upwards),
+        ("fed_by", |a| a.fed_by),
+    ];
     for (key, up) in ways {
         for n in 0..doc.assets.len() {
             let at = |index: AssetIndex| assets.get(index.0 as usize);

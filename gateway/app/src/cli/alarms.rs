@@ -1,0 +1,234 @@
+//! `linli alarms`: the same as the API, for a shell.
+
+use crate::cli::args::{Alarms, ListAlarms, Serviced};
+use crate::cli::client::{self, Client};
+use crate::cli::context::Context;
+use crate::cli::output::{self, field, name};
+use crate::cli::text::{self, Key};
+use crate::cli::work::{listing, query, segment};
+use crate::cli::{Failure, Outcome, problem};
+use crate::messages;
+use linli_domain::text::Language;
+use serde_json::{Value, json};
+
+/// Does one of the commands about alarms.
+pub(super) fn alarms(context: &Context, command: Alarms) -> Outcome {
+    match command {
+        Alarms::List(wanted) => list(context, &wanted),
+        Alarms::Show { id } => show(context, &id),
+        Alarms::Ack { ids } => each(context, &ids, &json!({ "action": "ack" })),
+        Alarms::Unshelve { ids } => each(context, &ids, &json!({ "action": "unshelve" })),
+        Alarms::Reset { ids } => each(context, &ids, &json!({ "action": "reset" })),
+        Alarms::Shelve {
+            ids,
+            lasts,
+            reason,
+            no_order,
+        } => each(
+            context,
+            &ids,
+            &json!({ "action": "shelve", "for": lasts, "reason": reason, "no_order": no_order }),
+        ),
+        Alarms::Out { what, reason } if what.asset.is_some() || what.device.is_some() => {
+            let mut body = named(&what);
+            body["reason"] = json!(reason.unwrap_or_default());
+            service(context, "/api/v1/out-of-service", &body, Key::TakenOut)
+        }
+        Alarms::Out { .. } => out_of_service(context),
+        Alarms::Back { what } => {
+            let body = named(&what);
+            service(context, "/api/v1/out-of-service/back", &body, Key::BroughtBack)
+        }
+    }
+}
+
+fn list(context: &Context, wanted: &ListAlarms) -> Outcome {
+    let head = [
+        Key::HeadId,
+        Key::HeadPriority,
+        Key::HeadState,
+        Key::HeadPlace,
+        Key::HeadAsset,
+        Key::HeadWhat,
+        Key::HeadSince,
+    ];
+    let filters = [
+        ("state", wanted.state.as_deref()),
+        ("asset", wanted.asset.as_deref()),
+        ("class", wanted.class.as_deref()),
+        ("priority", wanted.priority.as_deref()),
+    ];
+    let path = client::query(&query("alarms", "live", &wanted.list), &filters);
+    listing(context, &path, &head, row)
+}
+
+fn row(alarm: &Value, language: Language) -> Vec<String> {
+    vec![
+        field(alarm, "id"),
+        field(alarm, "priority"),
+        messages::word(language, "alarm_state", &field(alarm, "state")).to_owned(),
+        name(alarm, "place", language),
+        name(alarm, "asset_name", language),
+        name(alarm, "name", language),
+        field(alarm, "raised_at"),
+    ]
+}
+
+/// One alarm with the readings that raised it and every step of its life.
+fn show(context: &Context, id: &str) -> Outcome {
+    let client = Client::new(context)?;
+    let path = format!("/api/v1/alarms/{}", segment(context, id)?);
+    let alarm = client.get(&path)?;
+    let life = client.get(&format!("{path}/transitions"))?;
+    let both = json!({ "alarm": alarm, "life": life["items"] });
+    output::result(context, &both, |both| {
+        written(&both["alarm"], &both["life"], context.language)
+    })
+}
+
+fn written(alarm: &Value, life: &Value, language: Language) -> String {
+    let say = |key, value: String| format!("{}  {}\n", text::get(language, key), output::printable(&value));
+    let mut text = say(
+        Key::AlarmWhat,
+        format!(
+            "{} {} {} · {} · {}",
+            field(alarm, "id"),
+            field(alarm, "priority"),
+            name(alarm, "name", language),
+            name(alarm, "place", language),
+            name(alarm, "asset_name", language)
+        ),
+    );
+    text += &say(Key::AlarmState, name(alarm, "state_name", language));
+    for (key, field) in [
+        (Key::AlarmCause, "cause"),
+        (Key::AlarmConsequence, "consequence"),
+        (Key::AlarmResponse, "response"),
+    ] {
+        let words = name(alarm, field, language);
+        if !words.is_empty() {
+            text += &say(key, words);
+        }
+    }
+    text += &say(
+        Key::AlarmRule,
+        format!("{} ({})", field(alarm, "rule"), field(alarm, "rule_version")),
+    );
+    for (key, what) in [
+        (Key::AlarmOrder, "order"),
+        (Key::AlarmSuppressedBy, "suppressed_by"),
+    ] {
+        let id = field(alarm, what);
+        if !id.is_empty() {
+            text += &say(key, id);
+        }
+    }
+    let items = |list: &Value| list.as_array().cloned().unwrap_or_default();
+    let evidence: Vec<Vec<String>> = items(&alarm["evidence"])
+        .iter()
+        .map(|sample| {
+            vec![
+                field(sample, "observed"),
+                field(sample, "point"),
+                field(sample, "value"),
+            ]
+        })
+        .collect();
+    if !evidence.is_empty() {
+        let head = [Key::HeadTime, Key::HeadPoint, Key::HeadValue].map(|key| text::get(language, key));
+        text += &format!("\n{}", output::table(&head, &evidence));
+    }
+    let steps: Vec<Vec<String>> = items(life)
+        .iter()
+        .map(|step| {
+            vec![
+                field(step, "at"),
+                messages::word(language, "alarm_event", &field(step, "event")).to_owned(),
+                messages::word(language, "alarm_state", &field(step, "to")).to_owned(),
+                field(step, "actor"),
+                field(step, "note"),
+            ]
+        })
+        .collect();
+    let head = [
+        Key::HeadTime,
+        Key::HeadChange,
+        Key::HeadState,
+        Key::HeadWho,
+        Key::HeadReason,
+    ];
+    let head = head.map(|key| text::get(language, key));
+    text + "\n" + &output::table(&head, &steps)
+}
+
+/// The same done to each alarm, on the version that is there now. One that could not be done makes the command fail
+/// after the others are done.
+fn each(context: &Context, ids: &[String], words: &Value) -> Outcome {
+    let client = Client::new(context)?;
+    let seen = |id: &String| -> Result<Value, Failure> {
+        let alarm = client.get(&format!("/api/v1/alarms/{}", segment(context, id)?))?;
+        Ok(json!({ "id": alarm["id"], "version": alarm["version"] }))
+    };
+    let alarms = ids.iter().map(seen).collect::<Result<Vec<_>, _>>()?;
+    let mut body = words.clone();
+    body["alarms"] = json!(alarms);
+    let done = client.post("/api/v1/alarms/bulk", &body)?;
+    let items = done["items"].as_array().cloned().unwrap_or_default();
+    output::result(context, &done, |_| {
+        let done = items.iter().filter(|item| item["done"] == true);
+        let line = |item: &Value| {
+            let values = [("id", field(item, "id")), ("version", field(item, "version"))];
+            let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+            text::fill(context.language, Key::Done, &values) + "\n"
+        };
+        done.map(line).collect()
+    })?;
+    let refused: Vec<String> = items
+        .iter()
+        .filter(|item| item["done"] != true)
+        .map(|item| {
+            let code = field(item, "code");
+            let said = messages::find(context.language, "refusal", &code)
+                .map_or_else(|| field(item, "detail"), str::to_owned);
+            format!("{}: {said} [{code}]", field(item, "id"))
+        })
+        .collect();
+    if refused.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Problem(refused.join("\n")))
+    }
+}
+
+fn named(what: &Serviced) -> Value {
+    match (&what.asset, &what.device) {
+        (Some(asset), _) => json!({ "asset": asset }),
+        (None, device) => json!({ "device": device }),
+    }
+}
+
+fn service(context: &Context, path: &str, body: &Value, said: Key) -> Outcome {
+    if body["asset"].is_null() && body["device"].is_null() {
+        return Err(problem(context.language, Key::NothingNamed, &[]));
+    }
+    let done = Client::new(context)?.post(path, body)?;
+    output::result(context, &done, |done| {
+        let what = [field(done, "asset"), field(done, "device")].concat();
+        text::fill(context.language, said, &[("what", &what)]) + "\n"
+    })
+}
+
+fn out_of_service(context: &Context) -> Outcome {
+    let head = [
+        Key::HeadAsset,
+        Key::HeadDevice,
+        Key::HeadSince,
+        Key::HeadWho,
+        Key::HeadReason,
+    ];
+    listing(context, "/api/v1/out-of-service", &head, |item, _| {
+        ["asset", "device", "since", "by", "reason"]
+            .map(|key| field(item, key))
+            .to_vec()
+    })
+}

@@ -1,0 +1,96 @@
+//! The words of `linli alarms`.
+
+use super::List;
+use clap::{Args, Subcommand};
+
+/// `linli alarms`.
+#[derive(Debug, Subcommand)]
+pub enum Alarms {
+    /// List alarms, newest first
+    List(ListAlarms),
+    /// Show one alarm: its state, the readings that raised it, and its whole life
+    Show {
+        /// Alarm number, such as AL-7
+        id: String,
+    },
+    /// Say that somebody has seen alarms
+    Ack {
+        /// Alarm numbers, such as AL-7
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Mute alarms for a time; they go on being recorded
+    Shelve {
+        /// Alarm numbers, such as AL-7
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// For how long, such as 30m or 2h; staff up to 8h, a manager up to 72h
+        #[arg(long = "for", value_name = "DURATION")]
+        lasts: String,
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// A P1 alarm opens no order either; a manager's decision
+        #[arg(long)]
+        no_order: bool,
+    },
+    /// End a shelving before its time
+    Unshelve {
+        /// Alarm numbers, such as AL-7
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Let go of the latches of alarms whose condition is normal; a manager's decision
+    Reset {
+        /// Alarm numbers, such as AL-7
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// List what is out of service, or take a device or an asset out of service
+    Out {
+        /// What; everything that is out of service is listed when nothing is named
+        #[command(flatten)]
+        what: Serviced,
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT", requires = "serviced")]
+        reason: Option<String>,
+    },
+    /// Bring a device or an asset back into service
+    Back {
+        /// What
+        #[command(flatten)]
+        what: Serviced,
+    },
+}
+
+/// Which alarms are wanted.
+#[derive(Debug, Args)]
+pub struct ListAlarms {
+    /// How much.
+    #[command(flatten)]
+    pub list: List,
+    /// Only in these states, with commas between them, such as active_unack,shelved
+    #[arg(long, value_name = "STATES")]
+    pub state: Option<String>,
+    /// Only of this asset
+    #[arg(long, value_name = "ASSET")]
+    pub asset: Option<String>,
+    /// Only of this class
+    #[arg(long, value_name = "CLASS")]
+    pub class: Option<String>,
+    /// Only those at least this urgent
+    #[arg(long, value_name = "PRIORITY", value_parser = ["P1", "P2", "P3", "P4"])]
+    pub priority: Option<String>,
+}
+
+/// A device or an asset.
+#[derive(Debug, Args)]
+#[group(id = "serviced", multiple = false)]
+pub struct Serviced {
+    /// The asset; a manager's decision
+    #[arg(long, value_name = "ASSET")]
+    pub asset: Option<String>,
+    /// The device
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+}
