@@ -9,6 +9,7 @@
     reason = "a harness: what fails here fails the story"
 )]
 
+pub mod alarm_rounds;
 pub mod burst;
 pub mod certificates;
 pub mod gateway;

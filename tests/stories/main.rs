@@ -6,6 +6,7 @@
     reason = "these are tests"
 )]
 
+mod alarm;
 mod bad_input;
 mod broker;
 mod closed_loop;

@@ -151,7 +151,7 @@ enum Means {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ack {
+enum Seen {
     None,
     Unack,
     Ack,
@@ -178,7 +178,7 @@ pub(crate) enum Told {
 pub(crate) struct Alarm {
     id: u64,
     pub(crate) condition: Condition,
-    ack: Ack,
+    ack: Seen,
     held: bool,
     pub(crate) annunciation: Annunciation,
     count: u32,
@@ -451,7 +451,7 @@ impl Model {
         let alarm = self.alarms.entry(key).or_insert(Alarm {
             id,
             condition,
-            ack: Ack::None,
+            ack: Seen::None,
             held: false,
             annunciation,
             count: 0,
@@ -470,7 +470,7 @@ impl Model {
         if is_news {
             alarm.priority = alarm.priority.min(rule.priority);
             if matches!(annunciation, Annunciation::On | Annunciation::Shelved) {
-                alarm.ack = Ack::Unack;
+                alarm.ack = Seen::Unack;
                 alarm.re_alarm_left = None;
             }
             alarm.held |= rule.latch && annunciation != Annunciation::OutOfService;
@@ -489,7 +489,7 @@ impl Model {
         let heard = match alarm.annunciation {
             Annunciation::On => true,
             Annunciation::Shelved => what == Told::Shelved,
-            Annunciation::Suppressed => what == Told::Cleared && alarm.ack != Ack::None,
+            Annunciation::Suppressed => what == Told::Cleared && alarm.ack != Seen::None,
             Annunciation::OutOfService => false,
         };
         if heard {
@@ -536,7 +536,7 @@ impl Model {
     fn settle(&mut self, key: usize) {
         let over = self.alarms.get(&key).is_some_and(|a| {
             a.condition == Condition::Normal
-                && a.ack != Ack::Unack
+                && a.ack != Seen::Unack
                 && !a.held
                 && a.annunciation != Annunciation::Shelved
         });
@@ -555,7 +555,7 @@ impl Model {
             alarm.condition,
             Condition::Active | Condition::Clearing | Condition::Unknown
         );
-        let raises = !explained && goes_on && (anew || alarm.ack == Ack::None);
+        let raises = !explained && goes_on && (anew || alarm.ack == Seen::None);
         (alarm.shelved_left, alarm.release_left) = (None, None);
         alarm.annunciation = if explained {
             Annunciation::Suppressed
@@ -563,7 +563,7 @@ impl Model {
             Annunciation::On
         };
         if raises {
-            alarm.ack = Ack::Unack;
+            alarm.ack = Seen::Unack;
             alarm.re_alarm_left = None;
             let sensor = alarm.sensor;
             alarm.held |= SENSORS[sensor].rules.iter().any(|n| rule(*n).latch);
@@ -577,18 +577,18 @@ impl Model {
             return;
         };
         alarm.re_alarm_left = None;
-        if alarm.annunciation == Annunciation::On && alarm.ack == Ack::Ack {
-            alarm.ack = Ack::Unack;
+        if alarm.annunciation == Annunciation::On && alarm.ack == Seen::Ack {
+            alarm.ack = Seen::Unack;
             alarm.level += 1;
             self.tell(key, Told::StillActive);
         }
     }
 
     pub(crate) fn acknowledge(&mut self, key: usize) -> bool {
-        let Some(alarm) = self.alarms.get_mut(&key).filter(|a| a.ack == Ack::Unack) else {
+        let Some(alarm) = self.alarms.get_mut(&key).filter(|a| a.ack == Seen::Unack) else {
             return false;
         };
-        alarm.ack = Ack::Ack;
+        alarm.ack = Seen::Ack;
         alarm.re_alarm_left = alarm.re_alarm.filter(|_| alarm.condition != Condition::Normal);
         self.settle(key);
         true
