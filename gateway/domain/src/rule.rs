@@ -196,6 +196,10 @@ impl Rule {
             })
         })
     }
+    /// Whether its alarms are never silent for good, however often they come and go: what lives depend on, and water.
+    pub fn is_guarded(&self) -> bool {
+        self.life_safety || self.measure.name().starts_with("leak.")
+    }
     /// Whether both rules say the same, whatever their version numbers.
     pub fn says_the_same(&self, other: &Self) -> bool {
         let version = self.version;

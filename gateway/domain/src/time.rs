@@ -132,7 +132,7 @@ impl Now {
 }
 
 /// When a running delay ends, in monotonic time of the engine's current boot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Deadline {
     /// The instant at which the delay is over.
     pub at: Monotonic,

@@ -20,6 +20,8 @@ mod commands;
 mod edits;
 #[path = "runner/estates.rs"]
 mod estates;
+#[path = "runner/flapping.rs"]
+mod flapping;
 #[path = "runner/health.rs"]
 mod health;
 #[path = "runner/life.rs"]

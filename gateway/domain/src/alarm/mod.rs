@@ -223,6 +223,9 @@ pub struct Alarm {
     /// When that is.
     #[serde(default)]
     pub re_alarm_at: Option<Deadline>,
+    /// Whether its sensor comes and goes too often to be told each time.
+    #[serde(default)]
+    pub flapping: bool,
     /// How often people were asked again: the level it is at.
     #[serde(default)]
     pub level: u8,

@@ -31,8 +31,9 @@ impl Engine {
             Effect::Raised | Effect::Relapsed if !self.agrees(def) => Effect::None,
             other => other,
         };
+        let mut activates = true;
         match effect {
-            Effect::Raised => self.raise(n, def, now, changes),
+            Effect::Raised => activates = self.raise(n, def, now, changes),
             Effect::Relapsed => {
                 if let Some(id) = self.alarm_of(&def.asset, &def.rule.class).map(|a| a.id) {
                     let condition = self.condition_of(&def.asset, &def.rule.class);
@@ -44,6 +45,9 @@ impl Engine {
             }
             Effect::None | Effect::Fleeting | Effect::Cleared => {}
         }
+        if matches!(effect, Effect::Raised | Effect::Relapsed) && activates {
+            self.count_activation(def, now, changes);
+        }
         self.refresh_condition(&def.asset, &def.rule.class, now, changes);
         self.follow_order(
             &def.asset,
@@ -54,7 +58,8 @@ impl Engine {
         );
     }
 
-    fn raise(&mut self, n: usize, def: &WatchDef, now: &Now, changes: &mut Changes) {
+    /// Raises an alarm; whether that is news, and not another sensor of one that goes on.
+    fn raise(&mut self, n: usize, def: &WatchDef, now: &Now, changes: &mut Changes) -> bool {
         let rule = &def.rule;
         let evidence = self.take_evidence(n);
         let condition = self.condition_of(&def.asset, &rule.class);
@@ -67,6 +72,7 @@ impl Engine {
             .map(|a| raised_again(a, rule.priority, annunciation));
         let is_news = event != Some(AlarmEvent::Joined);
         // What nobody hears of, nobody has to acknowledge; and what is under repair keeps nothing.
+        let flapping = self.flaps(&(def.asset.clone(), rule.class.clone()));
         let is_told = matches!(annunciation, Annunciation::On | Annunciation::Shelved);
         let latches = rule.latch && annunciation != Annunciation::OutOfService;
         let raised = |alarm: &mut Alarm| {
@@ -77,6 +83,7 @@ impl Engine {
                 return;
             }
             alarm.version = alarm.version.saturating_add(1);
+            alarm.flapping = flapping;
             alarm.priority = alarm.priority.min(rule.priority);
             alarm.life_safety |= rule.life_safety;
             if is_told {
@@ -120,6 +127,7 @@ impl Engine {
         if is_news {
             self.notice_alarm(NoticeKind::AlarmRaised, id, now, changes);
         }
+        is_news
     }
 
     fn next_alarm(&mut self) -> AlarmId {
@@ -323,7 +331,7 @@ impl Engine {
             Annunciation::Suppressed => kind == NoticeKind::AlarmCleared && alarm.state.ack != Ack::None,
             Annunciation::OutOfService => false,
         };
-        if !is_told {
+        if !is_told || !self.may_tell(&alarm.asset, &alarm.class, kind) {
             return;
         }
         let (asset_name, place) = self.estate().texts_of(&alarm.asset);
@@ -401,6 +409,7 @@ fn begin(id: AlarmId, def: &WatchDef, age_ms: u64, now: &Now) -> Alarm {
         life_safety: rule.life_safety,
         re_alarm: rule.re_alarm,
         re_alarm_at: None,
+        flapping: false,
         level: 0,
         changed_by: GATEWAY_NAME.into(),
     }

@@ -91,6 +91,10 @@ pub enum AlarmEvent {
     OutOfService,
     /// They are back.
     BackInService,
+    /// Its sensor comes and goes too often to be told each time.
+    Flapping,
+    /// It has not done so for an hour.
+    Stable,
     /// Points of it left the estate, or came back.
     Points,
     /// It is over; the engine forgets it.

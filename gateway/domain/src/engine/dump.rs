@@ -72,6 +72,9 @@ impl Engine {
                 writeln!(out, "track {} {} {track:?}", def.rule.id, def.point)?;
             }
         }
+        for ((asset, class), flap) in &state.flaps {
+            writeln!(out, "flap {asset}/{class} {flap:?}")?;
+        }
         for (what, why) in &state.out_of_service {
             writeln!(out, "out-of-service {what} {why:?}")?;
         }

@@ -7,8 +7,8 @@
 //! a batch that could not be stored.
 //!
 //! A step in the order it happens: the clock and due delays (`timers`, `lookout`), then the input (`readings`,
-//! `devices`, `commands`, `edit`); what follows for alarms is in `alarms`, for who hears of them in `annunciation` and
-//! `causes`, for orders in `orders` and `reviews`, for the health of devices in `flags`. `store` alone writes.
+//! `devices`, `commands`, `edit`); what follows for alarms is in `alarms`, for who hears of them in `annunciation`,
+//! `causes` and `flapping`, for orders in `orders` and `reviews`, for the health of devices in `flags`. `store` alone writes.
 
 mod alarms;
 mod annunciation;
@@ -19,6 +19,7 @@ mod devices;
 mod dump;
 mod edit;
 mod flags;
+mod flapping;
 mod index;
 mod lookout;
 mod lookup;
@@ -146,6 +147,7 @@ impl Engine {
             bridges: BTreeMap::new(),
             watches: Vec::new(),
             tracks: BTreeMap::new(),
+            flaps: BTreeMap::new(),
             out_of_service: BTreeMap::new(),
             alarms: BTreeMap::new(),
             orders: BTreeMap::new(),
@@ -233,7 +235,7 @@ impl Engine {
     /// When the next delay is over; a step at that time or later is wanted. None: only inputs change anything.
     pub fn next_wake(&self) -> Option<Deadline> {
         let watchdog = Some(self.store.state().counters.watchdog).filter(|d| *d < NEVER);
-        let timer = self.store.first_timer().map(|(deadline, _)| deadline);
+        let timer = self.store.first_deadline();
         watchdog.into_iter().chain(timer).min()
     }
 

@@ -26,12 +26,7 @@ impl Engine {
             return;
         };
         let open = self.order_of(&alarm.asset, &alarm.fault).map(|o| o.id);
-        let id = open.unwrap_or_else(|| {
-            let counters = self.store.counters();
-            let id = OrderId(counters.next_order);
-            counters.next_order = counters.next_order.saturating_add(1);
-            id
-        });
+        let id = open.unwrap_or_else(|| self.next_order());
         if alarm.order != Some(id) {
             self.change_alarm(alarm_id, AlarmEvent::Linked, None, now, changes, |a| {
                 a.order = Some(id)
@@ -88,6 +83,13 @@ impl Engine {
         });
         // A fresh order allows it: see the table.
         let _dispatched = self.change_order(id, OrderEvent::Dispatch, None, now, changes, |_| {});
+    }
+
+    pub(super) fn next_order(&mut self) -> OrderId {
+        let counters = self.store.counters();
+        let id = OrderId(counters.next_order);
+        counters.next_order = counters.next_order.saturating_add(1);
+        id
     }
 
     /// The only way an open order moves to another state.

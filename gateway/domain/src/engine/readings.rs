@@ -27,7 +27,7 @@ use super::change::{AuditEvent, Changes};
 use super::index::PointLinks;
 use super::state::{NEVER, PointState};
 use super::{Engine, PointDef};
-use crate::alarm::{Delays, Effect, Watch, WatchEvent};
+use crate::alarm::{Effect, Watch, WatchEvent};
 use crate::command::{Refusal, Reply};
 use crate::estate::MAX_POINTS_PER_DEVICE;
 use crate::id::PointKey;
@@ -197,7 +197,7 @@ impl Engine {
         ) else {
             return;
         };
-        let (next, effect) = watch.next(event, Delays::of(&def.rule), now);
+        let (next, effect) = watch.next(event, self.delays_of(def), now);
         if next == *watch && effect == Effect::None {
             return;
         }

@@ -95,6 +95,15 @@ impl Engine {
 
     /// Sums up what every sensor of an order's key says, and whether it proves a completion.
     pub(super) fn sensors(&self, order: &Order, completed: Timestamp) -> Sensors {
+        if let Some(calm) = self.is_calm(order) {
+            // It is never wrong by itself, only not proven yet.
+            return Sensors {
+                right: calm,
+                normal: calm,
+                proven: calm,
+                ..Sensors::NONE
+            };
+        }
         let lost = order
             .alarms
             .iter()

@@ -4,7 +4,9 @@
 //! engines in the same state have the same snapshot, byte by byte. It begins with its format number; another
 //! format is refused, never guessed at.
 
-use super::state::{Bridge, Counters, DeviceState, FlagKey, Heard, PointState, State, Track, Vital};
+use super::state::{
+    AlarmKey, Bridge, Counters, DeviceState, FlagKey, Flap, Heard, PointState, State, Track, Vital,
+};
 use super::store::Store;
 use super::{Engine, PointDef};
 use crate::alarm::{Alarm, OutOfService, Serviced, Watch};
@@ -57,6 +59,7 @@ struct Snapshot {
     rules: Vec<RuleId>,
     watches: Vec<(u32, PointKey, Watch)>,
     tracks: Vec<(u32, PointKey, Arc<Track>)>,
+    flaps: BTreeMap<AlarmKey, Flap>,
     out_of_service: BTreeMap<Serviced, Arc<OutOfService>>,
     alarms: BTreeMap<AlarmId, Arc<Alarm>>,
     orders: BTreeMap<OrderId, Arc<Order>>,
@@ -93,6 +96,7 @@ impl Engine {
                     Some((*positions.get(&def.rule.id)?, def.point, track.clone()))
                 })
                 .collect(),
+            flaps: state.flaps.clone(),
             out_of_service: state.out_of_service.clone(),
             alarms: state.alarms.clone(),
             orders: state.orders.clone(),
@@ -144,6 +148,7 @@ impl Engine {
             bridges: snapshot.bridges,
             watches: Vec::new(),
             tracks: BTreeMap::new(),
+            flaps: snapshot.flaps,
             out_of_service: snapshot.out_of_service,
             alarms: snapshot.alarms,
             orders: snapshot.orders,

@@ -8,7 +8,7 @@ use crate::health::clock::DeviceClock;
 use crate::health::rhythm::Rhythm;
 use crate::health::vital::{Rest, Run, Steady};
 use crate::health::{Flag, FlagKind, Flags};
-use crate::id::{AlarmId, DeviceId, OrderId, PointKey, RuleId};
+use crate::id::{AlarmId, AssetId, Class, DeviceId, OrderId, PointKey, RuleId};
 use crate::order::Order;
 use crate::reading::Reading;
 use crate::rule::Trace;
@@ -103,6 +103,23 @@ impl Default for Track {
     }
 }
 
+/// What is known about an alarm key that was raised lately: whether its sensor flaps.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Flap {
+    /// The ages of the engine at which it was raised or raised anew, oldest first, at most
+    /// [`super::flapping::OFTEN`] of them.
+    pub(super) recent: Vec<u64>,
+    /// Whether it flaps.
+    pub(super) flapping: bool,
+    /// The age at which people were told last although it flaps.
+    pub(super) told: u64,
+    /// When to look at it again.
+    pub(super) look: Deadline,
+}
+
+/// The key of an alarm.
+pub(super) type AlarmKey = (AssetId, Class);
+
 /// What a flag is about: which device, what is wrong, and with which point.
 pub(super) type FlagKey = (DeviceId, FlagKind, Option<PointKey>);
 
@@ -153,6 +170,8 @@ pub(super) struct State {
     pub(super) watches: Vec<Watch>,
     /// By the place of their watch; most have none.
     pub(super) tracks: BTreeMap<usize, Arc<Track>>,
+    /// Alarm keys that were raised lately.
+    pub(super) flaps: BTreeMap<AlarmKey, Flap>,
     /// What is under repair, and no reason to call anybody.
     pub(super) out_of_service: BTreeMap<Serviced, Arc<OutOfService>>,
     pub(super) alarms: BTreeMap<AlarmId, Arc<Alarm>>,

@@ -4,13 +4,14 @@
 //! what was there before. Rolling back replays those notes backwards through the same setters, so a batch that
 //! cannot be committed leaves no trace.
 
+mod alarms;
 mod devices;
 mod journal;
 
 use super::PointDef;
 use super::index::Index;
-use super::state::{Counters, NEVER, PointState, State, Track, Vital};
-use crate::alarm::{Alarm, OutOfService, Serviced, Watch};
+use super::state::{AlarmKey, Counters, NEVER, PointState, State, Track, Vital};
+use crate::alarm::{Alarm, Watch};
 use crate::id::{AlarmId, AssetId, Class, Fault, OrderId, PointKey};
 use crate::order::{Order, OrderState};
 use crate::time::{Deadline, Timestamp};
@@ -20,11 +21,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a running delay belongs to. Watches come first: an order looks at them when both are due at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
     Watch(usize),
     Look(usize),
     Alarm(AlarmId),
+    Flap(AlarmKey),
     Order(OrderId),
 }
 
@@ -73,6 +75,7 @@ impl Store {
         let watches = self.state.watches.iter().enumerate();
         let looks = self.state.tracks.iter().filter(|(_, track)| track.look < NEVER);
         let alarms = self.state.alarms.values();
+        let flaps = self.state.flaps.iter();
         let orders = self.state.orders.values();
         self.timers = watches
             .filter_map(|(n, w)| Some((w.deadline()?, Timer::Watch(n))))
@@ -82,6 +85,7 @@ impl Store {
                     .clone()
                     .filter_map(|a| Some((a.deadline()?, Timer::Alarm(a.id)))),
             )
+            .chain(flaps.map(|(key, flap)| (flap.look, Timer::Flap(key.clone()))))
             .chain(
                 orders
                     .clone()
@@ -112,10 +116,13 @@ impl Store {
         &mut self.state.counters
     }
     pub(super) fn first_timer(&self) -> Option<(Deadline, Timer)> {
-        self.timers.first().copied()
+        self.timers.first().cloned()
     }
-    pub(super) fn drop_timer(&mut self, timer: (Deadline, Timer)) {
-        self.timers.remove(&timer);
+    pub(super) fn first_deadline(&self) -> Option<Deadline> {
+        self.timers.first().map(|(deadline, _)| *deadline)
+    }
+    pub(super) fn drop_timer(&mut self, timer: &(Deadline, Timer)) {
+        self.timers.remove(timer);
     }
     pub(super) fn live_alarm(&self, asset: &AssetId, class: &Class) -> Option<&Arc<Alarm>> {
         let id = self.live.get(&(asset.clone(), class.clone()))?;
@@ -215,42 +222,6 @@ impl Store {
             }
         }
         self.note(|| Undo::Track(n, before));
-    }
-    /// Puts an alarm in, or takes it out.
-    pub(super) fn set_alarm(&mut self, id: AlarmId, alarm: Option<Arc<Alarm>>) {
-        let before = match &alarm {
-            Some(alarm) => self.state.alarms.insert(id, alarm.clone()),
-            None => self.state.alarms.remove(&id),
-        };
-        if let Some(before) = &before {
-            self.live.remove(&(before.asset.clone(), before.class.clone()));
-            self.causes.remove(&id);
-            if let Some(deadline) = before.deadline() {
-                self.timers.remove(&(deadline, Timer::Alarm(id)));
-            }
-        }
-        if let Some(alarm) = alarm {
-            self.live.insert((alarm.asset.clone(), alarm.class.clone()), id);
-            if alarm.inhibits.is_some() {
-                self.causes.insert(id);
-            }
-            if let Some(deadline) = alarm.deadline() {
-                self.timers.insert((deadline, Timer::Alarm(id)));
-            }
-        }
-        self.note(|| Undo::Alarm(id, before));
-    }
-    /// Living alarms that may be the cause of others, oldest first.
-    pub(super) fn causes(&self) -> impl Iterator<Item = &Arc<Alarm>> {
-        self.causes.iter().filter_map(|id| self.state.alarms.get(id))
-    }
-    /// Takes something out of service, or brings it back.
-    pub(super) fn set_out_of_service(&mut self, what: Serviced, out: Option<Arc<OutOfService>>) {
-        let before = match out {
-            Some(out) => self.state.out_of_service.insert(what.clone(), out),
-            None => self.state.out_of_service.remove(&what),
-        };
-        self.note(|| Undo::OutOfService(what, before));
     }
     /// Puts an order in, or takes it out.
     pub(super) fn set_order(&mut self, id: OrderId, order: Option<Arc<Order>>) {

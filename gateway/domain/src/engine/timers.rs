@@ -47,15 +47,17 @@ impl Engine {
             if !deadline.is_due(now) {
                 break;
             }
-            match timer {
+            match timer.clone() {
                 Timer::Watch(n) => self.watch_event(n, WatchEvent::DelayOver, now, changes),
                 Timer::Look(n) => self.look_at(n, now, changes),
                 Timer::Alarm(id) => self.alarm_due(id, now, changes),
+                Timer::Flap(key) => self.look_at_flap(&key, now, changes),
                 Timer::Order(id) => self.review_order(id, now, changes),
             }
             // Whatever owned the timer has moved it; if it did not, it must not fire for ever.
-            if self.store.first_timer() == Some((deadline, timer)) {
-                self.store.drop_timer((deadline, timer));
+            let fired = (deadline, timer);
+            if self.store.first_timer().as_ref() == Some(&fired) {
+                self.store.drop_timer(&fired);
             }
         }
         if self.store.state().counters.watchdog.is_due(now) {
@@ -79,6 +81,9 @@ impl Engine {
             }
             for track in state.tracks.values_mut().filter(|track| track.look < NOT_AT_ALL) {
                 Arc::make_mut(track).look = rebase(track.look);
+            }
+            for flap in state.flaps.values_mut() {
+                flap.look = rebase(flap.look);
             }
             for alarm in state
                 .alarms

@@ -194,6 +194,14 @@ pub(crate) struct Alarm {
     re_alarm_left: Option<u64>,
 }
 
+/// How often an alarm was raised, and whether that is too often to be told each time.
+#[derive(Debug, Clone, Default)]
+struct Flap {
+    raised: Vec<u64>,
+    flapping: bool,
+    told: u64,
+}
+
 #[derive(Debug)]
 pub(crate) struct Model {
     second: u64,
@@ -202,6 +210,7 @@ pub(crate) struct Model {
     watches: Vec<(usize, usize, Watch)>,
     alarms: BTreeMap<usize, Alarm>,
     out: BTreeSet<&'static str>,
+    flaps: BTreeMap<(&'static str, &'static str), Flap>,
     pub(crate) told: BTreeMap<(String, Told), u32>,
 }
 
@@ -220,6 +229,7 @@ impl Default for Model {
                 .collect(),
             alarms: BTreeMap::new(),
             out: BTreeSet::new(),
+            flaps: BTreeMap::new(),
             told: BTreeMap::new(),
         }
     }
@@ -301,8 +311,14 @@ impl Model {
             .map(|(key, a)| {
                 let ((asset, class), latch) = (KEYS[*key], if a.held { "Held" } else { "Off" });
                 format!(
-                    "{asset}/{class}: {:?} {:?} {latch} {:?} P{} count {} level {}",
-                    a.condition, a.ack, a.annunciation, a.priority, a.count, a.level
+                    "{asset}/{class}: {:?} {:?} {latch} {:?} P{} count {} level {} flapping {}",
+                    a.condition,
+                    a.ack,
+                    a.annunciation,
+                    a.priority,
+                    a.count,
+                    a.level,
+                    self.flaps(*key)
                 )
             })
             .collect();
@@ -346,6 +362,46 @@ impl Model {
                 self.ask_again(key);
             }
         }
+        self.calm_down();
+    }
+
+    fn flaps(&self, key: usize) -> bool {
+        self.flaps.get(&KEYS[key]).is_some_and(|flap| flap.flapping)
+    }
+
+    /// Three times in a minute, or five in half an hour.
+    fn count_activation(&mut self, key: usize) {
+        let now = self.second;
+        let flap = self.flaps.entry(KEYS[key]).or_default();
+        flap.raised.push(now);
+        let within = |span: u64| flap.raised.iter().filter(|at| now - **at <= span).count();
+        if !flap.flapping && (within(60) >= 3 || within(1_800) >= 5) {
+            flap.flapping = true;
+            flap.told = now;
+        }
+    }
+
+    /// An hour without being raised ends it; what is about water is told every hour.
+    fn calm_down(&mut self) {
+        for (asset, class) in self.flaps.keys().copied().collect::<Vec<_>>() {
+            let now = self.second;
+            let Some(flap) = self.flaps.get_mut(&(asset, class)).filter(|flap| flap.flapping) else {
+                continue;
+            };
+            if now - flap.raised.last().unwrap() >= 3_600 {
+                *flap = Flap::default();
+            } else if now - flap.told >= 3_600 {
+                flap.told = now;
+                let key = KEYS.iter().position(|key| *key == (asset, class)).unwrap();
+                let goes_on = self
+                    .alarms
+                    .get(&key)
+                    .is_some_and(|a| a.condition != Condition::Normal);
+                if class == "leak" && goes_on {
+                    self.tell(key, Told::StillActive);
+                }
+            }
+        }
     }
 
     fn by_age(&self) -> Vec<usize> {
@@ -358,7 +414,11 @@ impl Model {
         for n in 0..self.watches.len() {
             let (of, number, watch) = self.watches[n];
             if of == sensor {
-                let (next, means) = after_value(watch, &rule(number), say);
+                let mut rule = rule(number);
+                if self.flaps(rule.key) {
+                    rule.off *= 4;
+                }
+                let (next, means) = after_value(watch, &rule, say);
                 if (next, means) != (watch, Means::Nothing) {
                     self.follow(n, next, means);
                 }
@@ -370,14 +430,18 @@ impl Model {
         self.watches[n].2 = next;
         let (sensor, number, _) = self.watches[n];
         let key = rule(number).key;
-        match means {
+        let activates = match means {
             Means::Raised => self.raise(key, number, sensor),
             Means::Relapsed => {
                 if let Some(alarm) = self.alarms.get_mut(&key) {
                     alarm.count += 1;
                 }
+                true
             }
-            Means::Nothing => {}
+            Means::Nothing => false,
+        };
+        if activates {
+            self.count_activation(key);
         }
         self.refresh(key);
     }
@@ -427,7 +491,8 @@ impl Model {
         key == 1 && main.is_some_and(|main| main.began.abs_diff(began) <= 600)
     }
 
-    fn raise(&mut self, key: usize, number: usize, sensor: usize) {
+    /// Whether that is news.
+    fn raise(&mut self, key: usize, number: usize, sensor: usize) -> bool {
         let rule = rule(number);
         let condition = self.condition(key);
         let live = self.alarms.get(&key);
@@ -482,6 +547,7 @@ impl Model {
             alarm.sensor = sensor;
             self.tell(key, Told::Raised);
         }
+        is_news
     }
 
     fn tell(&mut self, key: usize, what: Told) {
@@ -492,7 +558,8 @@ impl Model {
             Annunciation::Suppressed => what == Told::Cleared && alarm.ack != Seen::None,
             Annunciation::OutOfService => false,
         };
-        if heard {
+        let muted = matches!(what, Told::Raised | Told::Cleared) && self.flaps(key);
+        if heard && !muted {
             *self.told.entry((KEYS[key].0.to_owned(), what)).or_default() += 1;
         }
     }

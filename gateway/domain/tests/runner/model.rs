@@ -200,7 +200,7 @@ fn lines(test: &EstateTest) -> Vec<String> {
         .map(|a| {
             let state = a.state;
             format!(
-                "{}/{}: {:?} {:?} {:?} {:?} {} count {} level {}",
+                "{}/{}: {:?} {:?} {:?} {:?} {} count {} level {} flapping {}",
                 a.asset,
                 a.class,
                 state.condition,
@@ -209,7 +209,8 @@ fn lines(test: &EstateTest) -> Vec<String> {
                 state.annunciation,
                 a.priority,
                 a.count,
-                a.level
+                a.level,
+                a.flapping
             )
         })
         .collect();

@@ -94,19 +94,6 @@ fn s3_a_car_that_leaves_in_time_is_one_fleeting_event() {
 }
 
 #[test]
-fn s7_a_flapping_sensor_is_one_alarm_and_one_order() {
-    let mut e = EstateTest::new();
-    e.says("rope/leak.wet", true).wait("10s").accept("A");
-    for _ in 0..90 {
-        e.says("rope/leak.wet", false).wait("10s");
-        e.says("rope/leak.wet", true).wait("10s");
-    }
-    assert_eq!(e.alarm().count, 91);
-    assert_eq!(e.notices(NoticeKind::AlarmRaised), 1);
-    assert_eq!(e.order_is(), "accepted");
-}
-
-#[test]
 fn s8_completed_but_still_wet() {
     let mut e = EstateTest::new();
     e.says("rope/leak.wet", true).wait("5s").works_off("A");

@@ -1,6 +1,8 @@
 //! What a batch has written, and how it is undone: in the opposite order, through the same setters.
 
-use super::super::state::{Bridge, Counters, DeviceState, FlagKey, PointState, State, Track, Vital};
+use super::super::state::{
+    AlarmKey, Bridge, Counters, DeviceState, FlagKey, Flap, PointState, State, Track, Vital,
+};
 use super::Store;
 use crate::alarm::{Alarm, OutOfService, Serviced, Watch};
 use crate::health::Flag;
@@ -25,6 +27,7 @@ pub(super) enum Undo {
     Bridge(Arc<str>, Option<Bridge>),
     Watch(usize, Watch),
     Track(usize, Option<Arc<Track>>),
+    Flap(AlarmKey, Option<Flap>),
     OutOfService(Serviced, Option<Arc<OutOfService>>),
     Alarm(AlarmId, Option<Arc<Alarm>>),
     Order(OrderId, Option<Arc<Order>>),
@@ -118,6 +121,7 @@ impl Store {
                 Undo::Bridge(name, bridge) => self.set_bridge(name, bridge),
                 Undo::Watch(n, watch) => self.set_watch(n, watch),
                 Undo::Track(n, track) => self.put_track(n, track),
+                Undo::Flap(key, flap) => self.set_flap(key, flap),
                 Undo::OutOfService(what, out) => self.set_out_of_service(what, out),
                 Undo::Alarm(id, alarm) => self.set_alarm(id, alarm),
                 Undo::Order(id, order) => self.set_order(id, order),
