@@ -16,6 +16,8 @@ mod alarm_model;
 mod causes;
 #[path = "runner/commands.rs"]
 mod commands;
+#[path = "runner/crowd.rs"]
+mod crowd;
 #[path = "runner/edits.rs"]
 mod edits;
 #[path = "runner/estates.rs"]

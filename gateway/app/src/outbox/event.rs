@@ -166,7 +166,11 @@ pub(super) fn subject_kind(notice: &Notice) -> &'static str {
         | NoticeKind::AlarmCleared
         | NoticeKind::AlarmUnknown
         | NoticeKind::AlarmStillActive
-        | NoticeKind::AlarmShelved => "alarm",
+        | NoticeKind::AlarmShelved
+        | NoticeKind::AlarmGroup
+        | NoticeKind::AlarmDigest
+        | NoticeKind::StormBegan
+        | NoticeKind::StormEnded => "alarm",
         NoticeKind::OutOfService | NoticeKind::BackInService => "service",
         NoticeKind::OrderDispatched
         | NoticeKind::OrderAccepted
@@ -196,6 +200,8 @@ fn unique(base: &str, taken: &mut BTreeSet<String>) -> String {
 fn state(kind: NoticeKind) -> &'static str {
     match kind {
         NoticeKind::AlarmRaised | NoticeKind::AlarmStillActive => "active",
+        NoticeKind::AlarmGroup | NoticeKind::AlarmDigest | NoticeKind::StormBegan => "active",
+        NoticeKind::StormEnded => "normal",
         NoticeKind::AlarmShelved => "shelved",
         NoticeKind::OutOfService => "out_of_service",
         NoticeKind::BackInService => "in_service",

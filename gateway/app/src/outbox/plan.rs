@@ -10,10 +10,10 @@ use super::wecom::Card;
 use crate::config::{Channel, ChannelKind, Route};
 use crate::messages::{self, Key};
 use jiff::tz::TimeZone;
-use linli_domain::engine::{Notice, NoticeKind};
+use linli_domain::engine::{Audience, Notice, NoticeKind};
 use linli_domain::estate::Estate;
 use linli_domain::id::ChannelId;
-use linli_domain::text::Language;
+use linli_domain::text::{Language, Text};
 use linli_domain::time::Timestamp;
 use linli_ledger::NewDelivery;
 use std::collections::BTreeSet;
@@ -75,6 +75,7 @@ impl Planner {
             let event = Event::new(notice, estate, at, self.language, taken);
             for (channel, form) in channels {
                 let payload = match form {
+                    Form::Event if notice.audience == Audience::People => continue,
                     Form::Event => event.to_json(),
                     Form::Card if is_for_people(notice) => {
                         serde_json::to_vec(&self.card(notice, &event, &estate.doc().timezone))
@@ -148,6 +149,9 @@ impl Planner {
     }
 
     fn card(&self, notice: &Notice, event: &Event, timezone: &str) -> Card {
+        if is_about_many(notice) {
+            return self.card_of_many(notice, event, timezone);
+        }
         let language = self.language;
         let say = |key, name, value: &str| messages::format(language, key, &[(name, value)]);
         let asset = plain(notice.asset_name.get(language), MAX_NAME_CHARS);
@@ -160,7 +164,10 @@ impl Planner {
             Key::CardTitle,
             &[
                 ("priority", messages::word(language, "priority", event.priority())),
-                ("event", messages::word(language, "notice", notice.kind.name())),
+                (
+                    "event",
+                    messages::word(language, "notice", shown_kind(notice).name()),
+                ),
                 ("what", what.as_deref().unwrap_or_default()),
                 ("asset", &asset),
             ],
@@ -203,15 +210,99 @@ impl Planner {
     }
 }
 
+impl Planner {
+    /// A card about several alarms, or about a storm of them.
+    fn card_of_many(&self, notice: &Notice, event: &Event, timezone: &str) -> Card {
+        let language = self.language;
+        let name = |text: &Text| plain(text.get(language), MAX_NAME_CHARS);
+        let count = notice.count.to_string();
+        let what = match notice.kind {
+            NoticeKind::AlarmGroup => notice.title.as_ref().map(name).unwrap_or_default(),
+            _ => String::new(),
+        };
+        let words = [
+            ("priority", messages::word(language, "priority", event.priority())),
+            ("event", messages::word(language, "notice", notice.kind.name())),
+            ("what", what.as_str()),
+            ("count", count.as_str()),
+        ];
+        let key = match notice.kind {
+            NoticeKind::StormBegan | NoticeKind::StormEnded => Key::CardStorm,
+            _ => Key::CardSeveral,
+        };
+        let title = messages::format(language, key, &words);
+        let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut lines = vec![messages::format(language, Key::CardBold, &[("title", &title)])];
+        for member in &notice.members {
+            let what = member.title.as_ref().map(name).unwrap_or_default();
+            let order = member.order.map(|order| order.to_string()).unwrap_or_default();
+            let words = [
+                ("what", what.as_str()),
+                ("asset", &name(&member.asset_name)),
+                ("place", &name(&member.place)),
+                ("order", order.as_str()),
+            ];
+            let line = messages::format(language, Key::CardMember, &words);
+            lines.push(line.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+        let more = notice.count as usize - notice.members.len().min(notice.count as usize);
+        if more > 0 {
+            lines.push(messages::format(
+                language,
+                Key::DigestMore,
+                &[("count", &more.to_string())],
+            ));
+        }
+        match notice.kind {
+            NoticeKind::StormBegan => lines.push(messages::text(language, Key::StormBegan).to_owned()),
+            NoticeKind::StormEnded => lines.push(messages::text(language, Key::StormEnded).to_owned()),
+            _ => {}
+        }
+        let time = local_time(notice.at, timezone);
+        lines.push(messages::format(language, Key::CardTime, &[("time", &time)]));
+        Card {
+            language,
+            priority: event.priority().to_owned(),
+            text: lines.join("\n"),
+            title,
+        }
+    }
+}
+
+/// Whether a card lists alarms; a group of one is told as that one would be.
+fn is_about_many(notice: &Notice) -> bool {
+    match notice.kind {
+        NoticeKind::AlarmGroup => notice.count > 1,
+        NoticeKind::AlarmDigest | NoticeKind::StormBegan | NoticeKind::StormEnded => true,
+        _ => false,
+    }
+}
+
+/// What people read that it is: a group of one is an alarm, or the order it opened.
+fn shown_kind(notice: &Notice) -> NoticeKind {
+    match (notice.kind, notice.order) {
+        (NoticeKind::AlarmGroup, Some(_)) => NoticeKind::OrderDispatched,
+        (NoticeKind::AlarmGroup, None) => NoticeKind::AlarmRaised,
+        (kind, _) => kind,
+    }
+}
+
 /// Whether a group of people is told. An order speaks for its alarms, and that work has begun is between the
 /// worker and the console.
 fn is_for_people(notice: &Notice) -> bool {
+    if notice.audience == Audience::Systems {
+        return false;
+    }
     match notice.kind {
         NoticeKind::AlarmRaised | NoticeKind::AlarmCleared => notice.order.is_none(),
         NoticeKind::OrderStarted => false,
         NoticeKind::AlarmUnknown
         | NoticeKind::AlarmStillActive
         | NoticeKind::AlarmShelved
+        | NoticeKind::AlarmGroup
+        | NoticeKind::AlarmDigest
+        | NoticeKind::StormBegan
+        | NoticeKind::StormEnded
         | NoticeKind::OutOfService
         | NoticeKind::BackInService
         | NoticeKind::OrderDispatched
@@ -230,6 +321,7 @@ fn calls_for_work(kind: NoticeKind) -> bool {
         NoticeKind::AlarmRaised
             | NoticeKind::AlarmUnknown
             | NoticeKind::AlarmStillActive
+            | NoticeKind::AlarmGroup
             | NoticeKind::OrderDispatched
             | NoticeKind::OrderReopened
     )

@@ -1,9 +1,8 @@
 use super::*;
-use linli_domain::engine::NoticeKind;
+use linli_domain::engine::Member;
 use linli_domain::id::{AlarmId, OrderId};
 use linli_domain::order::OrderRole;
 use linli_domain::rule::Priority;
-use linli_domain::text::Text;
 use std::time::Duration;
 
 fn text(zh: &str, en: &str) -> Text {
@@ -38,6 +37,9 @@ fn notice(kind: NoticeKind) -> Notice {
         actor: Some("张三".into()),
         reason: None,
         until: None,
+        audience: Audience::Everyone,
+        members: Vec::new(),
+        count: 1,
     }
 }
 
@@ -267,4 +269,49 @@ fn what_is_out_of_service_is_told_about_its_asset() {
         (&event["subject"], &event["data"]["state"]),
         (&"b3-pipe".into(), &"out_of_service".into())
     );
+}
+
+#[test]
+fn what_is_told_together_later_goes_to_systems_at_once_and_the_other_way_round() {
+    let raised = Notice {
+        audience: Audience::Systems,
+        order: None,
+        ..notice(NoticeKind::AlarmRaised)
+    };
+    let planned = to_all().plan(&[raised], &estate(), recorded());
+    assert_eq!(
+        planned.iter().map(|d| d.channel.as_str()).collect::<Vec<_>>(),
+        ["cmms"]
+    );
+    let member = |n: u64| Member {
+        alarm: AlarmId(n),
+        order: None,
+        priority: Priority::P3,
+        asset_name: text(&format!("{n}号桶"), "Bin"),
+        place: text("前院", "Yard"),
+        title: Some(text("满溢", "Full")),
+    };
+    let group = Notice {
+        audience: Audience::People,
+        members: (1..=20).map(member).collect(),
+        count: 23,
+        ..notice(NoticeKind::AlarmGroup)
+    };
+    let planned = to_all().plan(&[group], &estate(), recorded());
+    assert_eq!(
+        planned.iter().map(|d| d.channel.as_str()).collect::<Vec<_>>(),
+        ["repair"]
+    );
+    let card = String::from_utf8(planned[0].payload.clone()).unwrap();
+    assert!(
+        card.contains("23") && card.contains("7号桶") && card.contains("另有 3 条"),
+        "{card}"
+    );
+    let one = Notice {
+        audience: Audience::People,
+        ..notice(NoticeKind::AlarmGroup)
+    };
+    let planned = to_all().plan(&[one], &estate(), recorded());
+    let card = String::from_utf8(planned[0].payload.clone()).unwrap();
+    assert!(card.contains("新工单") && card.contains("关闭分段阀"), "{card}");
 }

@@ -4,7 +4,7 @@
 //! in [`super::orders`], after the alarm.
 
 use super::Engine;
-use super::change::{AlarmChange, AlarmEvent, Changes, Notice, NoticeKind};
+use super::change::{AlarmChange, AlarmEvent, Audience, Changes, Notice, NoticeKind};
 use super::index::WatchDef;
 use crate::alarm::{Ack, AckEvent, Alarm, AlarmState, Annunciation, Condition, Effect, Latch, LatchEvent};
 use crate::command::Actor;
@@ -125,7 +125,7 @@ impl Engine {
         }
         self.open_order(id, now, changes);
         if is_news {
-            self.notice_alarm(NoticeKind::AlarmRaised, id, now, changes);
+            self.tell_raised(id, now, changes);
         }
         is_news
     }
@@ -337,22 +337,28 @@ impl Engine {
         let (asset_name, place) = self.estate().texts_of(&alarm.asset);
         let order = alarm.order.and_then(|o| self.order(o));
         let shelving = alarm.shelving.as_ref();
-        changes.notices.push(Notice {
-            kind,
-            at: now.wall,
-            alarm: Some(id),
-            order: order.map(|o| o.id),
-            role: order.map(|o| o.role),
-            priority: alarm.priority,
-            asset: alarm.asset.clone(),
-            asset_name,
-            place,
-            title: alarm.name.clone(),
-            response: alarm.response.clone(),
-            actor: shelving.map(|s| s.by.name.clone()),
-            reason: shelving.map(|s| s.reason.clone()),
-            until: shelving.map(|s| s.ends_at),
-        });
+        self.publish(
+            changes,
+            Notice {
+                kind,
+                at: now.wall,
+                alarm: Some(id),
+                order: order.map(|o| o.id),
+                role: order.map(|o| o.role),
+                priority: alarm.priority,
+                asset: alarm.asset.clone(),
+                asset_name,
+                place,
+                title: alarm.name.clone(),
+                response: alarm.response.clone(),
+                actor: shelving.map(|s| s.by.name.clone()),
+                reason: shelving.map(|s| s.reason.clone()),
+                until: shelving.map(|s| s.ends_at),
+                audience: Audience::Everyone,
+                members: Vec::new(),
+                count: 1,
+            },
+        );
     }
 }
 

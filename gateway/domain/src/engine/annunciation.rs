@@ -4,7 +4,7 @@
 
 use super::Engine;
 use super::alarms::GATEWAY_NAME;
-use super::change::{AlarmEvent, Changes, Notice, NoticeKind};
+use super::change::{AlarmEvent, Audience, Changes, Notice, NoticeKind};
 use super::index::WatchDef;
 use crate::alarm::{
     Ack, AckEvent, Alarm, Annunciation, AnnunciationEvent, Condition, LatchEvent, NotAllowed, OutOfService,
@@ -274,7 +274,7 @@ impl Engine {
         });
         if raises {
             self.open_order(id, now, changes);
-            self.notice_alarm(NoticeKind::AlarmRaised, id, now, changes);
+            self.tell_raised(id, now, changes);
         }
         self.settle_alarm(id, now, changes);
     }
@@ -309,22 +309,28 @@ impl Engine {
             return;
         };
         let (asset_name, place) = estate.texts_of(&asset);
-        changes.notices.push(Notice {
-            kind,
-            at: now.wall,
-            alarm: None,
-            order: None,
-            role: None,
-            priority: Priority::P4,
-            asset,
-            asset_name,
-            place,
-            title,
-            response: Text::default(),
-            actor: Some(actor.name.clone()),
-            reason: reason.map(Arc::from),
-            until: None,
-        });
+        self.publish(
+            changes,
+            Notice {
+                kind,
+                at: now.wall,
+                alarm: None,
+                order: None,
+                role: None,
+                priority: Priority::P4,
+                asset,
+                asset_name,
+                place,
+                title,
+                response: Text::default(),
+                actor: Some(actor.name.clone()),
+                reason: reason.map(Arc::from),
+                until: None,
+                audience: Audience::Everyone,
+                members: Vec::new(),
+                count: 1,
+            },
+        );
     }
 }
 

@@ -178,6 +178,14 @@ pub enum NoticeKind {
     OutOfService,
     /// It is in service again.
     BackInService,
+    /// Alarms of one class, told together.
+    AlarmGroup,
+    /// What was raised during a storm since the last digest.
+    AlarmDigest,
+    /// Alarms come faster than people can act: from now on digests, and what is most urgent.
+    StormBegan,
+    /// That is over.
+    StormEnded,
     /// An order waits for somebody of its role.
     OrderDispatched,
     /// Somebody took it.
@@ -196,7 +204,7 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::AlarmRaised,
         Self::AlarmCleared,
         Self::AlarmUnknown,
@@ -204,6 +212,10 @@ impl NoticeKind {
         Self::AlarmShelved,
         Self::OutOfService,
         Self::BackInService,
+        Self::AlarmGroup,
+        Self::AlarmDigest,
+        Self::StormBegan,
+        Self::StormEnded,
         Self::OrderDispatched,
         Self::OrderAccepted,
         Self::OrderStarted,
@@ -223,6 +235,10 @@ impl NoticeKind {
             Self::AlarmShelved => "alarm_shelved",
             Self::OutOfService => "service_out",
             Self::BackInService => "service_back",
+            Self::AlarmGroup => "alarm_group",
+            Self::AlarmDigest => "alarm_digest",
+            Self::StormBegan => "storm_began",
+            Self::StormEnded => "storm_ended",
             Self::OrderDispatched => "order_dispatched",
             Self::OrderAccepted => "order_accepted",
             Self::OrderStarted => "order_started",
@@ -232,6 +248,36 @@ impl NoticeKind {
             Self::OrderCancelled => "order_cancelled",
         }
     }
+}
+
+/// Who is to hear of a notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    /// People and systems.
+    #[default]
+    Everyone,
+    /// Systems only: people hear of it together with others.
+    Systems,
+    /// People only: systems have heard of each.
+    People,
+}
+
+/// One of several things a notice is about.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Member {
+    /// The alarm.
+    pub alarm: AlarmId,
+    /// Its order.
+    pub order: Option<OrderId>,
+    /// How much it matters.
+    pub priority: Priority,
+    /// The asset's name.
+    pub asset_name: Text,
+    /// The names of the places around it.
+    pub place: Text,
+    /// What people call the alarm.
+    pub title: Option<Text>,
 }
 
 /// Something people should hear about, with the words a message needs.
@@ -265,6 +311,12 @@ pub struct Notice {
     pub reason: Option<Arc<str>>,
     /// Until when.
     pub until: Option<Timestamp>,
+    /// Who is to hear of it.
+    pub audience: Audience,
+    /// What it is about, when that is several alarms; the first of them.
+    pub members: Vec<Member>,
+    /// How many there are.
+    pub count: u32,
 }
 
 /// One line for the audit.

@@ -72,6 +72,9 @@ impl Engine {
                 writeln!(out, "track {} {} {track:?}", def.rule.id, def.point)?;
             }
         }
+        if *state.crowd != super::state::Crowd::default() {
+            writeln!(out, "crowd {:?}", state.crowd)?;
+        }
         for ((asset, class), flap) in &state.flaps {
             writeln!(out, "flap {asset}/{class} {flap:?}")?;
         }

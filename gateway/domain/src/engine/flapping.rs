@@ -36,7 +36,7 @@ const STRETCH: u32 = 4;
 /// What is guarded is told this often although it flaps.
 const GUARDED_MS: u64 = 3_600_000;
 /// The fault of the order that asks somebody to look at the sensor.
-const FAULT: &str = "flapping";
+pub(super) const FAULT: &str = "flapping";
 
 impl Engine {
     /// The delays of a watch, stretched while its alarm flaps.

@@ -8,13 +8,14 @@
 //!
 //! A step in the order it happens: the clock and due delays (`timers`, `lookout`), then the input (`readings`,
 //! `devices`, `commands`, `edit`); what follows for alarms is in `alarms`, for who hears of them in `annunciation`,
-//! `causes` and `flapping`, for orders in `orders` and `reviews`, for the health of devices in `flags`. `store` alone writes.
+//! `causes`, `flapping` and `crowd`, for orders in `orders` and `reviews`, for the health of devices in `flags`. `store` alone writes.
 
 mod alarms;
 mod annunciation;
 mod causes;
 mod change;
 mod commands;
+mod crowd;
 mod devices;
 mod dump;
 mod edit;
@@ -35,7 +36,8 @@ mod view;
 mod votes;
 
 pub use change::{
-    AlarmChange, AlarmEvent, AuditEvent, Changes, DeviceChange, DeviceEvent, Notice, NoticeKind, OrderChange,
+    AlarmChange, AlarmEvent, Audience, AuditEvent, Changes, DeviceChange, DeviceEvent, Member, Notice,
+    NoticeKind, OrderChange,
 };
 pub use devices::DeviceNews;
 pub use lookup::WatchView;
@@ -148,6 +150,7 @@ impl Engine {
             watches: Vec::new(),
             tracks: BTreeMap::new(),
             flaps: BTreeMap::new(),
+            crowd: Arc::default(),
             out_of_service: BTreeMap::new(),
             alarms: BTreeMap::new(),
             orders: BTreeMap::new(),

@@ -5,7 +5,7 @@
 
 use super::Engine;
 use super::alarms::GATEWAY_NAME;
-use super::change::{AlarmEvent, Changes, Notice, NoticeKind, OrderChange};
+use super::change::{AlarmEvent, Audience, Changes, Notice, NoticeKind, OrderChange};
 use crate::command::Actor;
 use crate::estate::OrderPlan;
 use crate::id::{AlarmId, OrderId};
@@ -191,21 +191,27 @@ impl Engine {
         };
         let (asset_name, place) = self.estate().texts_of(&order.asset);
         let alarm = order.alarms.last().copied();
-        changes.notices.push(Notice {
-            kind,
-            at: now.wall,
-            alarm,
-            order: Some(order.id),
-            role: Some(order.role),
-            priority: order.priority,
-            asset: order.asset.clone(),
-            asset_name,
-            place,
-            title: alarm.and_then(|a| self.alarm(a)).and_then(|a| a.name.clone()),
-            response: order.response.clone(),
-            actor: actor.map(|a| a.name.clone()),
-            reason: None,
-            until: None,
-        });
+        self.publish(
+            changes,
+            Notice {
+                kind,
+                at: now.wall,
+                alarm,
+                order: Some(order.id),
+                role: Some(order.role),
+                priority: order.priority,
+                asset: order.asset.clone(),
+                asset_name,
+                place,
+                title: alarm.and_then(|a| self.alarm(a)).and_then(|a| a.name.clone()),
+                response: order.response.clone(),
+                actor: actor.map(|a| a.name.clone()),
+                reason: None,
+                until: None,
+                audience: Audience::Everyone,
+                members: Vec::new(),
+                count: 1,
+            },
+        );
     }
 }

@@ -5,7 +5,7 @@
 //! format is refused, never guessed at.
 
 use super::state::{
-    AlarmKey, Bridge, Counters, DeviceState, FlagKey, Flap, Heard, PointState, State, Track, Vital,
+    AlarmKey, Bridge, Counters, Crowd, DeviceState, FlagKey, Flap, Heard, PointState, State, Track, Vital,
 };
 use super::store::Store;
 use super::{Engine, PointDef};
@@ -60,6 +60,7 @@ struct Snapshot {
     watches: Vec<(u32, PointKey, Watch)>,
     tracks: Vec<(u32, PointKey, Arc<Track>)>,
     flaps: BTreeMap<AlarmKey, Flap>,
+    crowd: Arc<Crowd>,
     out_of_service: BTreeMap<Serviced, Arc<OutOfService>>,
     alarms: BTreeMap<AlarmId, Arc<Alarm>>,
     orders: BTreeMap<OrderId, Arc<Order>>,
@@ -97,6 +98,7 @@ impl Engine {
                 })
                 .collect(),
             flaps: state.flaps.clone(),
+            crowd: state.crowd.clone(),
             out_of_service: state.out_of_service.clone(),
             alarms: state.alarms.clone(),
             orders: state.orders.clone(),
@@ -149,6 +151,7 @@ impl Engine {
             watches: Vec::new(),
             tracks: BTreeMap::new(),
             flaps: snapshot.flaps,
+            crowd: snapshot.crowd,
             out_of_service: snapshot.out_of_service,
             alarms: snapshot.alarms,
             orders: snapshot.orders,

@@ -117,6 +117,37 @@ pub(super) struct Flap {
     pub(super) look: Deadline,
 }
 
+/// Alarms of one class that people have not been told of yet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Group {
+    /// They are told together when this comes.
+    pub(super) due: Deadline,
+    /// Oldest first, at most [`super::crowd::MAX_WAITING`].
+    pub(super) waiting: Vec<AlarmId>,
+    /// Those told before: they are named again with the next ones, as many.
+    pub(super) told: Vec<AlarmId>,
+}
+
+/// Many alarms at once.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Crowd {
+    /// The ages of the engine at which alarms were raised last, at most [`super::crowd::STORM`].
+    pub(super) recent: Vec<u64>,
+    /// During a storm: when people get the next digest.
+    pub(super) digest_at: Option<Deadline>,
+    /// Alarms beyond those that wait by name.
+    pub(super) more: u32,
+    pub(super) groups: BTreeMap<Class, Group>,
+}
+
+impl Crowd {
+    /// When to look at it again.
+    pub(super) fn look(&self) -> Option<Deadline> {
+        let due = || self.groups.values().map(|group| group.due).min();
+        self.digest_at.or_else(due)
+    }
+}
+
 /// The key of an alarm.
 pub(super) type AlarmKey = (AssetId, Class);
 
@@ -172,6 +203,7 @@ pub(super) struct State {
     pub(super) tracks: BTreeMap<usize, Arc<Track>>,
     /// Alarm keys that were raised lately.
     pub(super) flaps: BTreeMap<AlarmKey, Flap>,
+    pub(super) crowd: Arc<Crowd>,
     /// What is under repair, and no reason to call anybody.
     pub(super) out_of_service: BTreeMap<Serviced, Arc<OutOfService>>,
     pub(super) alarms: BTreeMap<AlarmId, Arc<Alarm>>,

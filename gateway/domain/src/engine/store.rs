@@ -27,6 +27,7 @@ pub(super) enum Timer {
     Look(usize),
     Alarm(AlarmId),
     Flap(AlarmKey),
+    Crowd,
     Order(OrderId),
 }
 
@@ -86,6 +87,7 @@ impl Store {
                     .filter_map(|a| Some((a.deadline()?, Timer::Alarm(a.id)))),
             )
             .chain(flaps.map(|(key, flap)| (flap.look, Timer::Flap(key.clone()))))
+            .chain(self.state.crowd.look().map(|look| (look, Timer::Crowd)))
             .chain(
                 orders
                     .clone()

@@ -52,6 +52,7 @@ impl Engine {
                 Timer::Look(n) => self.look_at(n, now, changes),
                 Timer::Alarm(id) => self.alarm_due(id, now, changes),
                 Timer::Flap(key) => self.look_at_flap(&key, now, changes),
+                Timer::Crowd => self.tell_crowd(now, changes),
                 Timer::Order(id) => self.review_order(id, now, changes),
             }
             // Whatever owned the timer has moved it; if it did not, it must not fire for ever.
@@ -81,6 +82,11 @@ impl Engine {
             }
             for track in state.tracks.values_mut().filter(|track| track.look < NOT_AT_ALL) {
                 Arc::make_mut(track).look = rebase(track.look);
+            }
+            let crowd = Arc::make_mut(&mut state.crowd);
+            crowd.digest_at = crowd.digest_at.map(rebase);
+            for group in crowd.groups.values_mut() {
+                group.due = rebase(group.due);
             }
             for flap in state.flaps.values_mut() {
                 flap.look = rebase(flap.look);

@@ -158,6 +158,8 @@ pub struct Alarm {
     pub shelving: Option<Shelving>,
     /// The alarm that is its cause, while it is suppressed.
     pub suppressed_by: Option<String>,
+    /// Whether its sensor comes and goes too often to be told each time.
+    pub flapping: bool,
     /// How often people were asked again because it went on.
     pub level: u8,
     /// Whether lives depend on it: nothing but a manager keeps it from people.
@@ -236,6 +238,7 @@ impl Alarm {
                 no_order: shelving.no_order,
             }),
             suppressed_by: alarm.suppression.map(|s| s.source.to_string()),
+            flapping: alarm.flapping,
             level: alarm.level,
             life_safety: alarm.life_safety,
             live: alarm.ended_at.is_none(),

@@ -1,6 +1,6 @@
 //! Writing what is kept of alarms: the living ones, what is out of service, what was raised lately.
 
-use super::super::state::{AlarmKey, Flap};
+use super::super::state::{AlarmKey, Crowd, Flap};
 use super::journal::Undo;
 use super::{Store, Timer};
 use crate::alarm::{Alarm, OutOfService, Serviced};
@@ -58,5 +58,19 @@ impl Store {
             self.timers.insert((look, Timer::Flap(key.clone())));
         }
         self.note(|| Undo::Flap(key, before));
+    }
+    /// Many alarms at once.
+    pub(in crate::engine) fn set_crowd(&mut self, crowd: Arc<Crowd>) {
+        let before = std::mem::replace(&mut self.state.crowd, crowd);
+        let after = self.state.crowd.look();
+        if before.look() != after {
+            if let Some(look) = before.look() {
+                self.timers.remove(&(look, Timer::Crowd));
+            }
+            if let Some(look) = after {
+                self.timers.insert((look, Timer::Crowd));
+            }
+        }
+        self.note(|| Undo::Crowd(before));
     }
 }

@@ -1,7 +1,7 @@
 //! What a batch has written, and how it is undone: in the opposite order, through the same setters.
 
 use super::super::state::{
-    AlarmKey, Bridge, Counters, DeviceState, FlagKey, Flap, PointState, State, Track, Vital,
+    AlarmKey, Bridge, Counters, Crowd, DeviceState, FlagKey, Flap, PointState, State, Track, Vital,
 };
 use super::Store;
 use crate::alarm::{Alarm, OutOfService, Serviced, Watch};
@@ -28,6 +28,7 @@ pub(super) enum Undo {
     Watch(usize, Watch),
     Track(usize, Option<Arc<Track>>),
     Flap(AlarmKey, Option<Flap>),
+    Crowd(Arc<Crowd>),
     OutOfService(Serviced, Option<Arc<OutOfService>>),
     Alarm(AlarmId, Option<Arc<Alarm>>),
     Order(OrderId, Option<Arc<Order>>),
@@ -121,6 +122,7 @@ impl Store {
                 Undo::Bridge(name, bridge) => self.set_bridge(name, bridge),
                 Undo::Watch(n, watch) => self.set_watch(n, watch),
                 Undo::Track(n, track) => self.put_track(n, track),
+                Undo::Crowd(crowd) => self.set_crowd(crowd),
                 Undo::Flap(key, flap) => self.set_flap(key, flap),
                 Undo::OutOfService(what, out) => self.set_out_of_service(what, out),
                 Undo::Alarm(id, alarm) => self.set_alarm(id, alarm),

@@ -1,0 +1,219 @@
+//! Many alarms at once: people hear of them together, what is most urgent never waits, and nothing is lost.
+
+use crate::estate_test::{EstateTest, actor};
+use linli_domain::command::{Action, ActorRole};
+use linli_domain::engine::{Audience, Input, Notice, NoticeKind};
+use std::fmt::Write as _;
+
+/// An estate with so many bins, each with its sensor, and a pipe of the most urgent kind.
+fn bins(count: usize) -> String {
+    let mut toml = String::from(
+        r#"
+id = "crowd"
+name = { zh = "多桶", en = "Many bins" }
+shipped_rules = false
+
+[[places]]
+id = "yard"
+kind = "outdoor"
+name = { zh = "院", en = "Yard" }
+
+[[assets]]
+id = "pipe"
+kind = "pipe_zone"
+place = "yard"
+name = { zh = "管", en = "Pipe" }
+
+[[devices]]
+id = "rope"
+profile = "rope"
+name = { zh = "绳", en = "Rope" }
+address = { mqtt = "main", key = "rope" }
+asset = "pipe"
+
+[[rules]]
+id = "leak"
+class = "leak"
+fault = "leak"
+measure = "leak.wet"
+applies_to = { kind = "pipe_zone" }
+when = { state = true }
+priority = "P1"
+response = { zh = "关阀", en = "Close the valve" }
+
+[[rules]]
+id = "full"
+name = { zh = "满溢", en = "Full" }
+class = "full"
+fault = "full"
+measure = "bin.fill"
+applies_to = { kind = "bin" }
+when = { above = 90.0, clear = 70.0 }
+priority = "P3"
+response = { zh = "清运", en = "Empty it" }
+"#,
+    );
+    for n in 0..count {
+        write!(
+            toml,
+            "\n[[assets]]\nid = \"bin-{n}\"\nkind = \"bin\"\nplace = \"yard\"\n\
+             name = {{ zh = \"桶{n}\", en = \"Bin {n}\" }}\n\n[[devices]]\nid = \"lid-{n}\"\nprofile = \"lid\"\n\
+             name = {{ zh = \"盖{n}\", en = \"Lid {n}\" }}\naddress = {{ mqtt = \"main\", key = \"lid-{n}\" }}\n\
+             asset = \"bin-{n}\"\n"
+        )
+        .unwrap();
+    }
+    toml
+}
+
+/// What people were told, in order: the kind, and how many alarms it is about.
+fn told(e: &EstateTest) -> Vec<(NoticeKind, u32)> {
+    let people = |n: &&Notice| n.audience != Audience::Systems;
+    e.changes
+        .notices
+        .iter()
+        .filter(people)
+        .map(|n| (n.kind, n.count))
+        .collect()
+}
+
+fn fills(e: &mut EstateTest, n: usize) {
+    e.shows(&format!("lid-{n}/bin.fill"), 95.0);
+}
+
+#[test]
+fn alarms_of_one_class_are_told_together_and_the_next_ones_five_minutes_later() {
+    let mut e = EstateTest::with(&bins(7));
+    for n in 0..3 {
+        fills(&mut e, n);
+        e.wait("5s");
+    }
+    e.wait("14s");
+    assert_eq!(told(&e), []);
+    e.wait("1s");
+    assert_eq!(told(&e), [(NoticeKind::AlarmGroup, 3)]);
+    for n in 3..7 {
+        fills(&mut e, n);
+    }
+    e.wait("4m59s");
+    assert_eq!(told(&e).len(), 1);
+    e.wait("1s");
+    assert_eq!(
+        told(&e)[1..],
+        [(NoticeKind::AlarmGroup, 7)],
+        "the next message names all seven"
+    );
+    e.wait("1h");
+    assert_eq!(told(&e).len(), 2);
+    assert_eq!(
+        e.notices(NoticeKind::AlarmRaised),
+        7,
+        "systems heard of each at once"
+    );
+}
+
+#[test]
+fn what_is_most_urgent_waits_for_nobody() {
+    let mut e = EstateTest::with(&bins(40));
+    for n in 0..20 {
+        fills(&mut e, n);
+    }
+    assert!(e.engine.is_storm());
+    e.says("rope/leak.wet", true);
+    let leak = e.changes.notices.last().unwrap();
+    assert_eq!(
+        (leak.kind, leak.audience),
+        (NoticeKind::AlarmRaised, Audience::Everyone)
+    );
+}
+
+#[test]
+fn a_bin_that_was_emptied_or_seen_before_its_group_is_told_is_not_told() {
+    let mut e = EstateTest::with(&bins(3));
+    for n in 0..3 {
+        fills(&mut e, n);
+    }
+    e.wait("5s").shows("lid-0/bin.fill", 10.0);
+    let seen = e.living("bin-1", "full");
+    let (alarm, version) = (seen.id, seen.version);
+    e.act(
+        actor("A", ActorRole::Staff),
+        Action::AcknowledgeAlarm { alarm, version },
+    )
+    .unwrap();
+    e.wait("1m");
+    assert_eq!(
+        told(&e),
+        [(NoticeKind::AlarmGroup, 1)],
+        "nobody hears that what nobody heard of is over"
+    );
+}
+
+#[test]
+fn a_storm_is_one_notice_and_a_digest_every_five_minutes_until_it_is_over() {
+    let mut e = EstateTest::with(&bins(60));
+    for n in 0..60 {
+        fills(&mut e, n);
+        e.wait("1s");
+    }
+    e.wait("10m");
+    assert_eq!(told(&e)[0], (NoticeKind::StormBegan, 0));
+    let digests: Vec<_> = told(&e)
+        .into_iter()
+        .filter(|(kind, _)| *kind == NoticeKind::AlarmDigest)
+        .collect();
+    assert_eq!(digests, [(NoticeKind::AlarmDigest, 60)]);
+    let members = e
+        .changes
+        .notices
+        .iter()
+        .find(|n| n.kind == NoticeKind::AlarmDigest)
+        .unwrap();
+    assert_eq!(members.members.len(), 20, "twenty by name, the rest counted");
+    assert_eq!(told(&e).last(), Some(&(NoticeKind::AlarmDigest, 60)));
+    assert!(e.engine.is_storm());
+    e.wait("6m");
+    assert_eq!(told(&e).last(), Some(&(NoticeKind::StormEnded, 0)));
+    assert!(!e.engine.is_storm());
+    assert_eq!(e.notices(NoticeKind::AlarmRaised), 60);
+    assert_eq!(e.engine.alarms().count(), 60, "the history is whole");
+}
+
+#[test]
+fn five_thousand_alarms_in_a_minute_are_a_storm_and_a_digest_and_the_leak_amid_them_is_told_at_once() {
+    let mut e = EstateTest::with(&bins(5_000));
+    for n in 0..5_000 {
+        fills(&mut e, n);
+        if n == 2_500 {
+            let before = e.changes.notices.len();
+            e.says("rope/leak.wet", true);
+            assert_eq!(e.changes.notices[before].audience, Audience::Everyone);
+        }
+        if n % 83 == 0 {
+            e.wait("1s");
+        }
+    }
+    e.wait("6m");
+    let told = told(&e);
+    assert!(told.len() <= 4, "{told:?}");
+    let digest: u32 = told
+        .iter()
+        .filter(|(k, _)| *k == NoticeKind::AlarmDigest)
+        .map(|(_, n)| n)
+        .sum();
+    assert_eq!(digest, 5_000, "{told:?}");
+    assert_eq!(e.engine.alarms().count(), 5_001);
+}
+
+#[test]
+fn a_storm_survives_a_restart() {
+    let mut e = EstateTest::with(&bins(30));
+    for n in 0..30 {
+        fills(&mut e, n);
+    }
+    e.wait("2m").reboot("1h");
+    e.wait("2m59s").input(Input::Tick).reply.unwrap();
+    assert_eq!(told(&e).len(), 1);
+    e.wait("1s");
+    assert_eq!(told(&e).last(), Some(&(NoticeKind::AlarmDigest, 30)));
+}
