@@ -143,12 +143,11 @@ pub async fn rounds(gateway: &mut Gateway, port: u16, rounds: u32, seed: u64) ->
 
 /// The dump without what a restart itself is: the time, and what the gateway says of its own connections.
 fn lines(dump: &str) -> Vec<String> {
-    let own = |line: &&str| {
-        !line.starts_with("clock")
-            && !line.contains(" gateway/")
-            && !line.contains("device gateway")
-            && !(line.starts_with("watch") && line.contains("on gateway"))
+    let of_the_gateway = |line: &str| {
+        let watches_itself = line.starts_with("watch") && line.contains("on gateway");
+        watches_itself || line.contains(" gateway/") || line.contains("device gateway")
     };
+    let own = |line: &&str| !line.starts_with("clock") && !of_the_gateway(line);
     let plain = |line: &str| line.split(" watchdog").next().unwrap_or(line).to_owned();
     dump.lines().filter(own).map(plain).collect()
 }

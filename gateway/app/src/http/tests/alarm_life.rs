@@ -63,7 +63,7 @@ async fn a_manager_shelves_a_leak_and_ends_it_and_the_history_says_so() {
     for state in ["shelved", "Shelved", "%E6%90%81%E7%BD%AE", "latched,shelved"] {
         assert_eq!(
             ids(&story, &format!("state={state}")).await,
-            [id.clone()],
+            std::slice::from_ref(&id),
             "{state}"
         );
     }
