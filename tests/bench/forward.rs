@@ -1,7 +1,7 @@
 //! `forward`: VictoriaMetrics is away while 600,000 readings are stored; how fast they are caught up, beside one client
 //! that only posts the same number of lines, and how old a new reading is meanwhile.
 
-use crate::load::{DEVICES, cpu_seconds, estate, publish, resident_mb};
+use crate::load::{DEVICES, Load, cpu_seconds, estate, resident_mb};
 use crate::report::Report;
 use e2e::gateway::{Gateway, Site};
 use e2e::mosquitto::Mosquitto;
@@ -65,7 +65,7 @@ pub(crate) async fn run(report: &mut Report) {
     let gateway = Gateway::start(&site).await;
     store.kill().await;
     let began = Instant::now();
-    publish(broker.port, MESSAGES).await;
+    Load::flood(MESSAGES).publish(broker.port).await;
     until("every reading to be durable", || async {
         let stored = gateway.metric("linli_readings_stored_total").await;
         if stored >= READINGS as f64 {
