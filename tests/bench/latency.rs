@@ -4,10 +4,10 @@
 
 use crate::disk::{syncs_ms, written_bytes};
 use crate::durable;
-use crate::load::{DEVICES, Load, cpu_seconds, estate, result};
+use crate::load::{DEVICES, Load, cpu_seconds, estate, now_us, result};
 use crate::null::Null;
 use crate::report::{Goal, Report};
-use crate::tap::{Tails, Tap, now_us};
+use crate::tap::{Tails, Tap};
 use e2e::gateway::{Gateway, Site};
 use e2e::mosquitto::Mosquitto;
 use rumqttc::v5::mqttbytes::QoS;

@@ -3,6 +3,7 @@
 use e2e::process::workspace_program;
 use std::fmt::Write as _;
 use std::process::Stdio;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::process::{Child, Command};
 
 /// Devices of the load generator.
@@ -123,6 +124,13 @@ pub(crate) fn estate() -> String {
          priority = \"P3\"\nresponse = { zh = \"清空。\", en = \"Empty it.\" }\n",
     );
     text
+}
+
+/// Wall time in microseconds, as the load generator writes it into its messages.
+#[allow(clippy::disallowed_methods, reason = "what is timed crosses processes")]
+pub(crate) fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// CPU seconds a process has used.

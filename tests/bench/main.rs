@@ -28,6 +28,7 @@ mod modbus_tcp;
 mod null;
 mod onboarding;
 mod own;
+mod relay;
 mod report;
 mod store;
 mod tap;

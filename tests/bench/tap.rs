@@ -3,11 +3,11 @@
 //!
 //! It forwards whole packets and changes nothing; what it costs is in the figures of whoever is measured through it.
 
+use crate::load::now_us;
 use crate::report::quantile;
 use e2e::mqtt::{self, Packet};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -54,13 +54,6 @@ impl Tails {
             p999: at(0.999),
         }
     }
-}
-
-/// Wall time in microseconds, as the load generator writes it into its messages.
-#[allow(clippy::disallowed_methods, reason = "what is timed crosses processes")]
-pub(crate) fn now_us() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Tap {
