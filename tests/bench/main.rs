@@ -28,8 +28,10 @@ mod modbus_tcp;
 mod null;
 mod onboarding;
 mod own;
+mod peers;
 mod relay;
 mod report;
+mod soak;
 mod store;
 mod tap;
 mod year;
@@ -50,6 +52,14 @@ const fn scenario(name: &'static str, what: &'static str) -> Scenario {
         name,
         what,
         by_name_only: false,
+    }
+}
+
+const fn by_name(name: &'static str, what: &'static str) -> Scenario {
+    Scenario {
+        name,
+        what,
+        by_name_only: true,
     }
 }
 
@@ -99,6 +109,14 @@ const SCENARIOS: &[Scenario] = &[
         "modbus_replies",
         "ten million replies, late, doubled, cut and foreign ones among them, through the matcher",
     ),
+    by_name(
+        "soak",
+        "memory and file over LINLI_SOAK_MINUTES (60) at LINLI_SOAK_RATE (1000/s, 0 is flat out)",
+    ),
+    by_name(
+        "peers",
+        "the same load through Node-RED and the ThingsBoard gateway, which are installed into target",
+    ),
 ];
 
 async fn run(name: &str, report: &mut Report) {
@@ -115,6 +133,8 @@ async fn run(name: &str, report: &mut Report) {
         "modbus_tcp" => modbus_tcp::run(report).await,
         "modbus_rtu" => modbus_rtu::run(report).await,
         "modbus_replies" => modbus_replies::run(report),
+        "soak" => soak::run(report).await,
+        "peers" => peers::run(report).await,
         other => unreachable!("{other} is in the list of scenarios and not here"),
     }
 }

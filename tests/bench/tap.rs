@@ -26,6 +26,7 @@ struct Seen {
     /// Milliseconds.
     times: Times,
     v5: bool,
+    connections: usize,
 }
 
 /// Milliseconds of each acknowledged message.
@@ -70,6 +71,16 @@ impl Tap {
             }
         });
         Self { port, seen }
+    }
+
+    /// How many subscribers have come.
+    pub(crate) fn connections(&self) -> usize {
+        self.seen.lock().expect("the times").connections
+    }
+
+    /// How many messages were acknowledged since the last [`Tap::take`].
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.seen.lock().expect("the times").times.whole.len()
     }
 
     /// What was seen since the last call.
@@ -130,6 +141,7 @@ impl Seen {
         for packet in packets {
             if packet.kind() == 1 {
                 self.v5 = packet.body.get(6) == Some(&5);
+                self.connections += 1;
             }
             let Some((published, came)) = packet.puback_id().and_then(|id| self.open.remove(&id)) else {
                 continue;
