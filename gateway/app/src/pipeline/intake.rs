@@ -6,6 +6,7 @@ use super::batch::Logged;
 use super::core::Core;
 use super::door::Live;
 use super::refused::Refused;
+use super::silence::is_silence;
 use super::understood::{Seen, Understood};
 use crate::field::{Frame, Origin};
 use linli_domain::engine::{Arrival, DeviceNews, Input, PointDef};
@@ -201,6 +202,7 @@ impl Core {
                 }
             },
         };
+        let first = first.filter(|(value, quality)| !is_silence(value.as_ref(), *quality));
         let Some((value, _)) = first else { return false };
         if value == seen.value {
             self.metrics.duplicates.inc();
