@@ -15,10 +15,17 @@ use linli_domain::time::{Now, Timestamp};
 /// The quality of such a reading.
 const SILENT: Quality = Quality::Bad(Reason::CommTimeout);
 
-/// Whether something that is stored says nothing but that nobody was heard, so that what comes later for the same
-/// millisecond is no repetition of it.
-pub(super) fn is_silence(value: Option<&Value>, quality: Quality) -> bool {
-    value.is_none() && quality == SILENT
+/// The quality of a state that was said again.
+const SAID_AGAIN: Quality = Quality::Uncertain(Reason::Stale);
+
+/// Whether something that is stored gives way to what a device says about the same millisecond: it is nothing but
+/// silence, or another state that was only said again.
+pub(super) fn gives_way(stored: Option<&Value>, quality: Quality, said: Option<&Value>) -> bool {
+    match quality {
+        SILENT => stored.is_none(),
+        SAID_AGAIN => stored != said,
+        _ => false,
+    }
 }
 
 impl Core {
@@ -43,6 +50,7 @@ impl Core {
             let resumed = Reading {
                 observed: heard,
                 received: heard,
+                quality: SAID_AGAIN,
                 ..latest
             };
             self.store_beside(resumed, now);
