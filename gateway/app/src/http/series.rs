@@ -54,7 +54,8 @@ pub struct BucketsQuery {
 /// Columns of equal length, one entry a bucket: numbers as count, least, greatest, mean and last, states as the time
 /// they were true, how long they were known, and how often they changed. A state holds from one reading to the next,
 /// and for as long as its device is heard; silence is unknown and not a state. A bucket in which nothing is known holds
-/// nulls, so gaps stay visible. When no width is given, it is a whole number of hours, minutes or seconds, and the first bucket begins at a multiple of it.
+/// nulls, so gaps stay visible. When no width is given, it is a whole number of hours, minutes or seconds, and the first
+/// bucket begins at a multiple of it.
 #[utoipa::path(get, path = "/points/{point}/buckets", tag = "points",
     params(("point" = String, Path, description = "Its id with `/` as `%2F`, or its key such as `P12`"), BucketsQuery),
     responses((status = 200, body = Buckets)))]
