@@ -9,7 +9,7 @@ mod work;
 
 pub use firmware::{NodeKind, Sign};
 pub use onboarding::{Accept, DeviceList, Point, Show, Watch, Which};
-pub use store::{Backup, Doctor, Export, Format, Restore, Series};
+pub use store::{Backup, Doctor, Export, Format, Restore, Series, States};
 pub use work::{Alarms, Engine, List, Notify, Orders, Outbox, Rejects, Token};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
