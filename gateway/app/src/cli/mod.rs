@@ -24,6 +24,7 @@ mod watch;
 mod output;
 mod rejects;
 mod service;
+mod states;
 mod store;
 mod stream;
 pub mod text;
