@@ -26,6 +26,8 @@ mod estates;
 mod flapping;
 #[path = "runner/health.rs"]
 mod health;
+#[path = "runner/late.rs"]
+mod late;
 #[path = "runner/life.rs"]
 mod life;
 #[path = "runner/model.rs"]

@@ -36,7 +36,7 @@ pub struct AlarmsQuery {
     /// At least this urgent.
     pub priority: Option<Priority>,
     /// In one of these states, with commas between them: `active_unack`, `active_ack`, `rtn_unack`, `latched`, `shelved`,
-    /// `suppressed`, `out_of_service`, `unknown`, or their names in either language.
+    /// `suppressed`, `out_of_service`, `unknown`, `normal`, `late`, or their names in either language.
     pub state: Option<String>,
     /// Raised at or after.
     #[param(value_type = Option<String>)]
@@ -84,7 +84,7 @@ pub(super) async fn wire(http: &Http, rows: &[AlarmRow]) -> Result<Vec<Alarm>, P
 pub(super) fn states(written: &str) -> Result<Vec<String>, Problem> {
     let code = |name: &str| {
         let plain = name.trim().to_lowercase().replace(['-', ' '], "_");
-        let codes = AlarmState::CODES.into_iter().chain(["normal"]);
+        let codes = AlarmState::CODES.into_iter().chain(["normal", "late"]);
         let mut codes = codes.filter(|code| {
             let is_word = |language| messages::word(language, "alarm_state", code) == name.trim();
             *code == plain || is_word(Language::Zh) || is_word(Language::En)

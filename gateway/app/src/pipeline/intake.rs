@@ -150,8 +150,8 @@ impl Core {
             reading.quality = taken.quality;
             taken.evaluated
         });
-        if spare && !changed {
-            // Evaluated, acknowledged, and not stored.
+        if spare && !changed && evaluated {
+            // Evaluated, acknowledged, and not stored. What is late may have begun a stretch that only the log repeats.
             self.fresh.remove(&(point, reading.observed));
             self.metrics.dropped.with_label_values(&["disk"]).inc();
             return true;

@@ -4,6 +4,7 @@ use super::batch::OpenBatch;
 use super::door::Live;
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
+use linli_domain::alarm::AlarmState;
 use linli_domain::command::Actor;
 use linli_domain::engine::{AlarmChange, AlarmEvent, Changes, Engine, OrderChange};
 use linli_domain::id::CommitId;
@@ -48,7 +49,8 @@ pub(super) fn project(
 
 fn alarm(change: &AlarmChange, commit: CommitId, metrics: &Metrics, batch: &mut OpenBatch) {
     let alarm = &change.alarm;
-    let (priority, to) = (alarm.priority.to_string(), change.to.display_code());
+    let code = |state: AlarmState| if alarm.late { "late" } else { state.display_code() };
+    let (priority, to) = (alarm.priority.to_string(), code(change.to));
     let document = serde_json::to_vec(alarm.as_ref()).unwrap_or_default();
     if change.from.is_none_or(|from| from.display_code() != to) {
         metrics
@@ -87,6 +89,10 @@ fn note(change: &AlarmChange) -> String {
             format!("until {}: {}", shelving.ends_at, shelving.reason)
         }
         (_, _, Some(suppression)) => suppression.source.to_string(),
+        (AlarmEvent::Late, _, _) => {
+            let end = alarm.ended_at.unwrap_or(alarm.raised_at);
+            format!("would have been in alarm from {} to {end}", alarm.raised_at)
+        }
         (AlarmEvent::ReAlarmed, _, _) => format!("level {}", alarm.level),
         _ => String::new(),
     }

@@ -223,6 +223,9 @@ pub struct Alarm {
     /// When that is.
     #[serde(default)]
     pub re_alarm_at: Option<Deadline>,
+    /// Whether it is known from late readings alone: nobody was or is told of it.
+    #[serde(default)]
+    pub late: bool,
     /// Whether its sensor comes and goes too often to be told each time.
     #[serde(default)]
     pub flapping: bool,
@@ -234,6 +237,14 @@ pub struct Alarm {
 }
 
 impl Alarm {
+    /// How it is shown, as a code for the message catalogue.
+    pub fn display_code(&self) -> &'static str {
+        if self.late {
+            "late"
+        } else {
+            self.state.display_code()
+        }
+    }
     /// Whether it is the cause of others at this moment.
     pub fn is_cause(&self) -> bool {
         self.inhibits.is_some() && matches!(self.state.condition, Condition::Active | Condition::Clearing)

@@ -130,7 +130,7 @@ impl Engine {
         is_news
     }
 
-    fn next_alarm(&mut self) -> AlarmId {
+    pub(super) fn next_alarm(&mut self) -> AlarmId {
         let counters = self.store.counters();
         let id = AlarmId(counters.next_alarm);
         counters.next_alarm = counters.next_alarm.saturating_add(1);
@@ -375,7 +375,7 @@ fn raised_again(alarm: &Alarm, priority: Priority, annunciation: Annunciation) -
 }
 
 /// An alarm with the words of its rule, before it is raised.
-fn begin(id: AlarmId, def: &WatchDef, age_ms: u64, now: &Now) -> Alarm {
+pub(super) fn begin(id: AlarmId, def: &WatchDef, age_ms: u64, now: &Now) -> Alarm {
     let rule = &def.rule;
     Alarm {
         id,
@@ -415,6 +415,7 @@ fn begin(id: AlarmId, def: &WatchDef, age_ms: u64, now: &Now) -> Alarm {
         life_safety: rule.life_safety,
         re_alarm: rule.re_alarm,
         re_alarm_at: None,
+        late: false,
         flapping: false,
         level: 0,
         changed_by: GATEWAY_NAME.into(),

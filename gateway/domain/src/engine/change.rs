@@ -105,6 +105,8 @@ pub enum AlarmEvent {
     Flapping,
     /// It has not done so for an hour.
     Stable,
+    /// Late readings say that it would have been in alarm; it was over before anybody knew.
+    Late,
     /// Points of it left the estate, or came back.
     Points,
     /// It is over; the engine forgets it.

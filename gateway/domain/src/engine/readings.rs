@@ -10,8 +10,8 @@
 //! | retained, with an own time after the newest | yes | yes | yes | no | no | no |
 //! | retained otherwise | yes | if it raises | yes | no | no | no |
 //! | bad | yes | yes | makes unknown | makes unknown | no | if it answered |
-//! | late: observed before the newest | yes | no | no | no | no | yes |
-//! | stored by the device, sent later | yes | no | no | no | no | yes |
+//! | late: observed before the newest | yes | no | in its own time: [`super::late`] | no | no | yes |
+//! | stored by the device, sent later | yes | no | in its own time | no | no | yes |
 //!
 //! A retained message is a replay. Without a time of its own nobody knows how old it is, so it only fills what is
 //! empty and warns. With one it is something the device said while the gateway did not listen: news when it is newer
@@ -109,6 +109,7 @@ impl Engine {
         }
         let warns = || links.watches().any(|w| self.is_wrong(w, reading));
         if arrival == Arrival::Stored || late || !(is_news || warns()) {
+            self.review_late(&links, reading, now, changes);
             return Ok(taken);
         }
         taken.evaluated = true;
@@ -130,6 +131,9 @@ impl Engine {
     /// Makes a reading the newest of its point and tells its watches.
     #[inline]
     fn evaluate(&mut self, links: &PointLinks, reading: &Reading, now: &Now, changes: &mut Changes) {
+        if self.store.has_late() {
+            self.end_late(links, reading, now, changes);
+        }
         let silent_at = links.silent_at(now);
         let mut takes_back = takes_back(reading);
         if let Some(point) = self.store.point_mut(reading.point.0 as usize) {

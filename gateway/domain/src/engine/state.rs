@@ -91,6 +91,19 @@ pub(super) struct Track {
     pub(super) look: Deadline,
     /// What has been wrong since it was right last.
     pub(super) evidence: Vec<Sample>,
+    /// What late readings say, in their own time.
+    pub(super) late: Option<LateRun>,
+}
+
+/// A stretch in which late readings were wrong, not yet known to be over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct LateRun {
+    /// Since when they were wrong.
+    pub(super) since: Timestamp,
+    /// Since when they have been right again, if they are.
+    pub(super) right: Option<Timestamp>,
+    /// The first of them and the last, as the evidence of an alarm.
+    pub(super) samples: Vec<Sample>,
 }
 
 impl Default for Track {
@@ -99,6 +112,7 @@ impl Default for Track {
             trace: Trace::Empty,
             look: NEVER,
             evidence: Vec::new(),
+            late: None,
         }
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Store {
     open: FxHashMap<(AssetId, Fault), OrderId>,
     /// Living alarms that may be the cause of others.
     causes: BTreeSet<AlarmId>,
+    /// How many watches have heard late readings that may go on.
+    late: usize,
     /// Points whose readings are evidence somebody waits for.
     verifying: FxHashSet<PointKey>,
     journal: Journal,
@@ -53,6 +55,7 @@ impl Store {
             live: FxHashMap::default(),
             open: FxHashMap::default(),
             causes: BTreeSet::new(),
+            late: 0,
             verifying: FxHashSet::default(),
             journal: Journal::default(),
             state,
@@ -75,6 +78,7 @@ impl Store {
         self.journal.noted_devices.resize(self.state.devices.len(), 0);
         let watches = self.state.watches.iter().enumerate();
         let looks = self.state.tracks.iter().filter(|(_, track)| track.look < NEVER);
+        self.late = self.state.tracks.values().filter(|t| t.late.is_some()).count();
         let alarms = self.state.alarms.values();
         let flaps = self.state.flaps.iter();
         let orders = self.state.orders.values();
@@ -136,6 +140,12 @@ impl Store {
     }
     pub(super) fn is_verifying(&self, point: PointKey) -> bool {
         !self.verifying.is_empty() && self.verifying.contains(&point)
+    }
+
+    /// Whether late readings of anything may go on.
+    #[inline]
+    pub(super) fn has_late(&self) -> bool {
+        self.late > 0
     }
 
     /// The state of a point, to be written.
@@ -208,12 +218,16 @@ impl Store {
         self.put_track(n, (!is_nothing).then(|| Arc::new(track)));
     }
     fn put_track(&mut self, n: usize, track: Option<Arc<Track>>) {
+        let is_late =
+            |track: &Option<Arc<Track>>| usize::from(track.as_ref().is_some_and(|t| t.late.is_some()));
+        self.late += is_late(&track);
         let look = |track: &Option<Arc<Track>>| track.as_ref().map(|t| t.look).filter(|look| *look < NEVER);
         let after = look(&track);
         let before = match track {
             Some(track) => self.state.tracks.insert(n, track),
             None => self.state.tracks.remove(&n),
         };
+        self.late -= is_late(&before);
         let was = look(&before);
         if was != after {
             if let Some(deadline) = was {

@@ -116,7 +116,7 @@ impl Engine {
         self.store.set_track(n, track);
     }
 
-    fn track(&self, n: usize) -> Track {
+    pub(super) fn track(&self, n: usize) -> Track {
         let track = self.store.state().tracks.get(&n);
         track.map_or_else(Track::default, |track| track.as_ref().clone())
     }
@@ -174,7 +174,7 @@ impl Engine {
 }
 
 /// What is wrong outside of its hours is not.
-fn in_hours(event: WatchEvent, during: Option<&During>, now: &Now) -> WatchEvent {
+pub(super) fn in_hours(event: WatchEvent, during: Option<&During>, now: &Now) -> WatchEvent {
     match event {
         WatchEvent::Value(Verdict::Wrong) if during.is_some_and(|during| !during.covers(now)) => {
             WatchEvent::Value(Verdict::Right)

@@ -11,13 +11,8 @@ mod work;
 pub use alarms::{Alarms, ListAlarms, Serviced};
 pub use firmware::{NodeKind, Sign};
 pub use onboarding::{Accept, DeviceList, Point, Show, Watch, Which};
-<<<<<<< HEAD
-pub use store::{Backup, Doctor, Export, Format, Restore, Series};
-pub use work::{Engine, List, Notify, Orders, Outbox, Rejects, Token};
-=======
 pub use store::{Backup, Doctor, Export, Format, Restore, Series, States};
-pub use work::{Alarms, Engine, List, Notify, Orders, Outbox, Rejects, Token};
->>>>>>> main
+pub use work::{Engine, List, Notify, Orders, Outbox, Rejects, Token};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;

@@ -142,7 +142,7 @@ pub struct Alarm {
     /// How much it matters.
     pub priority: Priority,
     /// The combination in one word: `active_unack`, `active_ack`, `rtn_unack`, `latched`, `shelved`, `suppressed`,
-    /// `out_of_service`, `unknown`, `normal`.
+    /// `out_of_service`, `unknown`, `normal`, `late`.
     pub state: String,
     /// That word as people read it.
     pub state_name: Text,
@@ -158,6 +158,8 @@ pub struct Alarm {
     pub shelving: Option<Shelving>,
     /// The alarm that is its cause, while it is suppressed.
     pub suppressed_by: Option<String>,
+    /// Whether it is known from late readings alone: it was over before anybody knew, and nobody was told.
+    pub late: bool,
     /// Whether its sensor comes and goes too often to be told each time.
     pub flapping: bool,
     /// How often people were asked again because it went on.
@@ -218,10 +220,10 @@ impl Alarm {
             name: Text::from(alarm.name.as_ref().unwrap_or(&alarm.response)),
             response: Text::from(&alarm.response),
             priority: alarm.priority.into(),
-            state: alarm.state.display_code().to_owned(),
+            state: alarm.display_code().to_owned(),
             state_name: {
                 let word =
-                    |language| messages::word(language, "alarm_state", alarm.state.display_code()).to_owned();
+                    |language| messages::word(language, "alarm_state", alarm.display_code()).to_owned();
                 Text {
                     zh: word(Language::Zh),
                     en: word(Language::En),
@@ -238,6 +240,7 @@ impl Alarm {
                 no_order: shelving.no_order,
             }),
             suppressed_by: alarm.suppression.map(|s| s.source.to_string()),
+            late: alarm.late,
             flapping: alarm.flapping,
             level: alarm.level,
             life_safety: alarm.life_safety,
