@@ -122,7 +122,7 @@ async fn an_unknown_sensor_is_recognised_accepted_and_what_it_said_meanwhile_cou
     );
     let order = gateway.order_in("b3-pipe", "dispatched").await;
     assert_eq!(order["role"], "repair");
-    let alarms = gateway.list("/api/v1/alarms").await.unwrap();
+    let alarms = gateway.list("/api/v1/alarms?live=true").await.unwrap();
     assert_eq!(alarms.len(), 1, "one leak, and none for the past: {alarms:#?}");
     let readings = format!("/api/v1/points/{EUI}%2Fleak.wet/readings");
     let history = gateway.list(&readings).await.unwrap();
