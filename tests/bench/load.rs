@@ -1,5 +1,6 @@
 //! The load generator as a child process, and the estate it speaks for.
 
+use e2e::gateway::Gateway;
 use e2e::process::workspace_program;
 use std::fmt::Write as _;
 use std::process::Stdio;
@@ -131,6 +132,13 @@ pub(crate) fn estate() -> String {
 pub(crate) fn now_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Readings a gateway has dealt with: stored, or dropped because a flood told the same point twice in one millisecond.
+pub(crate) async fn dealt_with(gateway: &Gateway) -> f64 {
+    gateway.metric("linli_readings_stored_total").await
+        + gateway.metric("linli_messages_duplicate_total").await
+        + gateway.metric("linli_readings_conflict_total").await
 }
 
 /// CPU seconds a process has used.

@@ -1,7 +1,7 @@
 //! `soak`: what memory and file do over a long time. By name only; `LINLI_SOAK_MINUTES` (60) and `LINLI_SOAK_RATE`
 //! (1000 messages a second; 0 is flat out) say how long and how hard. The curve goes to `target/bench/soak.csv`.
 
-use crate::load::{DEVICES, Load, cpu_seconds, estate, resident_mb};
+use crate::load::{DEVICES, Load, cpu_seconds, dealt_with, estate, resident_mb};
 use crate::report::{Goal, Report};
 use e2e::gateway::{Gateway, Site};
 use e2e::mosquitto::Mosquitto;
@@ -49,7 +49,7 @@ pub(crate) async fn run(report: &mut Report) {
     })
     .await;
     gateway.subscribed().await;
-    let quiet = gateway.metric("linli_readings_stored_total").await;
+    let quiet = dealt_with(&gateway).await;
     let load = Load::paced(DEVICES, rate as usize, minutes.max(1) * 60);
     let mut load = tokio::spawn(load.publish(broker.port));
     let began = Instant::now();
@@ -66,7 +66,7 @@ pub(crate) async fn run(report: &mut Report) {
         Duration::from_secs(300),
         "every reading to be durable",
         || async {
-            let stored = gateway.metric("linli_readings_stored_total").await - quiet;
+            let stored = dealt_with(&gateway).await - quiet;
             if stored >= all {
                 Ok(())
             } else {
