@@ -11,6 +11,8 @@ mod estate;
 mod care;
 mod crash;
 mod damage;
+mod faults;
+mod kills;
 mod model;
 mod once;
 mod open;
