@@ -1,8 +1,8 @@
 //! Rollups: what samples come to per minute, hour and day, kept beside the chunks and exact under late data.
 //!
 //! Whenever a point is sealed, the buckets its new samples fall into are made anew from its chunks, in the same
-//! transaction. Where the samples themselves were let go already, late ones are added to count, extremes and sum;
-//! durations and transitions stay as they are. Minutes are kept of days on which a point spoke more than twice a
+//! transaction. Where samples of a bucket were let go already, what follows joins it, and late ones are added to count,
+//! extremes and sum; durations and transitions stay as they are then. Minutes are kept of days on which a point spoke more than twice a
 //! minute: for any other point they would take more room than its samples.
 
 use crate::codec::stretches;
@@ -60,15 +60,15 @@ impl Ledger {
         observed: &[i64],
     ) -> Result<(), StoreError> {
         let samples = chunk_samples(&self.conn, point, from * DAY, to * DAY)?;
-        let mut folded: [BTreeMap<i64, Stretch>; 3] = Default::default();
-        for sample in &samples {
+        let mut folded: [BTreeMap<i64, Folded>; 3] = Default::default();
+        for (sample, fresh) in samples.iter().zip(which_are_new(&samples, observed)) {
             let at = sample.observed.as_millis();
             let one = Stretch::of(at, sample.value.as_ref());
             for (n, (width, _)) in WIDTHS.iter().enumerate() {
                 folded[n]
                     .entry(at.div_euclid(*width) * width)
                     .or_default()
-                    .join(&one);
+                    .add(&one, fresh, raw_from);
             }
         }
         let touched = |start: i64, width: i64| {
@@ -77,11 +77,11 @@ impl Ledger {
         };
         let dense: BTreeSet<i64> = folded[2]
             .iter()
-            .filter(|(_, day)| day.summary.samples > DENSE_DAY)
+            .filter(|(_, day)| day.all.summary.samples > DENSE_DAY)
             .map(|(start, _)| *start)
             .collect();
         for (n, (width, span)) in WIDTHS.iter().enumerate() {
-            let changed: Vec<(i64, Stretch)> = std::mem::take(&mut folded[n])
+            let changed: Vec<(i64, Folded)> = std::mem::take(&mut folded[n])
                 .into_iter()
                 .filter(|(start, _)| *width != MINUTE || dense.contains(&(start.div_euclid(DAY) * DAY)))
                 // A day that has just become dense gets all its minutes.
@@ -99,7 +99,7 @@ impl Ledger {
         point: PointKey,
         width: i64,
         span: i64,
-        changed: &[(i64, Stretch)],
+        changed: &[(i64, Folded)],
         raw_from: i64,
     ) -> Result<(), StoreError> {
         let doing = "store rollups";
@@ -108,12 +108,12 @@ impl Ledger {
         };
         let t0 = first.div_euclid(span) * span;
         let mut buckets = row_of(&self.conn, point, width, t0)?.unwrap_or_default();
-        for (start, stretch) in changed {
+        for (start, folded) in changed {
             match buckets.binary_search_by_key(start, |(known, _)| *known) {
                 // What is left of the samples is not the whole bucket any more.
-                Ok(n) if *start < raw_from => buckets[n].1.add_late(stretch),
-                Ok(n) => buckets[n].1 = *stretch,
-                Err(n) => buckets.insert(n, (*start, *stretch)),
+                Ok(n) if *start < raw_from => folded.add_to(&mut buckets[n].1),
+                Ok(n) => buckets[n].1 = folded.all,
+                Err(n) => buckets.insert(n, (*start, folded.all)),
             }
         }
         let data = stretches::encode(point, &buckets)
@@ -175,6 +175,51 @@ impl Ledger {
             .map(drop)
             .doing(doing)
     }
+}
+
+/// The samples of a bucket that are in chunks, and those of them that are new.
+#[derive(Debug, Default)]
+struct Folded {
+    all: Stretch,
+    new: Stretch,
+    /// Some of the new ones lie before samples that were there, or before what was let go.
+    late: bool,
+}
+
+impl Folded {
+    /// In order of time.
+    fn add(&mut self, one: &Stretch, new: bool, raw_from: i64) {
+        self.all.join(one);
+        if new {
+            self.late |= one.first_at < raw_from;
+            self.new.join(one);
+        } else {
+            self.late |= self.new.summary.samples > 0;
+        }
+    }
+
+    /// Adds the new ones to a bucket of which some samples were let go.
+    fn add_to(&self, bucket: &mut Stretch) {
+        if self.late {
+            bucket.add_late(&self.new);
+        } else {
+            bucket.join(&self.new);
+        }
+    }
+}
+
+/// Which samples are new, given the times of those that are: the last ones of a time.
+fn which_are_new(samples: &[StoredSample], observed: &[i64]) -> Vec<bool> {
+    let mut new = vec![false; samples.len()];
+    let mut end = samples.len();
+    for same in samples.chunk_by(|a, b| a.observed == b.observed).rev() {
+        let at = same[0].observed.as_millis();
+        let count =
+            observed.partition_point(|time| *time <= at) - observed.partition_point(|time| *time < at);
+        new[end - count.min(same.len())..end].fill(true);
+        end -= same.len();
+    }
+    new
 }
 
 /// Samples of a point in chunks with `from <= observed < to`, in order.

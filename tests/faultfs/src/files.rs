@@ -246,7 +246,11 @@ mod tests {
         files.written(name, 256, &[1; 512]);
         let seen: Vec<(u8, u8)> = states(&files).iter().map(|c| (c[300], c[600])).collect();
         assert_eq!(seen, [(0, 0), (0, 1), (1, 0), (1, 1)]);
-        assert!(states(&files).iter().all(|c| c[256..512].iter().all(|b| *b == c[300])));
+        assert!(
+            states(&files)
+                .iter()
+                .all(|c| c[256..512].iter().all(|b| *b == c[300]))
+        );
     }
 
     #[test]

@@ -127,7 +127,15 @@ unsafe extern "C" fn open(
 ) -> c_int {
     let ours = file.cast::<File>();
     // SAFETY: SQLite gave us room for a `File`.
-    unsafe { ptr::write(ours, File { methods: ptr::null(), watch: ptr::null_mut() }) };
+    unsafe {
+        ptr::write(
+            ours,
+            File {
+                methods: ptr::null(),
+                watch: ptr::null_mut(),
+            },
+        )
+    };
     let path = path_of(name);
     let held = path.and_then(holding);
     if let Some((disk, _)) = &held
@@ -154,7 +162,15 @@ unsafe extern "C" fn open(
         Box::into_raw(Box::new(Watch { disk, name }))
     });
     // SAFETY: as above; setting the methods tells SQLite that `xClose` must be called.
-    unsafe { ptr::write(ours, File { methods: &raw const METHODS, watch }) };
+    unsafe {
+        ptr::write(
+            ours,
+            File {
+                methods: &raw const METHODS,
+                watch,
+            },
+        )
+    };
     code
 }
 
@@ -193,7 +209,12 @@ unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     code
 }
 
-unsafe extern "C" fn read(file: *mut ffi::sqlite3_file, to: *mut c_void, amount: c_int, offset: i64) -> c_int {
+unsafe extern "C" fn read(
+    file: *mut ffi::sqlite3_file,
+    to: *mut c_void,
+    amount: c_int,
+    offset: i64,
+) -> c_int {
     if let Some(watch) = watch(file)
         && watch.disk.next(Call::Read).is_some()
     {
@@ -224,7 +245,9 @@ unsafe extern "C" fn write(
     let length = usize::try_from(amount).unwrap_or(0);
     // SAFETY: SQLite gives `amount` readable bytes, and we look at no more than that.
     let bytes = unsafe { std::slice::from_raw_parts(from.cast::<u8>(), length) };
-    watch.disk.written(&watch.name, u64::try_from(offset).unwrap_or(0), bytes);
+    watch
+        .disk
+        .written(&watch.name, u64::try_from(offset).unwrap_or(0), bytes);
     outcome
 }
 
@@ -300,7 +323,12 @@ unsafe extern "C" fn shm_map(
     below!(file, xShmMap(page, size, extend, to))
 }
 
-unsafe extern "C" fn shm_lock(file: *mut ffi::sqlite3_file, offset: c_int, count: c_int, flags: c_int) -> c_int {
+unsafe extern "C" fn shm_lock(
+    file: *mut ffi::sqlite3_file,
+    offset: c_int,
+    count: c_int,
+    flags: c_int,
+) -> c_int {
     below!(file, xShmLock(offset, count, flags))
 }
 

@@ -115,6 +115,7 @@ impl Reader {
                 self.take_rollups(point, wanted, from, cut, &of, buckets)?;
             }
         }
+        let unsummed = cut;
         if cut < raw_from.min(to) && rolled {
             // The samples are gone: the finest rollup that is left says what they were.
             let upto = raw_from.min(to);
@@ -124,23 +125,29 @@ impl Reader {
                 rollup::HOUR
             };
             self.take_rollups(point, width, cut, upto, &of, buckets)?;
-            cut = upto;
+            // What is left of the last one's samples is in it already.
+            cut = upto.saturating_add(width - 1).div_euclid(width) * width;
         }
-        if cut < to {
-            let sealed = rollup::chunk_samples(&self.conn, point, cut, to)?;
-            let mut rest: Vec<StoredSample> = sealed;
-            rest.extend(
-                staged
-                    .into_iter()
-                    .filter(|sample| sample.observed.as_millis() >= cut),
-            );
-            rest.sort_by_key(|sample| sample.observed);
-            for sample in &rest {
-                let at = sample.observed.as_millis();
-                buckets
-                    .entry(of(at))
-                    .or_default()
-                    .join(&Stretch::of(at, sample.value.as_ref()));
+        let sealed = if cut < to {
+            rollup::chunk_samples(&self.conn, point, cut, to)?
+        } else {
+            Vec::new()
+        };
+        let mut rest: Vec<StoredSample> = sealed;
+        rest.extend(
+            staged
+                .into_iter()
+                .filter(|sample| sample.observed.as_millis() >= unsummed),
+        );
+        rest.sort_by_key(|sample| sample.observed);
+        for sample in &rest {
+            let at = sample.observed.as_millis();
+            let one = Stretch::of(at, sample.value.as_ref());
+            let bucket = buckets.entry(of(at)).or_default();
+            if at < raw_from && bucket.summary.samples > 0 {
+                bucket.add_late(&one);
+            } else {
+                bucket.join(&one);
             }
         }
         Ok(())

@@ -50,7 +50,10 @@ fn sweep(call: Call, how: How, lasting: Lasting) {
         assert_eq!(verify(&life.dir(), TICKS), TICKS, "{call:?} {nth}");
     }
     assert!(hit > 0, "{call:?} was never called");
-    println!("{call:?} {how:?} {lasting:?}: {hit} lives, {told} told of it, 0 lost, 0 doubled, {:.1?}", began.elapsed());
+    println!(
+        "{call:?} {how:?} {lasting:?}: {hit} lives, {told} told of it, 0 lost, 0 doubled, {:.1?}",
+        began.elapsed()
+    );
 }
 
 #[test]
@@ -157,7 +160,9 @@ fn a_disk_that_lies_is_found_out_or_serves_nothing_but_what_was_written() {
             Some(_) => whole += 1,
         }
     }
-    println!("lying disk: {whole} whole, {short} opened at an earlier moment, {refused} refused or told by the doctor");
+    println!(
+        "lying disk: {whole} whole, {short} opened at an earlier moment, {refused} refused or told by the doctor"
+    );
 }
 
 #[test]
@@ -170,7 +175,8 @@ fn a_full_disk_is_told_in_words_that_say_what_to_do() {
     });
     let told: BTreeSet<&str> = life.told.iter().map(String::as_str).collect();
     assert!(
-        told.iter().any(|text| text.contains("try again when there is space") && text.contains("full")),
+        told.iter()
+            .any(|text| text.contains("try again when there is space") && text.contains("full")),
         "{told:#?}"
     );
 }

@@ -115,7 +115,9 @@ impl Running {
 /// A generator with a seed.
 fn dice(mut seed: u64) -> impl FnMut(u64) -> u64 {
     move |sides| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) % sides
     }
 }
@@ -219,5 +221,8 @@ fn kills_during_an_upgrade_leave_a_file_that_is_upgraded_at_the_next_start() {
         assert_eq!(verify(&dir, there), there);
         std::fs::remove_dir_all(&dir).unwrap();
     }
-    println!("kill during an upgrade: {} rounds, formats found afterwards {found:?}, 0 lost", rounds());
+    println!(
+        "kill during an upgrade: {} rounds, formats found afterwards {found:?}, 0 lost",
+        rounds()
+    );
 }

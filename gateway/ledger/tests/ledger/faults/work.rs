@@ -9,8 +9,8 @@ use linli_domain::id::{AlarmId, OrderId, PointKey};
 use linli_domain::reading::Reading;
 use linli_domain::time::Timestamp;
 use linli_ledger::{
-    AuditRow, Batch, BackupError, Budget, CommitError, DAY, Entry, HOUR, Keep, Ledger, NewDelivery, OpenError, Options,
-    PointRow, Reader, Snapshot, StoreError,
+    AuditRow, BackupError, Batch, Budget, CommitError, DAY, Entry, HOUR, Keep, Ledger, NewDelivery,
+    OpenError, Options, PointRow, Reader, Snapshot, StoreError,
 };
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -143,11 +143,15 @@ impl Life {
     }
 
     pub(crate) fn move_log(&mut self) -> Result<(), Dark> {
-        self.step("move the log", |life| life.ledger().checkpoint_if_large().map(drop))
+        self.step("move the log", |life| {
+            life.ledger().checkpoint_if_large().map(drop)
+        })
     }
 
     pub(crate) fn retain(&mut self, now: Timestamp) -> Result<(), Dark> {
-        self.step("retain", |life| life.ledger().retain(now, Duration::from_secs(60)).map(drop))
+        self.step("retain", |life| {
+            life.ledger().retain(now, Duration::from_secs(60)).map(drop)
+        })
     }
 
     pub(crate) fn tick(&mut self, tick: i64) -> Result<(), Dark> {
@@ -159,9 +163,16 @@ impl Life {
                 evaluated: true,
             })
             .collect();
-        let points: Vec<PointRow> = if tick == 0 { POINTS.map(point).into() } else { Vec::new() };
+        let points: Vec<PointRow> = if tick == 0 {
+            POINTS.map(point).into()
+        } else {
+            Vec::new()
+        };
         let raised = tick == ALARM_AT;
-        let (alarms, orders) = ([leak_alarm(1, "pump-room", true)], [leak_order(1, "pump-room", true)]);
+        let (alarms, orders) = (
+            [leak_alarm(1, "pump-room", true)],
+            [leak_order(1, "pump-room", true)],
+        );
         let message = [NewDelivery {
             channel: "wecom".into(),
             subject_kind: "order".into(),
@@ -229,13 +240,20 @@ impl Life {
                 .map_err(BackupError::from)
                 .and_then(|reader| reader.backup(&path, &mut |_| {}));
             assert_eq!(made.is_ok(), path.exists(), "a backup is whole or not there");
-            assert!(!life.dir.join(format!("{name}.part")).exists(), "no half file is left");
+            assert!(
+                !life.dir.join(format!("{name}.part")).exists(),
+                "no half file is left"
+            );
             made.map(|made| assert_eq!(made.examined.findings, []))
         })
     }
 
     /// Does something until it works; the disk is mended when it did not.
-    fn step<E: Error>(&mut self, what: &str, mut work: impl FnMut(&mut Self) -> Result<(), E>) -> Result<(), Dark> {
+    fn step<E: Error>(
+        &mut self,
+        what: &str,
+        mut work: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), Dark> {
         for _ in 0..3 {
             let Err(error) = work(self) else {
                 return Ok(());
@@ -311,7 +329,9 @@ pub(crate) fn hold(reader: &Reader) -> i64 {
     let samples = |point| {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
-            let page = reader.samples(PointKey(point), at(-1), at(400 * DAY), 10_000, after).unwrap();
+            let page = reader
+                .samples(PointKey(point), at(-1), at(400 * DAY), 10_000, after)
+                .unwrap();
             all.extend(page.samples);
             after = page.next;
             if after.is_none() {
@@ -321,24 +341,42 @@ pub(crate) fn hold(reader: &Reader) -> i64 {
     };
     let there = samples(1).len() as i64;
     for key in POINTS {
-        let expected: Vec<Reading> = (0..there).map(|tick| readings(tick)[key as usize - 1].clone()).collect();
+        let expected: Vec<Reading> = (0..there)
+            .map(|tick| readings(tick)[key as usize - 1].clone())
+            .collect();
         let found = samples(key);
-        let kept: Vec<_> = found.iter().map(|sample| (sample.observed, sample.value.clone())).collect();
-        let all: Vec<_> = expected.iter().map(|one| (one.observed, one.value.clone())).collect();
+        let kept: Vec<_> = found
+            .iter()
+            .map(|sample| (sample.observed, sample.value.clone()))
+            .collect();
+        let all: Vec<_> = expected
+            .iter()
+            .map(|one| (one.observed, one.value.clone()))
+            .collect();
         // Of temperatures the oldest samples are let go at the end; their sums stay.
-        assert!(all.ends_with(&kept), "point {key}: {kept:?} is not the end of {all:?}");
+        assert!(
+            all.ends_with(&kept),
+            "point {key}: {kept:?} is not the end of {all:?}"
+        );
         assert!(key == 3 || kept.len() == all.len());
         let whole = |width| {
             let spans = reader
                 .spans(PointKey(key), at(0), at(400 * DAY), Duration::from_millis(width))
                 .unwrap();
             spans.spans.iter().fold((0, 0.0), |(count, sum), span| {
-                (count + span.stretch.summary.samples, sum + span.stretch.summary.sum)
+                (
+                    count + span.stretch.summary.samples,
+                    sum + span.stretch.summary.sum,
+                )
             })
         };
         let sum = expected.iter().fold(0.0, |sum, one| sum + plain(one));
         for width in [HOUR, DAY] {
-            assert_eq!(whole(width as u64), (there as u64, sum), "sums of point {key} per {width} ms");
+            assert_eq!(
+                whole(width as u64),
+                (there as u64, sum),
+                "sums of point {key} per {width} ms"
+            );
         }
     }
     let raised = there > ALARM_AT;
