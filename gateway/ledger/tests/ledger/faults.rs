@@ -3,7 +3,7 @@
 //! A run takes every eleventh call, `LINLI_FAULTS=all` every one; `LINLI_FAULT_ROUNDS=n` looks at n states of the files
 //! for each power cut instead of one.
 
-pub(crate) mod work;
+mod work;
 
 use faultfs::{Call, Disk, Fault, How, Lasting};
 use linli_ledger::{Ledger, OpenError, Reader};

@@ -12,7 +12,6 @@ mod care;
 mod crash;
 mod damage;
 mod faults;
-mod kills;
 mod model;
 mod once;
 mod open;

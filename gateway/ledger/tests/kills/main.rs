@@ -1,17 +1,34 @@
 //! kill -9 in the middle of sealing, retention, a backup, a move of the write-ahead log and an upgrade of the format:
 //! what was acknowledged is there, once, and its sums are those of the readings.
 //!
-//! A child process lives the life of [`crate::faults::work`] on a real disk and says what it is about to do; it is killed
-//! at a moment of the seed's choosing. `LINLI_KILL_ROUNDS=n` for more than the twenty rounds of each.
+//! A child process lives the life of the fault tests ([`work`]) on a real disk and says what it is about to do; it is
+//! killed at a moment of the seed's choosing. `LINLI_KILL_ROUNDS=n` for more than the twenty rounds of each.
+//!
+//! A binary of its own: while a process starts another, that one holds the locks of the first for a moment, so a ledger
+//! that a neighbouring test has just closed would be refused.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
+
+#[allow(dead_code, reason = "shared with the ledger's other tests")]
+#[path = "../ledger/estate.rs"]
+mod estate;
+#[allow(dead_code, reason = "shared with the ledger's other tests")]
+#[path = "../ledger/faults/work.rs"]
+mod work;
 
 use crate::estate::at;
-use crate::faults::work::{APART, Life, hold, options, verify};
-use linli_ledger::Reader;
+use linli_ledger::{Ledger, Reader};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use work::{APART, Life, hold, options, verify};
 
 /// What tells the child that it is one, and where.
 const FOLDER: &str = "LINLI_LEDGER_CHILD";
@@ -56,6 +73,12 @@ fn the_child_that_is_killed() {
     }
 }
 
+/// One at a time, for the reason above.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 struct Running {
     child: Child,
     lines: Receiver<String>,
@@ -64,7 +87,7 @@ struct Running {
 impl Running {
     fn start(dir: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "kills::the_child_that_is_killed", "--nocapture"])
+            .args(["--exact", "the_child_that_is_killed", "--nocapture"])
             .env(FOLDER, dir)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -137,6 +160,7 @@ fn backups(dir: &Path) -> usize {
 
 #[test]
 fn kills_while_it_works_lose_nothing_and_double_nothing() {
+    let _turn = alone();
     for what in ["seal", "retain", "backup", "move", "acknowledged"] {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("data");
@@ -185,6 +209,7 @@ fn first_format(dir: &Path) {
 
 #[test]
 fn kills_during_an_upgrade_leave_a_file_that_is_upgraded_at_the_next_start() {
+    let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
     let old = folder.path().join("old");
     let mut life = Life::in_folder(old.clone());
@@ -208,7 +233,7 @@ fn kills_during_an_upgrade_leave_a_file_that_is_upgraded_at_the_next_start() {
             .and_then(|conn| conn.pragma_query_value(None, "user_version", |row| row.get(0)))
             .unwrap();
         *found.entry(format).or_insert(0) += 1;
-        let ledger = linli_ledger::Ledger::open(&dir, &options()).unwrap();
+        let ledger = Ledger::open(&dir, &options()).unwrap();
         assert_eq!(ledger.reader().unwrap().counts().unwrap().rejects, 3_000);
         drop(ledger);
         // Sums of what was sealed before there were any are made by the sealer.
