@@ -11,6 +11,7 @@
 
 pub mod burst;
 pub mod certificates;
+pub mod disk;
 pub mod gateway;
 pub mod influx;
 pub mod modbus;

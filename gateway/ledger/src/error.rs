@@ -89,7 +89,30 @@ pub enum CommitError {
     },
 }
 
+/// What is wrong with the storage, as far as the system says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// There is no room left.
+    Full,
+    /// It takes no writes: the file system is read-only, or the file is not ours to write.
+    ReadOnly,
+    /// Reading, writing or syncing failed.
+    Failing,
+}
+
 impl CommitError {
+    /// What is wrong with the storage; `None` when the batch is at fault.
+    pub fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Self::Io { source, .. } => Some(match source.sqlite_error_code() {
+                Some(ErrorCode::DiskFull) => Trouble::Full,
+                Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Trouble::ReadOnly,
+                _ => Trouble::Failing,
+            }),
+            Self::Rejected { .. } => None,
+        }
+    }
+
     /// Sorts a failure of SQLite by what the caller should do.
     pub(crate) fn from_sqlite(doing: &'static str, source: rusqlite::Error) -> Self {
         let of_the_batch = match &source {
@@ -227,6 +250,11 @@ mod tests {
         for code in machine {
             assert!(matches!(failure(code), CommitError::Io { .. }), "{code}");
         }
+        let trouble = |code| failure(code).trouble();
+        assert_eq!(trouble(ffi::SQLITE_FULL), Some(Trouble::Full));
+        assert_eq!(trouble(ffi::SQLITE_READONLY), Some(Trouble::ReadOnly));
+        assert_eq!(trouble(ffi::SQLITE_IOERR_FSYNC), Some(Trouble::Failing));
+        assert_eq!(trouble(ffi::SQLITE_CONSTRAINT_UNIQUE), None);
         for code in [
             ffi::SQLITE_CONSTRAINT_UNIQUE,
             ffi::SQLITE_TOOBIG,

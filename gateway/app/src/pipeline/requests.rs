@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::door::{Done as Answered, Failed, Request};
 use super::recover::SNAPSHOT_FORMAT;
+use crate::chain::chain;
 use linli_decode::Catalogue;
 use linli_domain::command::{Refusal, Reply};
 use linli_domain::engine::Input;
@@ -30,7 +31,9 @@ impl Core {
                     "a damaged chunk was set aside; see `linli doctor`"
                 );
             }
-            Err(error) => tracing::error!(%error, chunk, "a damaged chunk could not be set aside"),
+            Err(error) => {
+                tracing::error!(error = %chain(&error), chunk, "a damaged chunk could not be set aside")
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 use super::cursor::{BackFill, Cursors, Place, Shown};
 use super::feed::{self, Heads, Lines};
 use super::sink::{Http, Sink};
+use crate::chain::chain;
 use crate::clock::SharedClock;
 use crate::config::Forwarder;
 use crate::metrics::Metrics;
@@ -53,7 +54,7 @@ pub async fn run(target: Forwarder, around: Surroundings) {
     let sink: Arc<dyn Sink> = match Http::new(&target) {
         Ok(sink) => Arc::new(sink),
         Err(error) => {
-            tracing::error!(forwarder = %name, %error, "the target cannot be used");
+            tracing::error!(forwarder = %name, error = %chain(&error), "the target cannot be used");
             around
                 .cursors
                 .update(&name, |shown| shown.trouble = Some(error.to_string()));
@@ -64,7 +65,7 @@ pub async fn run(target: Forwarder, around: Surroundings) {
     let reader = match tokio::task::spawn_blocking(move || Reader::open(&data)).await {
         Ok(Ok(reader)) => reader,
         Ok(Err(error)) => {
-            tracing::error!(forwarder = %name, %error, "the forwarder cannot read the ledger");
+            tracing::error!(forwarder = %name, error = %chain(&error), "the forwarder cannot read the ledger");
             return;
         }
         Err(_) => return,
@@ -327,7 +328,7 @@ impl Worker {
         let (reader, heads, outcome) = task.await.map_err(|_| Ended)?;
         (self.reader, self.heads) = (Some(reader), Some(heads));
         outcome.map(Some).or_else(|error| {
-            tracing::error!(forwarder = %self.target.name, %error, "the forwarder cannot read the ledger; it tries again");
+            tracing::error!(forwarder = %self.target.name, error = %chain(&error), "the forwarder cannot read the ledger; it tries again");
             if let Some(chunk) = error.damaged_chunk() {
                 self.around.door.damaged(chunk);
             }
