@@ -130,7 +130,7 @@ impl Default for Files {
 
 impl Files {
     pub(crate) fn knows(&self, name: &OsString) -> bool {
-        self.files.get(name).is_some_and(|file| exists(file))
+        self.files.get(name).is_some_and(exists)
     }
 
     /// A file that was there before: it is taken as durable.
