@@ -16,6 +16,7 @@ mod estate;
 mod field;
 mod firmware;
 mod forward;
+mod grafana;
 mod health;
 mod kill;
 mod modbus;

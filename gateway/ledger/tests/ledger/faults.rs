@@ -1,6 +1,6 @@
 //! The disk fails at every call there is: nothing acknowledged is lost, nothing is doubled, nothing is silently wrong.
 //!
-//! A run takes every eleventh call, `LINLI_FAULTS=all` every one; `LINLI_FAULT_ROUNDS=n` looks at n states of the files
+//! A run takes every 23rd call, `LINLI_FAULTS=all` every one; `LINLI_FAULT_ROUNDS=n` looks at n states of the files
 //! for each power cut instead of one.
 
 mod work;
@@ -19,7 +19,7 @@ fn rounds() -> u64 {
 fn chosen(calls: u64) -> impl Iterator<Item = u64> {
     let all = std::env::var("LINLI_FAULTS").is_ok_and(|which| which == "all");
     // What happens once, at the beginning, is never left out.
-    (1..=calls).filter(move |nth| all || nth % 11 == 1 || (calls < 100 && nth % 3 == 1))
+    (1..=calls).filter(move |nth| all || nth % 23 == 1 || (calls < 100 && nth % 7 == 1))
 }
 
 fn calls_of_a_good_life() -> faultfs::Calls {

@@ -240,9 +240,11 @@ impl Worker {
                 None => busy = true,
             }
         }
-        // More to catch up goes on at once; new readings wait for company.
-        let catching_up = place.missing.is_some() || place.back_fill.is_some();
-        Ok((busy && catching_up).then_some(Duration::ZERO))
+        // What is left goes on at once, the rest of a burst that was more than a request as well; only what is committed
+        // from here on waits for company.
+        let place = self.place();
+        let more = place.live < last || place.missing.is_some() || place.back_fill.is_some();
+        Ok((busy && more).then_some(Duration::ZERO))
     }
 
     async fn lane(
