@@ -13,24 +13,31 @@ use e2e::store::Store;
 use e2e::wait::{until, within};
 use linli_ledger::{Page, Reader};
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A target is tried again after a minute at the latest.
 const LONG: Duration = Duration::from_secs(300);
 const DEVICES: usize = 20;
 /// What each message holds.
 const MEASURES: [&str; 4] = ["bin_fill", "temperature", "device_battery_voltage", "signal_rssi"];
-/// 2026-01-01T00:00:00Z, milliseconds.
-const NEW_YEAR: u64 = 1_767_225_600_000;
+/// Between two messages, in milliseconds of the sensors' clocks: what is older than hours would not be believed.
+const APART: u64 = 20;
+
+/// When the first message was measured, milliseconds.
+#[allow(clippy::disallowed_methods, reason = "sensors have a clock")]
+fn an_hour_ago() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    u64::try_from(now.as_millis()).unwrap() - 3_600_000
+}
 
 fn readings() -> usize {
     let asked = std::env::var("LINLI_OUTAGE_READINGS").ok();
     asked.and_then(|count| count.parse().ok()).unwrap_or(24_000)
 }
 
-fn messages(from: usize, count: usize) -> impl Iterator<Item = (String, String)> {
-    (from..from + count).map(|n| {
-        let (device, at) = (n % DEVICES, NEW_YEAR + 1_000 * n as u64);
+fn messages(began: u64, from: usize, count: usize) -> impl Iterator<Item = (String, String)> {
+    (from..from + count).map(move |n| {
+        let (device, at) = (n % DEVICES, began + APART * n as u64);
         // One reading that no other is like.
         let temperature = if n == 1_234 {
             17.125
@@ -99,7 +106,7 @@ async fn store_holds(store: &Store, name: &str, each: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_is_caught_up_at_full_speed_while_new_readings_do_not_wait() {
-    let each = readings() / MEASURES.len();
+    let (each, an_hour) = (readings() / MEASURES.len(), an_hour_ago());
     let broker = Mosquitto::with("max_queued_messages 0\nmax_inflight_messages 1000\n").await;
     let (away, well, late) = (
         Influx::start().await,
@@ -133,7 +140,7 @@ async fn an_outage_is_caught_up_at_full_speed_while_new_readings_do_not_wait() {
     .await;
     gateway.subscribed().await;
     // Every target has its place before the outage.
-    burst::publish(broker.port, "first", messages(0, DEVICES)).await;
+    burst::publish(broker.port, "first", messages(an_hour, 0, DEVICES)).await;
     holds(&away, "away", DEVICES, 0).await;
     store_holds(&victoria, "vm", DEVICES).await;
     store_holds(&one, "one", DEVICES).await;
@@ -143,7 +150,7 @@ async fn an_outage_is_caught_up_at_full_speed_while_new_readings_do_not_wait() {
     victoria.kill().await;
     one.kill().await;
     let began = Instant::now();
-    burst::publish(broker.port, "flood", messages(DEVICES, each - DEVICES)).await;
+    burst::publish(broker.port, "flood", messages(an_hour, DEVICES, each - DEVICES)).await;
     stored(&gateway, each * MEASURES.len()).await;
     let storing = began.elapsed();
     // The one that is well did not notice.
