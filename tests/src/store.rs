@@ -95,6 +95,13 @@ impl Store {
         }
     }
 
+    /// SIGTERM: it writes down what it holds in memory. VictoriaMetrics says 204 seconds before that.
+    pub async fn stop(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            running.terminate().await;
+        }
+    }
+
     /// Asks it.
     pub async fn ask(&self, path: &str, query: &[(&str, &str)], post: bool) -> Result<String, String> {
         let mut url =

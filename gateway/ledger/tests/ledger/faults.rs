@@ -3,7 +3,7 @@
 //! A run takes every 23rd call, `LINLI_FAULTS=all` every one; `LINLI_FAULT_ROUNDS=n` looks at n states of the files
 //! for each power cut instead of one.
 
-mod work;
+pub(crate) mod work;
 
 use faultfs::{Call, Disk, Fault, How, Lasting};
 use linli_ledger::{Ledger, OpenError, Reader};

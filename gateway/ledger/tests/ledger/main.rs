@@ -17,6 +17,7 @@ mod once;
 mod open;
 mod records;
 mod rollup;
+mod rot;
 mod samples;
 mod seal;
 mod space;

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Longest time a line waits for company.
 const LINGER: Duration = Duration::from_millis(1_000);
-/// Commits behind which new readings no longer wait for old ones.
+/// Commits behind which new readings no longer wait for old ones, though some are being caught up already.
 const FAR_BEHIND: u64 = 50;
 /// Pause while the target refuses everything.
 pub(super) const STOPPED: Duration = Duration::from_secs(30);
@@ -224,6 +224,12 @@ impl Worker {
             {
                 Some(rest) => return Ok(Some(rest)),
                 None => busy = true,
+            }
+            place = self.place();
+            if place.live < last && place.missing.is_none() {
+                // More than one request: what comes from here on does not wait behind it.
+                place.split(last);
+                self.update(|shown| shown.place = Some(place));
             }
         }
         if let Some((after, end)) = place.missing {
