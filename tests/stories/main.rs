@@ -24,4 +24,5 @@ mod modbus_line;
 mod modbus_work;
 mod onboarding;
 mod outage;
+mod own;
 mod promql;
