@@ -153,16 +153,29 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The damaged chunk that was stumbled over, when it was one: it can be set aside.
-    pub fn damaged_chunk(&self) -> Option<i64> {
+    /// The damaged piece that was stumbled over, when it is one that can be set aside.
+    pub fn damaged_piece(&self) -> Option<Piece> {
         match self {
             Self::Damaged {
                 source: Damage::Chunk { chunk, .. },
                 ..
-            } => Some(*chunk),
+            } => Some(Piece::Chunk(*chunk)),
+            Self::Damaged {
+                source: Damage::Rollup { rollup, .. },
+                ..
+            } => Some(Piece::Rollup(*rollup)),
             _ => None,
         }
     }
+}
+
+/// A piece of the file that can be moved out of the way of the rest, by its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// A chunk of samples.
+    Chunk(i64),
+    /// Sums per minute, hour or day.
+    Rollup(i64),
 }
 
 /// Stored bytes that are not what was written.
@@ -183,6 +196,16 @@ pub enum Damage {
         point: PointKey,
         /// Row of the chunk.
         chunk: i64,
+        /// What does not hold.
+        what: &'static str,
+    },
+    /// Sums per minute, hour or day.
+    #[error("row {rollup} of the sums of point {point} is damaged: {what}")]
+    Rollup {
+        /// The point.
+        point: PointKey,
+        /// Row of the sums.
+        rollup: i64,
         /// What does not hold.
         what: &'static str,
     },

@@ -55,9 +55,9 @@ impl Ledger {
         while let Some(row) = rows.next().doing(doing)? {
             let (sealed, last_chunk): (i64, i64) = (row.get(0).doing(doing)?, row.get(1).doing(doing)?);
             let bytes: Vec<u8> = row.get(2).doing(doing)?;
-            let (latest, last_observed) = read_latest(&bytes).doing(doing)?;
-            self.heads
-                .restore(latest, last_observed, CommitId(sealed as u64), last_chunk);
+            let sealed = CommitId(sealed as u64);
+            let (latest, last_observed) = read_latest(&bytes, sealed).doing(doing)?;
+            self.heads.restore(latest, last_observed, sealed, last_chunk);
         }
         Ok(())
     }
@@ -97,8 +97,8 @@ fn meta(conn: &Connection, name: &str) -> Result<u64, StoreError> {
 }
 
 /// What `series` holds of a point: its newest sample, and its greatest observed time.
-pub(crate) fn read_latest(bytes: &[u8]) -> Result<(Latest, Timestamp), Damage> {
-    unpack_latest(bytes).ok_or(Damage::Row {
+pub(crate) fn read_latest(bytes: &[u8], sealed: CommitId) -> Result<(Latest, Timestamp), Damage> {
+    unpack_latest(bytes, sealed).ok_or(Damage::Row {
         table: "series",
         what: "the newest sample makes no sense",
     })

@@ -11,7 +11,7 @@ use crate::error::{Damage, Doing, StoreError};
 use crate::ledger::{Ledger, begin, end, roll_back};
 use crate::stretch::Stretch;
 use linli_domain::id::PointKey;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -102,7 +102,6 @@ impl Ledger {
         changed: &[(i64, Folded)],
         raw_from: i64,
     ) -> Result<(), StoreError> {
-        let doing = "store rollups";
         let Some((first, _)) = changed.first() else {
             return Ok(());
         };
@@ -116,21 +115,7 @@ impl Ledger {
                 Err(n) => buckets.insert(n, (*start, folded.all)),
             }
         }
-        let data = stretches::encode(point, &buckets)
-            .map_err(|_| Damage::Row {
-                table: "rollup",
-                what: "its sums cannot be compressed",
-            })
-            .doing(doing)?;
-        let t1 = buckets.last().map_or(t0, |(start, _)| *start);
-        self.conn
-            .prepare_cached(
-                "INSERT INTO rollup (point, width, t0, t1, n, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (point, width, t0) DO UPDATE SET t1 = ?4, n = ?5, data = ?6",
-            )
-            .and_then(|mut put| put.execute(params![point.0, width, t0, t1, buckets.len() as i64, data]))
-            .map(drop)
-            .doing(doing)
+        put_row(&self.conn, point, width, t0, &buckets)
     }
 
     /// Makes the rollups of points that have chunks from before there were any, point by point until the deadline.
@@ -263,24 +248,91 @@ pub(crate) fn row_of(
     t0: i64,
 ) -> Result<Option<Vec<(i64, Stretch)>>, StoreError> {
     let doing = "read rollups";
-    conn.prepare_cached("SELECT data FROM rollup WHERE point = ?1 AND width = ?2 AND t0 = ?3")
+    conn.prepare_cached("SELECT data, id FROM rollup WHERE point = ?1 AND width = ?2 AND t0 = ?3")
         .and_then(|mut query| {
             query
                 .query_row(params![point.0, width, t0], |row| {
-                    Ok(stretches::decode(
-                        point,
-                        row.get_ref(0)?.as_blob().unwrap_or_default(),
-                    ))
+                    let data = row.get_ref(0)?.as_blob().unwrap_or_default();
+                    let rollup = row.get(1)?;
+                    Ok(stretches::decode(point, data).map_err(|what| Damage::Rollup { point, rollup, what }))
                 })
                 .optional()
         })
         .doing(doing)?
         .transpose()
-        .map_err(|what| Damage::Row {
-            table: "rollup",
-            what,
-        })
         .doing(doing)
+}
+
+/// Whether a row of sums can be read and is what the columns beside it say.
+pub(crate) fn whole_row(row: &Row<'_>) -> rusqlite::Result<Result<(), Damage>> {
+    let (rollup, point) = (row.get(0)?, PointKey(row.get(1)?));
+    let (width, t0, t1, n): (i64, i64, i64, i64) = (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
+    let data = row.get_ref(6)?.as_blob().unwrap_or_default();
+    let span = WIDTHS
+        .iter()
+        .find(|(known, _)| *known == width)
+        .map(|(_, span)| *span);
+    let what = match (stretches::decode(point, data), span) {
+        (Err(what), _) => what,
+        (Ok(_), None) => "its width is none of those there are",
+        (Ok(buckets), Some(span)) => {
+            let ends = buckets.first().zip(buckets.last());
+            let fits =
+                ends.is_some_and(|(first, last)| first.0.div_euclid(span) * span == t0 && last.0 == t1);
+            if fits && buckets.len() as i64 == n {
+                return Ok(Ok(()));
+            }
+            "what stands beside it is not what is in it"
+        }
+    };
+    Ok(Err(Damage::Rollup { point, rollup, what }))
+}
+
+/// The columns [`whole_row`] wants, in its order.
+pub(crate) const ROW: &str = "SELECT id, point, width, t0, t1, n, data FROM rollup";
+
+/// Puts a row of sums together from the samples that are left; within an open transaction.
+pub(crate) fn remake_row(conn: &Connection, point: PointKey, width: i64, t0: i64) -> Result<(), StoreError> {
+    let Some((_, span)) = WIDTHS.iter().find(|(known, _)| *known == width) else {
+        return Ok(());
+    };
+    let mut buckets: BTreeMap<i64, Stretch> = BTreeMap::new();
+    for sample in chunk_samples(conn, point, t0, t0.saturating_add(*span))? {
+        let at = sample.observed.as_millis();
+        buckets
+            .entry(at.div_euclid(width) * width)
+            .or_default()
+            .join(&Stretch::of(at, sample.value.as_ref()));
+    }
+    let buckets: Vec<(i64, Stretch)> = buckets.into_iter().collect();
+    put_row(conn, point, width, t0, &buckets)
+}
+
+/// Stores a row of sums in place of the one before; without buckets there is none.
+fn put_row(
+    conn: &Connection,
+    point: PointKey,
+    width: i64,
+    t0: i64,
+    buckets: &[(i64, Stretch)],
+) -> Result<(), StoreError> {
+    let doing = "store rollups";
+    let Some((t1, _)) = buckets.last() else {
+        return Ok(());
+    };
+    let data = stretches::encode(point, buckets)
+        .map_err(|_| Damage::Row {
+            table: "rollup",
+            what: "its sums cannot be compressed",
+        })
+        .doing(doing)?;
+    conn.prepare_cached(
+        "INSERT INTO rollup (point, width, t0, t1, n, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (point, width, t0) DO UPDATE SET t1 = ?4, n = ?5, data = ?6",
+    )
+    .and_then(|mut put| put.execute(params![point.0, width, t0, t1, buckets.len() as i64, data]))
+    .map(drop)
+    .doing(doing)
 }
 
 /// The time before which samples of a point may have been let go.

@@ -41,7 +41,7 @@ pub struct Sealed {
     pub samples: usize,
     /// Rows of the log that went.
     pub rows: usize,
-    /// Samples of a damaged chunk that was in the way and was set aside.
+    /// Samples of a damaged chunk that was in the way and was set aside; sums that were are made anew.
     pub set_aside: u64,
     /// Whether there is more to do now.
     pub more: bool,
@@ -107,9 +107,9 @@ impl Ledger {
                 roll_back(&self.conn);
                 self.pass = None;
                 self.heads.abandon_pass();
-                // A damaged chunk must not keep everything else from being sealed.
-                if let Some(chunk) = error.damaged_chunk()
-                    && let Some(samples) = self.set_aside_chunk(chunk, budget.now)?
+                // A damaged piece must not keep everything else from being sealed.
+                if let Some(piece) = error.damaged_piece()
+                    && let Some(samples) = self.set_aside_piece(piece, budget.now)?
                 {
                     return Ok(Sealed {
                         set_aside: samples,

@@ -195,8 +195,8 @@ impl Core {
                 Ok(found) => found.map(|sample| (sample.value, sample.quality)),
                 Err(error) => {
                     tracing::error!(error = %chain(&error), %point, "could not look up an earlier reading; it is stored again");
-                    if let Some(chunk) = error.damaged_chunk() {
-                        self.heal(chunk);
+                    if let Some(piece) = error.damaged_piece() {
+                        self.heal(piece);
                     }
                     None
                 }

@@ -7,6 +7,7 @@ use crate::codec::chunk;
 use crate::codec::log::Decoder;
 use crate::error::{Damage, Doing, StoreError};
 use crate::reader::Reader;
+use crate::rollup;
 use crate::stage;
 use crate::summary::Summary;
 use linli_domain::id::{CommitId, PointKey};
@@ -45,6 +46,13 @@ pub enum Finding {
         damage: Damage,
         /// Row of the chunk.
         chunk: i64,
+    },
+    /// Sums of a point per minute, hour or day.
+    Rollup {
+        /// What is damaged.
+        damage: Damage,
+        /// Row of the sums.
+        rollup: i64,
     },
     /// Anything else that is damaged: the audit's chain, the snapshot, a row.
     Other(Damage),
@@ -130,7 +138,8 @@ impl Reader {
         }
         self.logs(covered, &mut seen)?;
         progress(0.5);
-        self.chunk_rows(&mut seen, &mut |share| progress(0.5 + share * 0.5))?;
+        self.chunk_rows(&mut seen, &mut |share| progress(0.5 + share * 0.4))?;
+        self.rollup_rows(&mut seen)?;
         seen.set_aside = self
             .conn
             .query_row("SELECT count(*) FROM set_aside", [], |row| row.get::<_, i64>(0))
@@ -203,11 +212,15 @@ impl Reader {
 
     fn latest_rows(&self) -> Result<(), StoreError> {
         let doing = "read the newest samples";
-        let mut query = self.conn.prepare("SELECT latest FROM series").doing(doing)?;
+        let mut query = self
+            .conn
+            .prepare("SELECT latest, sealed FROM series")
+            .doing(doing)?;
         let mut rows = query.query([]).doing(doing)?;
         while let Some(row) = rows.next().doing(doing)? {
             let bytes = row.get_ref(0).doing(doing)?.as_blob().unwrap_or_default();
-            crate::remember::read_latest(bytes).doing(doing)?;
+            let sealed = CommitId(row.get::<_, i64>(1).doing(doing)? as u64);
+            crate::remember::read_latest(bytes, sealed).doing(doing)?;
         }
         Ok(())
     }
@@ -233,7 +246,7 @@ impl Reader {
             .conn
             .query_row("SELECT coalesce(max(id), 0) FROM chunk", [], |row| row.get(0))
             .doing(doing)?;
-        let sql = "SELECT id, point, data, n, numeric, min, max, sum, first, last FROM chunk
+        let sql = "SELECT id, point, data, n, numeric, min, max, sum, first, last, t0, t1 FROM chunk
                    WHERE id > ?1 ORDER BY id LIMIT ?2";
         let mut after = 0i64;
         loop {
@@ -248,7 +261,8 @@ impl Reader {
                 seen.chunks += 1;
                 seen.samples += beside.samples;
                 let data = row.get_ref(2).doing(doing)?.as_blob().unwrap_or_default();
-                if let Err(what) = whole_chunk(point, data, &beside) {
+                let ends = (row.get(10).doing(doing)?, row.get(11).doing(doing)?);
+                if let Err(what) = whole_chunk(point, data, &beside, ends) {
                     let damage = Damage::Chunk {
                         point,
                         chunk: id,
@@ -262,6 +276,29 @@ impl Reader {
             } else {
                 after as f64 / last as f64
             });
+            if read < PIECE {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Reader {
+    fn rollup_rows(&self, seen: &mut Examination) -> Result<(), StoreError> {
+        let doing = "read the rollups";
+        let sql = format!("{} WHERE id > ?1 ORDER BY id LIMIT ?2", rollup::ROW);
+        let mut after = i64::MIN;
+        loop {
+            let mut query = self.conn.prepare_cached(&sql).doing(doing)?;
+            let mut rows = query.query(params![after, PIECE]).doing(doing)?;
+            let mut read = 0;
+            while let Some(row) = rows.next().doing(doing)? {
+                (after, read) = (row.get(0).doing(doing)?, read + 1);
+                if let Err(damage) = rollup::whole_row(row).doing(doing)? {
+                    let rollup = after;
+                    seen.found(Finding::Rollup { damage, rollup });
+                }
+            }
             if read < PIECE {
                 return Ok(());
             }
@@ -299,11 +336,23 @@ pub(crate) fn whole_log(commit: CommitId, log: &[u8]) -> Result<(), Damage> {
 }
 
 /// Whether a chunk can be read and is what its row says about it.
-pub(crate) fn whole_chunk(point: PointKey, data: &[u8], beside: &Summary) -> Result<(), &'static str> {
+pub(crate) fn whole_chunk(
+    point: PointKey,
+    data: &[u8],
+    beside: &Summary,
+    ends: (i64, i64),
+) -> Result<(), &'static str> {
     let columns = chunk::decode(point, data)?;
     let summary = Summary::of(columns.numeric().map(|(_, value)| value));
     if !columns.observed.is_sorted() {
         return Err("its samples are out of order");
+    }
+    if (
+        columns.observed.first().copied(),
+        columns.observed.last().copied(),
+    ) != (Some(ends.0), Some(ends.1))
+    {
+        return Err("the times beside it are not those of its samples");
     }
     if summary.samples != beside.samples
         || summary.numeric != beside.numeric

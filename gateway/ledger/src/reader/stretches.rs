@@ -163,15 +163,15 @@ impl Reader {
         buckets: &mut BTreeMap<i64, Stretch>,
     ) -> Result<(), StoreError> {
         let doing = "read rollups";
-        let sql =
-            "SELECT data FROM rollup WHERE point = ?1 AND width = ?2 AND t0 < ?4 AND t1 >= ?3 ORDER BY t0";
+        let sql = "SELECT data, id FROM rollup WHERE point = ?1 AND width = ?2 AND t0 < ?4 AND t1 >= ?3 ORDER BY t0";
         let mut query = self.conn.prepare_cached(sql).doing(doing)?;
         let mut rows = query.query(params![point.0, width, from, to]).doing(doing)?;
         while let Some(row) = rows.next().doing(doing)? {
             let data = row.get_ref(0).doing(doing)?.as_blob().unwrap_or_default();
             let stored = stretches::decode(point, data)
-                .map_err(|what| Damage::Row {
-                    table: "rollup",
+                .map_err(|what| Damage::Rollup {
+                    point,
+                    rollup: row.get(1).unwrap_or_default(),
                     what,
                 })
                 .doing(doing)?;

@@ -337,8 +337,8 @@ impl Worker {
         (self.reader, self.heads) = (Some(reader), Some(heads));
         outcome.map(Some).or_else(|error| {
             tracing::error!(forwarder = %self.target.name, error = %chain(&error), "the forwarder cannot read the ledger; it tries again");
-            if let Some(chunk) = error.damaged_chunk() {
-                self.around.door.damaged(chunk);
+            if let Some(piece) = error.damaged_piece() {
+                self.around.door.damaged(piece);
             }
             Ok(None)
         })
