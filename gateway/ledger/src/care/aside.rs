@@ -9,6 +9,7 @@ use crate::error::{Doing, Piece, StoreError};
 use crate::ledger::{Ledger, begin, end, roll_back};
 use crate::reader::{Reader, summary_of};
 use crate::rollup;
+use crate::write::StageRow;
 use linli_domain::id::{CommitId, PointKey};
 use linli_domain::time::Timestamp;
 use rusqlite::{OptionalExtension, params};
@@ -50,7 +51,7 @@ pub struct Aside {
 pub struct Mended {
     /// Chunks set aside.
     pub chunks: u64,
-    /// Logs set aside.
+    /// Logs set aside, or noted anew.
     pub logs: u64,
     /// Rows of sums set aside and made anew from the samples that are left.
     pub rollups: u64,
@@ -227,6 +228,31 @@ impl Ledger {
         Ok(damaged.into_iter().map(|(commit, _)| commit).collect())
     }
 
+    /// Makes anew what stands beside the log of a commit.
+    fn note_beside(&self, commit: CommitId) -> Result<(), StoreError> {
+        let doing = "note what is in the log of a commit";
+        let id = commit.0 as i64;
+        let log: Vec<u8> = self
+            .conn
+            .query_row("SELECT data FROM stage WHERE id = ?1", [id], |row| row.get(0))
+            .doing(doing)?;
+        let whole = StageRow::of_log(commit, &log).doing(doing)?;
+        let (first, last) = whole.span.unzip();
+        self.in_transaction(doing, |conn| {
+            conn.execute(
+                "UPDATE stage SET n = ?2, first = ?3, last = ?4, points = ?5 WHERE id = ?1",
+                params![
+                    id,
+                    whole.readings,
+                    first.map(Timestamp::as_millis),
+                    last.map(Timestamp::as_millis),
+                    whole.points
+                ],
+            )
+            .map(drop)
+        })
+    }
+
     /// Mends what an examination found as far as that loses nothing but the damaged bytes themselves.
     pub fn mend(&mut self, findings: &[Finding], now: Timestamp) -> Result<Mended, StoreError> {
         let mut mended = Mended::default();
@@ -245,6 +271,10 @@ impl Ledger {
                         mended.chunks += 1;
                         mended.samples += samples;
                     }
+                }
+                Finding::BesideLog { commit } => {
+                    self.note_beside(*commit)?;
+                    mended.logs += 1;
                 }
                 Finding::Rollup { rollup, .. } => {
                     mended.rollups += u64::from(self.set_aside_rollup(*rollup, now)?.is_some());

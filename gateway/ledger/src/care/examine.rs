@@ -10,6 +10,7 @@ use crate::reader::Reader;
 use crate::rollup;
 use crate::stage;
 use crate::summary::Summary;
+use crate::write::StageRow;
 use linli_domain::id::{CommitId, PointKey};
 use rusqlite::{OptionalExtension, params};
 
@@ -39,6 +40,11 @@ pub enum Finding {
         commit: CommitId,
         /// Whether it is older than the engine's snapshot.
         covered: bool,
+    },
+    /// What stands beside the log of a commit, so that questions find it, is not what is in it.
+    BesideLog {
+        /// The commit.
+        commit: CommitId,
     },
     /// A chunk of samples.
     Chunk {
@@ -228,13 +234,15 @@ impl Reader {
     fn logs(&self, covered: CommitId, seen: &mut Examination) -> Result<(), StoreError> {
         stage::rows(&self.conn, CommitId(0), None, &mut |row| {
             seen.commits += 1;
-            if let Err(damage) = whole_log(row.commit, row.log) {
-                let (commit, covered) = (row.commit, row.commit <= covered);
-                seen.found(Finding::Log {
+            let commit = row.commit;
+            match StageRow::of_log(commit, row.log) {
+                Err(damage) => seen.found(Finding::Log {
                     damage,
                     commit,
-                    covered,
-                });
+                    covered: commit <= covered,
+                }),
+                Ok(whole) if !row.is_beside(&whole) => seen.found(Finding::BesideLog { commit }),
+                Ok(_) => {}
             }
             Ok(std::ops::ControlFlow::Continue(()))
         })

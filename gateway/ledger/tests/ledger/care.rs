@@ -263,6 +263,32 @@ fn damaged_sums_are_made_anew_from_the_samples_and_stop_neither_the_sealer_nor_a
 }
 
 #[test]
+fn what_stands_beside_a_log_is_made_anew_from_it() {
+    let mut estate = sealed_estate();
+    for n in 70..80 {
+        estate.hear(&[number(4, n * 1_000, n as f64)]);
+    }
+    for wrong in [
+        "points = x'01'",
+        "n = n + 1",
+        "first = last + 9",
+        "last = first - 9",
+    ] {
+        rot(&estate, &format!("UPDATE stage SET {wrong} WHERE id = 65"));
+        let seen = estate.reader().examine(&mut |_| {}).unwrap();
+        assert_eq!(
+            seen.findings,
+            [Finding::BesideLog { commit: CommitId(65) }],
+            "{wrong}"
+        );
+        let now = estate.now().wall;
+        assert_eq!(estate.ledger().mend(&seen.findings, now).unwrap().logs, 1);
+        assert_eq!(estate.reader().examine(&mut |_| {}).unwrap().findings, []);
+        assert_eq!(estate.all_samples(4).len(), 10);
+    }
+}
+
+#[test]
 fn a_damaged_log_that_the_engine_does_not_need_is_set_aside_at_the_next_start() {
     let mut estate = Estate::small();
     for n in 0..10 {

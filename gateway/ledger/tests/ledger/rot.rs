@@ -1,6 +1,6 @@
 //! A bit flips somewhere in the pages of each table: what carries a checksum is found, and nothing of it is believed.
 
-use crate::faults::work::{Life, options};
+use crate::faults::work::{Life, TICKS, options};
 use linli_ledger::{Ledger, OpenError, Reader, StoreError};
 use rusqlite::types::Value;
 use std::collections::BTreeMap;
@@ -19,6 +19,9 @@ const GUARDED: [&str; 6] = ["stage", "chunk", "rollup", "series", "snapshot", "a
 fn ledger(folder: &Path) -> Vec<u8> {
     let mut life = Life::in_folder(folder.join("data"));
     assert!(life.live().is_ok());
+    // Something that is not sealed yet.
+    assert!(life.open().is_ok() && life.tick(TICKS).is_ok() && life.tick(TICKS + 1).is_ok());
+    drop(life);
     let file = folder.join("data/linli.db");
     let conn = rusqlite::Connection::open(&file).unwrap();
     conn.execute_batch(
@@ -59,10 +62,11 @@ fn pages(file: &Path) -> BTreeMap<String, Vec<usize>> {
 fn rows(file: &Path, table: &str) -> rusqlite::Result<Vec<Vec<Value>>> {
     let conn = rusqlite::Connection::open(file)?;
     // Where the last chunk lies and since when there are samples are hints: a wrong one costs room, no reading.
-    let columns = if table == "series" {
-        "point, sealed, latest"
-    } else {
-        "*"
+    // Of a commit its size and its time only decide how long it is kept.
+    let columns = match table {
+        "series" => "point, sealed, latest",
+        "stage" => "id, n, first, last, points, data",
+        _ => "*",
     };
     let mut query = conn.prepare(&format!("SELECT {columns} FROM {table} NOT INDEXED"))?;
     let columns = query.column_count();
@@ -103,7 +107,13 @@ fn a_flipped_bit_of_each_table_is_found_where_rows_carry_a_checksum() {
         let (mut named, mut harmless, mut unseen) = (0, 0, 0);
         for flip in 0..flips() {
             let mut bytes = whole.clone();
-            let place = (pages[dice(pages.len())] - 1) * 4_096 + dice(4_096);
+            let place = loop {
+                let place = (pages[dice(pages.len())] - 1) * 4_096 + dice(4_096);
+                // Most of a page may be empty.
+                if whole[place] != 0 {
+                    break place;
+                }
+            };
             bytes[place] ^= 1 << dice(8);
             std::fs::write(&file, &bytes).unwrap();
             if found(&file) {

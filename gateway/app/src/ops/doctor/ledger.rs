@@ -151,6 +151,17 @@ fn tell(finding: &Finding, report: &mut Report) {
                 "stop the gateway and run `linli doctor --mend`: it is set aside and the rest is served; a running gateway does so itself when it comes upon it"
             ),
         ),
+        Finding::BesideLog { commit } => report.wrong(
+            AREA,
+            both!(
+                "提交 {commit} 的日志完好，但其目录有误：查询可能漏掉其中的读数",
+                "the log of commit {commit} is whole, but not what stands beside it: questions may miss its readings"
+            ),
+            both!(
+                "停止网关后运行 linli doctor --mend：从日志重建，不丢数据",
+                "stop the gateway and run `linli doctor --mend`: it is made anew from the log, nothing is lost"
+            ),
+        ),
         Finding::Rollup { damage, .. } => report.wrong(
             AREA,
             said(damage),
