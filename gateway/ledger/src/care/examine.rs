@@ -137,7 +137,8 @@ impl Reader {
             Ok(snapshot) => snapshot.as_ref().map_or(CommitId(0), |snapshot| snapshot.commit),
             Err(_) => CommitId(0),
         };
-        for outcome in [audit, snapshot.map(drop), self.latest_rows()] {
+        let own = crate::remember::own_numbers(&self.conn).map(drop);
+        for outcome in [audit, snapshot.map(drop), self.latest_rows(), own] {
             if let Some(finding) = step(outcome)? {
                 seen.found(finding);
             }
