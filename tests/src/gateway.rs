@@ -1,5 +1,6 @@
 //! The real program: started, asked over HTTP, killed and started again on the same folder.
 
+use crate::disk::SmallDisk;
 use crate::process::{Running, workspace_program};
 use crate::wait::until;
 use serde_json::Value;
@@ -28,16 +29,21 @@ pub struct Site {
     pub profiles: Vec<(String, String)>,
     /// Further `[[SECTION.subscriptions]]` of the external broker, before the usual ones.
     pub subscriptions: String,
+    /// Further keys of `[store]`.
+    pub store: String,
     /// Further sections of the configuration.
     pub more: String,
+    /// The data folder is a disk of its own of so many megabytes.
+    pub small_disk_mb: Option<u32>,
 }
 
 /// A gateway with its folder.
 #[derive(Debug)]
 pub struct Gateway {
+    running: Option<Running>,
+    disk: Option<SmallDisk>,
     /// The folder with configuration and data.
     pub folder: tempfile::TempDir,
-    running: Option<Running>,
     client: reqwest::Client,
     base: String,
 }
@@ -62,9 +68,13 @@ impl Gateway {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().expect("a temporary folder");
         write(folder.path(), site);
+        let disk = site
+            .small_disk_mb
+            .map(|megabytes| SmallDisk::on(&folder.path().join("data"), megabytes));
         let mut gateway = Self {
-            folder,
             running: None,
+            disk,
+            folder,
             client: reqwest::Client::new(),
             base: String::new(),
         };
@@ -130,6 +140,11 @@ impl Gateway {
     /// Process id.
     pub fn pid(&self) -> u32 {
         self.running.as_ref().map_or(0, Running::pid)
+    }
+
+    /// The disk of the data folder, when it has one of its own.
+    pub fn disk(&self) -> Option<&SmallDisk> {
+        self.disk.as_ref()
     }
 
     /// The data folder.
@@ -305,8 +320,10 @@ fn write(folder: &Path, site: &Site) {
     }
     let mut text = String::from(
         "config_version = 1\nlanguage = \"en\"\nestate_seed = \"estate.toml\"\nprofiles = \"profiles\"\n\
-         allow_inline_secrets = false\n[store]\ndata = \"data\"\n[http]\nlisten = \"127.0.0.1:0\" # http\n",
+         allow_inline_secrets = false\n[store]\ndata = \"data\"\n",
     );
+    text.push_str(&site.store);
+    text.push_str("[http]\nlisten = \"127.0.0.1:0\" # http\n");
     let section = |name: &str| SUBSCRIPTIONS.replace("SECTION", name);
     match site.embedded {
         Some(port) => {

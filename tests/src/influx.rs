@@ -34,6 +34,8 @@ struct Taken {
     down: Option<u16>,
     /// Lines that hold this are refused.
     refuse: Option<String>,
+    /// For each request that was taken, whether it held this text.
+    watched: Option<(String, Vec<bool>)>,
     wrong: Vec<String>,
 }
 
@@ -103,6 +105,21 @@ impl Influx {
     /// Refuses lines that hold this text, and with them their whole request, as a type conflict does.
     pub fn refuse(&self, text: &str) {
         self.taken.lock().expect("the state").refuse = Some(text.to_owned());
+    }
+
+    /// Notes from now on of each request that is taken whether it holds this text.
+    pub fn watch(&self, text: &str) {
+        self.taken.lock().expect("the state").watched = Some((text.to_owned(), Vec::new()));
+    }
+
+    /// The notes, in the order in which the requests were taken.
+    pub fn watched(&self) -> Vec<bool> {
+        let taken = self.taken.lock().expect("the state");
+        taken
+            .watched
+            .as_ref()
+            .map(|(_, notes)| notes.clone())
+            .unwrap_or_default()
     }
 
     /// How many distinct (series, time) of a measurement it holds.
@@ -196,7 +213,11 @@ async fn write(
 
 fn take(taken: &Mutex<Taken>, body: &[u8]) {
     let mut taken = taken.lock().expect("the state");
-    for line in String::from_utf8_lossy(body).lines() {
+    let text = String::from_utf8_lossy(body);
+    if let Some((wanted, notes)) = &mut taken.watched {
+        notes.push(text.contains(wanted.as_str()));
+    }
+    for line in text.lines() {
         let time = line
             .rsplit_once(' ')
             .and_then(|(head, time)| Some((head, time.parse::<i64>().ok()?)));

@@ -12,6 +12,7 @@
 pub mod alarm_rounds;
 pub mod burst;
 pub mod certificates;
+pub mod disk;
 pub mod gateway;
 pub mod influx;
 pub mod modbus;

@@ -95,6 +95,13 @@ impl Store {
         }
     }
 
+    /// SIGTERM: it writes down what it holds in memory. VictoriaMetrics says 204 seconds before that.
+    pub async fn stop(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            running.terminate().await;
+        }
+    }
+
     /// Asks it.
     pub async fn ask(&self, path: &str, query: &[(&str, &str)], post: bool) -> Result<String, String> {
         let mut url =
@@ -116,20 +123,27 @@ impl Store {
 
     /// How many values of the counters it holds.
     pub async fn counted(&self) -> Result<f64, String> {
+        self.counted_of("pulse_count").await
+    }
+
+    /// How many values of a measurement it holds.
+    pub async fn counted_of(&self, measurement: &str) -> Result<f64, String> {
         match self.kind {
             Kind::VictoriaMetrics => {
                 // Samples become visible when they are flushed, which happens every second by itself.
-                let query = "sum(count_over_time(pulse_count_value[10y]))";
-                let text = self.ask("/api/v1/query", &[("query", query)], false).await?;
+                let query = format!("sum(count_over_time({measurement}_value[10y]))");
+                let text = self
+                    .ask("/api/v1/query", &[("query", query.as_str())], false)
+                    .await?;
                 let answer: serde_json::Value =
                     serde_json::from_str(&text).map_err(|error| error.to_string())?;
                 let value = answer["data"]["result"][0]["value"][1].as_str().unwrap_or("0");
                 value.parse().map_err(|_| text)
             }
             Kind::Influx1 { .. } => {
-                let query = "SELECT count(value) FROM pulse_count";
+                let query = format!("SELECT count(value) FROM {measurement}");
                 let text = self
-                    .ask("/query", &[("db", "readings"), ("q", query)], false)
+                    .ask("/query", &[("db", "readings"), ("q", query.as_str())], false)
                     .await?;
                 let answer: serde_json::Value =
                     serde_json::from_str(&text).map_err(|error| error.to_string())?;

@@ -89,7 +89,30 @@ pub enum CommitError {
     },
 }
 
+/// What is wrong with the storage, as far as the system says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// There is no room left.
+    Full,
+    /// It takes no writes: the file system is read-only, or the file is not ours to write.
+    ReadOnly,
+    /// Reading, writing or syncing failed.
+    Failing,
+}
+
 impl CommitError {
+    /// What is wrong with the storage; `None` when the batch is at fault.
+    pub fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Self::Io { source, .. } => Some(match source.sqlite_error_code() {
+                Some(ErrorCode::DiskFull) => Trouble::Full,
+                Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Trouble::ReadOnly,
+                _ => Trouble::Failing,
+            }),
+            Self::Rejected { .. } => None,
+        }
+    }
+
     /// Sorts a failure of SQLite by what the caller should do.
     pub(crate) fn from_sqlite(doing: &'static str, source: rusqlite::Error) -> Self {
         let of_the_batch = match &source {
@@ -130,16 +153,29 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The damaged chunk that was stumbled over, when it was one: it can be set aside.
-    pub fn damaged_chunk(&self) -> Option<i64> {
+    /// The damaged piece that was stumbled over, when it is one that can be set aside.
+    pub fn damaged_piece(&self) -> Option<Piece> {
         match self {
             Self::Damaged {
                 source: Damage::Chunk { chunk, .. },
                 ..
-            } => Some(*chunk),
+            } => Some(Piece::Chunk(*chunk)),
+            Self::Damaged {
+                source: Damage::Rollup { rollup, .. },
+                ..
+            } => Some(Piece::Rollup(*rollup)),
             _ => None,
         }
     }
+}
+
+/// A piece of the file that can be moved out of the way of the rest, by its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// A chunk of samples.
+    Chunk(i64),
+    /// Sums per minute, hour or day.
+    Rollup(i64),
 }
 
 /// Stored bytes that are not what was written.
@@ -160,6 +196,16 @@ pub enum Damage {
         point: PointKey,
         /// Row of the chunk.
         chunk: i64,
+        /// What does not hold.
+        what: &'static str,
+    },
+    /// Sums per minute, hour or day.
+    #[error("row {rollup} of the sums of point {point} is damaged: {what}")]
+    Rollup {
+        /// The point.
+        point: PointKey,
+        /// Row of the sums.
+        rollup: i64,
         /// What does not hold.
         what: &'static str,
     },
@@ -227,6 +273,11 @@ mod tests {
         for code in machine {
             assert!(matches!(failure(code), CommitError::Io { .. }), "{code}");
         }
+        let trouble = |code| failure(code).trouble();
+        assert_eq!(trouble(ffi::SQLITE_FULL), Some(Trouble::Full));
+        assert_eq!(trouble(ffi::SQLITE_READONLY), Some(Trouble::ReadOnly));
+        assert_eq!(trouble(ffi::SQLITE_IOERR_FSYNC), Some(Trouble::Failing));
+        assert_eq!(trouble(ffi::SQLITE_CONSTRAINT_UNIQUE), None);
         for code in [
             ffi::SQLITE_CONSTRAINT_UNIQUE,
             ffi::SQLITE_TOOBIG,

@@ -4,6 +4,7 @@
 //! takes more of it, a quiet one less, and the total is bounded. The stage is the durable copy of what is unsealed.
 
 use crate::codec::columns::StoredSample;
+use crate::codec::crc::checksum;
 use linli_domain::id::{CommitId, PointKey};
 use linli_domain::reading::Reading;
 use linli_domain::time::Timestamp;
@@ -58,24 +59,39 @@ fn rank(evaluated: bool, commit: CommitId, observed: Timestamp) -> (bool, u64, i
 }
 
 /// Writes a newest sample and the greatest observed time of its point as the column `series.latest` holds them.
-pub(crate) fn pack_latest(latest: &Latest, last_observed: Timestamp) -> Result<Vec<u8>, postcard::Error> {
+///
+/// A checksum over it and the watermark beside it ends the column: what is sealed of a point must not be guessed.
+pub(crate) fn pack_latest(
+    latest: &Latest,
+    last_observed: Timestamp,
+    sealed: CommitId,
+) -> Result<Vec<u8>, postcard::Error> {
     let Latest {
         point,
         sample,
         commit,
         evaluated,
     } = latest;
-    postcard::to_stdvec(&(point, sample, commit, evaluated, last_observed))
+    let mut bytes = postcard::to_stdvec(&(point, sample, commit, evaluated, last_observed))?;
+    let sum = checksum(sealed.0, &bytes);
+    bytes.extend(sum.to_le_bytes());
+    Ok(bytes)
 }
 
-/// Reads them back. The first files ended after the commit: their newest sample was the one observed last.
-pub(crate) fn unpack_latest(bytes: &[u8]) -> Option<(Latest, Timestamp)> {
+/// Reads them back. The first files ended after the commit: their newest sample was the one observed last. Later ones
+/// had no checksum.
+pub(crate) fn unpack_latest(bytes: &[u8], sealed: CommitId) -> Option<(Latest, Timestamp)> {
     let ((point, sample, commit), rest): ((PointKey, StoredSample, CommitId), _) =
         postcard::take_from_bytes(bytes).ok()?;
     let (evaluated, last_observed) = if rest.is_empty() {
         (true, sample.observed)
     } else {
-        postcard::from_bytes(rest).ok()?
+        let (found, sum): ((bool, Timestamp), _) = postcard::take_from_bytes(rest).ok()?;
+        let content = &bytes[..bytes.len() - sum.len()];
+        if !sum.is_empty() && sum != checksum(sealed.0, content).to_le_bytes() {
+            return None;
+        }
+        found
     };
     let latest = Latest {
         point,
@@ -336,12 +352,21 @@ mod tests {
     fn the_newest_sample_is_read_back_from_the_first_files_too() {
         let latest = Latest::new(CommitId(7), &wet(3, 500), false);
         let at = Timestamp::from_millis(900);
+        let sealed = CommitId(5);
         assert_eq!(
-            unpack_latest(&pack_latest(&latest, at).unwrap()),
+            unpack_latest(&pack_latest(&latest, at, sealed).unwrap(), sealed),
             Some((latest.clone(), at))
         );
+        let whole = pack_latest(&latest, at, sealed).unwrap();
+        assert_eq!(
+            unpack_latest(&whole, CommitId(6)),
+            None,
+            "the watermark beside it is another"
+        );
+        let second = &whole[..whole.len() - 4];
+        assert_eq!(unpack_latest(second, sealed), Some((latest.clone(), at)));
         let first = postcard::to_stdvec(&(latest.point, &latest.sample, latest.commit)).unwrap();
-        let (read, last_observed) = unpack_latest(&first).unwrap();
+        let (read, last_observed) = unpack_latest(&first, sealed).unwrap();
         assert_eq!((read.sample, read.evaluated), (latest.sample, true));
         assert_eq!(last_observed.as_millis(), 500);
     }

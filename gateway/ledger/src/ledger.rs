@@ -41,6 +41,8 @@ pub struct Options {
     pub seal_age: Duration,
     /// How long readings are kept, by measure; the closest that fits holds. None fits: for good.
     pub keep: Vec<Keep>,
+    /// Bytes of write-ahead log from which it is moved into the database when there is time.
+    pub wal_target: u64,
     /// Largest size of the database file in bytes; commits beyond it fail as if the disk were full.
     pub max_bytes: Option<u64>,
 }
@@ -55,6 +57,7 @@ impl Default for Options {
             seal_samples: 2_000,
             seal_age: Duration::from_secs(7 * 86_400),
             keep: vec![Keep::usual()],
+            wal_target: 4_000 * 4_096,
             max_bytes: None,
         }
     }
@@ -241,12 +244,11 @@ impl Ledger {
         self.heads.get(point).map(|series| series.last_observed)
     }
 
-    /// Moves the write-ahead log into the database when it has grown past 4,000 pages, and gives a little free
-    /// space back to the disk. Call it when idle; it does not wait for readers. Returns whether it did something.
+    /// Moves the write-ahead log into the database when it has grown past [`Options::wal_target`], and gives a little
+    /// free space back to the disk. Call it when idle; it does not wait for readers. Returns whether it did something.
     pub fn checkpoint_if_large(&mut self) -> Result<bool, StoreError> {
-        const WAL_BYTES: u64 = 4_000 * 4_096;
         let wal = self.dir.join(format!("{DATABASE_FILE}-wal"));
-        let large = std::fs::metadata(wal).is_ok_and(|file| file.len() >= WAL_BYTES);
+        let large = std::fs::metadata(wal).is_ok_and(|file| file.len() >= self.options.wal_target);
         if !large {
             return Ok(false);
         }

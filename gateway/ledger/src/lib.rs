@@ -60,7 +60,7 @@ pub use care::{
     Aside, AsideKind, Backup, BackupError, Examination, Finding, Mended, RestoreError, Restored, UNFINISHED,
 };
 pub use codec::columns::StoredSample;
-pub use error::{CommitError, Damage, OpenError, StoreError};
+pub use error::{CommitError, Damage, OpenError, Piece, StoreError, Trouble};
 pub use heads::Latest;
 pub use ledger::{Ledger, Options};
 pub use lock::LOCK_FILE;

@@ -6,6 +6,7 @@ use crate::codec::log::{Decoded, Decoder};
 use crate::error::{Damage, Doing, StoreError};
 use crate::heads::{Latest, unpack_latest};
 use crate::ledger::{Ledger, RowSpan};
+use crate::seal;
 use crate::stage;
 use linli_domain::id::CommitId;
 use linli_domain::time::Timestamp;
@@ -25,7 +26,7 @@ impl Ledger {
             .optional()
             .doing(doing)?;
         let (id, total) = staged.unwrap_or_default();
-        self.last = CommitId(meta(&self.conn, "last_commit")?.max(id as u64));
+        self.last = CommitId(own_numbers(&self.conn)?.0.0.max(id as u64));
         self.total = total as u64;
         self.audit = self
             .conn
@@ -55,9 +56,9 @@ impl Ledger {
         while let Some(row) = rows.next().doing(doing)? {
             let (sealed, last_chunk): (i64, i64) = (row.get(0).doing(doing)?, row.get(1).doing(doing)?);
             let bytes: Vec<u8> = row.get(2).doing(doing)?;
-            let (latest, last_observed) = read_latest(&bytes).doing(doing)?;
-            self.heads
-                .restore(latest, last_observed, CommitId(sealed as u64), last_chunk);
+            let sealed = CommitId(sealed as u64);
+            let (latest, last_observed) = read_latest(&bytes, sealed).doing(doing)?;
+            self.heads.restore(latest, last_observed, sealed, last_chunk);
         }
         Ok(())
     }
@@ -65,7 +66,7 @@ impl Ledger {
     fn remember_stage(&mut self) -> Result<(), StoreError> {
         let doing = "read the log of unsealed samples";
         let (heads, spans) = (&mut self.heads, &mut self.rows);
-        let after = CommitId(meta(&self.conn, "sealed_floor")?);
+        let (_, after) = own_numbers(&self.conn)?;
         stage::rows(&self.conn, after, None, &mut |row| {
             if let Some((first, last)) = row.span {
                 spans.push_back(RowSpan {
@@ -86,19 +87,35 @@ impl Ledger {
     }
 }
 
-/// A number the ledger keeps about itself; 0 when it is not there yet.
-fn meta(conn: &Connection, name: &str) -> Result<u64, StoreError> {
+/// The last commit of the last sealing pass, and the one up to which everything is sealed. Files from before they were
+/// checked are believed.
+pub(crate) fn own_numbers(conn: &Connection) -> Result<(CommitId, CommitId), StoreError> {
+    let number = |name| meta(conn, name);
+    let last = CommitId(number("last_commit")?.unwrap_or(0));
+    let floor = CommitId(number("sealed_floor")?.unwrap_or(0));
+    match number("check")? {
+        Some(check) if check != seal::check(last, floor) as u64 => Err(Damage::Row {
+            table: "meta",
+            what: "what the ledger knows about itself does not fit together",
+        })
+        .doing("read what the ledger knows about itself"),
+        _ => Ok((last, floor)),
+    }
+}
+
+/// A number the ledger keeps about itself, when it is there.
+fn meta(conn: &Connection, name: &str) -> Result<Option<u64>, StoreError> {
     conn.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| {
         row.get::<_, i64>(0)
     })
     .optional()
     .doing("read what the ledger knows about itself")
-    .map(|value| value.unwrap_or(0) as u64)
+    .map(|value| value.map(|value| value as u64))
 }
 
 /// What `series` holds of a point: its newest sample, and its greatest observed time.
-pub(crate) fn read_latest(bytes: &[u8]) -> Result<(Latest, Timestamp), Damage> {
-    unpack_latest(bytes).ok_or(Damage::Row {
+pub(crate) fn read_latest(bytes: &[u8], sealed: CommitId) -> Result<(Latest, Timestamp), Damage> {
+    unpack_latest(bytes, sealed).ok_or(Damage::Row {
         table: "series",
         what: "the newest sample makes no sense",
     })

@@ -1,8 +1,8 @@
 //! Rollups: what samples come to per minute, hour and day, kept beside the chunks and exact under late data.
 //!
 //! Whenever a point is sealed, the buckets its new samples fall into are made anew from its chunks, in the same
-//! transaction. Where the samples themselves were let go already, late ones are added to count, extremes and sum;
-//! durations and transitions stay as they are. Minutes are kept of days on which a point spoke more than twice a
+//! transaction. Where samples of a bucket were let go already, what follows joins it, and late ones are added to count,
+//! extremes and sum; durations and transitions stay as they are then. Minutes are kept of days on which a point spoke more than twice a
 //! minute: for any other point they would take more room than its samples.
 
 use crate::codec::stretches;
@@ -11,7 +11,7 @@ use crate::error::{Damage, Doing, StoreError};
 use crate::ledger::{Ledger, begin, end, roll_back};
 use crate::stretch::Stretch;
 use linli_domain::id::PointKey;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -60,15 +60,15 @@ impl Ledger {
         observed: &[i64],
     ) -> Result<(), StoreError> {
         let samples = chunk_samples(&self.conn, point, from * DAY, to * DAY)?;
-        let mut folded: [BTreeMap<i64, Stretch>; 3] = Default::default();
-        for sample in &samples {
+        let mut folded: [BTreeMap<i64, Folded>; 3] = Default::default();
+        for (sample, fresh) in samples.iter().zip(which_are_new(&samples, observed)) {
             let at = sample.observed.as_millis();
             let one = Stretch::of(at, sample.value.as_ref());
             for (n, (width, _)) in WIDTHS.iter().enumerate() {
                 folded[n]
                     .entry(at.div_euclid(*width) * width)
                     .or_default()
-                    .join(&one);
+                    .add(&one, fresh, raw_from);
             }
         }
         let touched = |start: i64, width: i64| {
@@ -77,11 +77,11 @@ impl Ledger {
         };
         let dense: BTreeSet<i64> = folded[2]
             .iter()
-            .filter(|(_, day)| day.summary.samples > DENSE_DAY)
+            .filter(|(_, day)| day.all.summary.samples > DENSE_DAY)
             .map(|(start, _)| *start)
             .collect();
         for (n, (width, span)) in WIDTHS.iter().enumerate() {
-            let changed: Vec<(i64, Stretch)> = std::mem::take(&mut folded[n])
+            let changed: Vec<(i64, Folded)> = std::mem::take(&mut folded[n])
                 .into_iter()
                 .filter(|(start, _)| *width != MINUTE || dense.contains(&(start.div_euclid(DAY) * DAY)))
                 // A day that has just become dense gets all its minutes.
@@ -99,38 +99,23 @@ impl Ledger {
         point: PointKey,
         width: i64,
         span: i64,
-        changed: &[(i64, Stretch)],
+        changed: &[(i64, Folded)],
         raw_from: i64,
     ) -> Result<(), StoreError> {
-        let doing = "store rollups";
         let Some((first, _)) = changed.first() else {
             return Ok(());
         };
         let t0 = first.div_euclid(span) * span;
         let mut buckets = row_of(&self.conn, point, width, t0)?.unwrap_or_default();
-        for (start, stretch) in changed {
+        for (start, folded) in changed {
             match buckets.binary_search_by_key(start, |(known, _)| *known) {
                 // What is left of the samples is not the whole bucket any more.
-                Ok(n) if *start < raw_from => buckets[n].1.add_late(stretch),
-                Ok(n) => buckets[n].1 = *stretch,
-                Err(n) => buckets.insert(n, (*start, *stretch)),
+                Ok(n) if *start < raw_from => folded.add_to(&mut buckets[n].1),
+                Ok(n) => buckets[n].1 = folded.all,
+                Err(n) => buckets.insert(n, (*start, folded.all)),
             }
         }
-        let data = stretches::encode(point, &buckets)
-            .map_err(|_| Damage::Row {
-                table: "rollup",
-                what: "its sums cannot be compressed",
-            })
-            .doing(doing)?;
-        let t1 = buckets.last().map_or(t0, |(start, _)| *start);
-        self.conn
-            .prepare_cached(
-                "INSERT INTO rollup (point, width, t0, t1, n, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (point, width, t0) DO UPDATE SET t1 = ?4, n = ?5, data = ?6",
-            )
-            .and_then(|mut put| put.execute(params![point.0, width, t0, t1, buckets.len() as i64, data]))
-            .map(drop)
-            .doing(doing)
+        put_row(&self.conn, point, width, t0, &buckets)
     }
 
     /// Makes the rollups of points that have chunks from before there were any, point by point until the deadline.
@@ -177,6 +162,51 @@ impl Ledger {
     }
 }
 
+/// The samples of a bucket that are in chunks, and those of them that are new.
+#[derive(Debug, Default)]
+struct Folded {
+    all: Stretch,
+    new: Stretch,
+    /// Some of the new ones lie before samples that were there, or before what was let go.
+    late: bool,
+}
+
+impl Folded {
+    /// In order of time.
+    fn add(&mut self, one: &Stretch, new: bool, raw_from: i64) {
+        self.all.join(one);
+        if new {
+            self.late |= one.first_at < raw_from;
+            self.new.join(one);
+        } else {
+            self.late |= self.new.summary.samples > 0;
+        }
+    }
+
+    /// Adds the new ones to a bucket of which some samples were let go.
+    fn add_to(&self, bucket: &mut Stretch) {
+        if self.late {
+            bucket.add_late(&self.new);
+        } else {
+            bucket.join(&self.new);
+        }
+    }
+}
+
+/// Which samples are new, given the times of those that are: the last ones of a time.
+fn which_are_new(samples: &[StoredSample], observed: &[i64]) -> Vec<bool> {
+    let mut new = vec![false; samples.len()];
+    let mut end = samples.len();
+    for same in samples.chunk_by(|a, b| a.observed == b.observed).rev() {
+        let at = same[0].observed.as_millis();
+        let count =
+            observed.partition_point(|time| *time <= at) - observed.partition_point(|time| *time < at);
+        new[end - count.min(same.len())..end].fill(true);
+        end -= same.len();
+    }
+    new
+}
+
 /// Samples of a point in chunks with `from <= observed < to`, in order.
 pub(crate) fn chunk_samples(
     conn: &Connection,
@@ -218,24 +248,91 @@ pub(crate) fn row_of(
     t0: i64,
 ) -> Result<Option<Vec<(i64, Stretch)>>, StoreError> {
     let doing = "read rollups";
-    conn.prepare_cached("SELECT data FROM rollup WHERE point = ?1 AND width = ?2 AND t0 = ?3")
+    conn.prepare_cached("SELECT data, id FROM rollup WHERE point = ?1 AND width = ?2 AND t0 = ?3")
         .and_then(|mut query| {
             query
                 .query_row(params![point.0, width, t0], |row| {
-                    Ok(stretches::decode(
-                        point,
-                        row.get_ref(0)?.as_blob().unwrap_or_default(),
-                    ))
+                    let data = row.get_ref(0)?.as_blob().unwrap_or_default();
+                    let rollup = row.get(1)?;
+                    Ok(stretches::decode(point, data).map_err(|what| Damage::Rollup { point, rollup, what }))
                 })
                 .optional()
         })
         .doing(doing)?
         .transpose()
-        .map_err(|what| Damage::Row {
-            table: "rollup",
-            what,
-        })
         .doing(doing)
+}
+
+/// Whether a row of sums can be read and is what the columns beside it say.
+pub(crate) fn whole_row(row: &Row<'_>) -> rusqlite::Result<Result<(), Damage>> {
+    let (rollup, point) = (row.get(0)?, PointKey(row.get(1)?));
+    let (width, t0, t1, n): (i64, i64, i64, i64) = (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
+    let data = row.get_ref(6)?.as_blob().unwrap_or_default();
+    let span = WIDTHS
+        .iter()
+        .find(|(known, _)| *known == width)
+        .map(|(_, span)| *span);
+    let what = match (stretches::decode(point, data), span) {
+        (Err(what), _) => what,
+        (Ok(_), None) => "its width is none of those there are",
+        (Ok(buckets), Some(span)) => {
+            let ends = buckets.first().zip(buckets.last());
+            let fits =
+                ends.is_some_and(|(first, last)| first.0.div_euclid(span) * span == t0 && last.0 == t1);
+            if fits && buckets.len() as i64 == n {
+                return Ok(Ok(()));
+            }
+            "what stands beside it is not what is in it"
+        }
+    };
+    Ok(Err(Damage::Rollup { point, rollup, what }))
+}
+
+/// The columns [`whole_row`] wants, in its order.
+pub(crate) const ROW: &str = "SELECT id, point, width, t0, t1, n, data FROM rollup";
+
+/// Puts a row of sums together from the samples that are left; within an open transaction.
+pub(crate) fn remake_row(conn: &Connection, point: PointKey, width: i64, t0: i64) -> Result<(), StoreError> {
+    let Some((_, span)) = WIDTHS.iter().find(|(known, _)| *known == width) else {
+        return Ok(());
+    };
+    let mut buckets: BTreeMap<i64, Stretch> = BTreeMap::new();
+    for sample in chunk_samples(conn, point, t0, t0.saturating_add(*span))? {
+        let at = sample.observed.as_millis();
+        buckets
+            .entry(at.div_euclid(width) * width)
+            .or_default()
+            .join(&Stretch::of(at, sample.value.as_ref()));
+    }
+    let buckets: Vec<(i64, Stretch)> = buckets.into_iter().collect();
+    put_row(conn, point, width, t0, &buckets)
+}
+
+/// Stores a row of sums in place of the one before; without buckets there is none.
+fn put_row(
+    conn: &Connection,
+    point: PointKey,
+    width: i64,
+    t0: i64,
+    buckets: &[(i64, Stretch)],
+) -> Result<(), StoreError> {
+    let doing = "store rollups";
+    let Some((t1, _)) = buckets.last() else {
+        return Ok(());
+    };
+    let data = stretches::encode(point, buckets)
+        .map_err(|_| Damage::Row {
+            table: "rollup",
+            what: "its sums cannot be compressed",
+        })
+        .doing(doing)?;
+    conn.prepare_cached(
+        "INSERT INTO rollup (point, width, t0, t1, n, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (point, width, t0) DO UPDATE SET t1 = ?4, n = ?5, data = ?6",
+    )
+    .and_then(|mut put| put.execute(params![point.0, width, t0, t1, buckets.len() as i64, data]))
+    .map(drop)
+    .doing(doing)
 }
 
 /// The time before which samples of a point may have been let go.

@@ -17,6 +17,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
+    include_str!("schema/7.sql"),
 ];
 
 const PAGE_BYTES: u64 = 4096;
@@ -36,10 +37,11 @@ pub(crate) fn open_writer(path: &Path, max_bytes: Option<u64>) -> Result<Connect
     conn.busy_timeout(Duration::from_secs(5))
         .map_err(wrong("set up"))?;
     // The writer checkpoints when idle; 16,000 pages are the bound if it never is, paid within a commit.
-    // The first two only matter while the file is empty: they are chosen at creation.
+    // The first three only matter while the file is empty. The first step of a new file goes through a rollback journal:
+    // with EXTRA its removal is durable too, or a power cut could bring it back and roll a ledger in use back to nothing.
     conn.execute_batch(
-        "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
+        "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = EXTRA;
+         PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
          PRAGMA mmap_size = 0; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 16000;
          PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF;",
     )

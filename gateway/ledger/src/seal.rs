@@ -9,6 +9,7 @@ mod collect;
 mod encode;
 
 use crate::codec::columns::Columns;
+use crate::codec::crc::checksum;
 use crate::error::{Doing, StoreError};
 use crate::ledger::{Ledger, begin, end, roll_back};
 use crate::stage::{self, Snapshot};
@@ -41,7 +42,7 @@ pub struct Sealed {
     pub samples: usize,
     /// Rows of the log that went.
     pub rows: usize,
-    /// Samples of a damaged chunk that was in the way and was set aside.
+    /// Samples of a damaged chunk that was in the way and was set aside; sums that were are made anew.
     pub set_aside: u64,
     /// Whether there is more to do now.
     pub more: bool,
@@ -107,9 +108,9 @@ impl Ledger {
                 roll_back(&self.conn);
                 self.pass = None;
                 self.heads.abandon_pass();
-                // A damaged chunk must not keep everything else from being sealed.
-                if let Some(chunk) = error.damaged_chunk()
-                    && let Some(samples) = self.set_aside_chunk(chunk, budget.now)?
+                // A damaged piece must not keep everything else from being sealed.
+                if let Some(piece) = error.damaged_piece()
+                    && let Some(samples) = self.set_aside_piece(piece, budget.now)?
                 {
                     return Ok(Sealed {
                         set_aside: samples,
@@ -150,8 +151,9 @@ impl Ledger {
         if done.is_empty() && rows == 0 && snapshot.is_none() && !pruned {
             roll_back(&self.conn);
         } else {
-            keep(&self.conn, "last_commit", self.last).doing(doing)?;
-            keep(&self.conn, "sealed_floor", sealed_floor).doing(doing)?;
+            keep(&self.conn, "last_commit", self.last.0 as i64).doing(doing)?;
+            keep(&self.conn, "sealed_floor", sealed_floor.0 as i64).doing(doing)?;
+            keep(&self.conn, "check", check(self.last, sealed_floor)).doing(doing)?;
             end(&self.conn).map_err(|(doing, source)| StoreError::Sqlite { doing, source })?;
         }
         self.snapshot = covered;
@@ -206,10 +208,15 @@ impl Ledger {
     }
 }
 
-fn keep(conn: &Connection, name: &str, commit: CommitId) -> rusqlite::Result<()> {
+/// What the two numbers are checked by: one too great or too small would lose or double readings without a word.
+pub(crate) fn check(last_commit: CommitId, sealed_floor: CommitId) -> i64 {
+    i64::from(checksum(last_commit.0, &sealed_floor.0.to_le_bytes()))
+}
+
+fn keep(conn: &Connection, name: &str, value: i64) -> rusqlite::Result<()> {
     conn.prepare_cached(
         "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
     )?
-    .execute(params![name, commit.0 as i64])
+    .execute(params![name, value])
     .map(drop)
 }

@@ -7,6 +7,7 @@ use crate::codec::crc::checksum;
 use crate::codec::log::{Decoded, Decoder};
 use crate::error::{Damage, Doing, StoreError};
 use crate::ledger::Ledger;
+use crate::write::StageRow;
 use linli_domain::id::CommitId;
 use linli_domain::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -22,7 +23,17 @@ pub(crate) struct Row<'a> {
     pub(crate) total: u64,
     /// Observed times of its first and last reading by time; `None` without readings.
     pub(crate) span: Option<(Timestamp, Timestamp)>,
+    /// How many readings are in it, and of which points, as they stand beside it.
+    pub(crate) readings: i64,
+    pub(crate) points: &'a [u8],
     pub(crate) log: &'a [u8],
+}
+
+impl Row<'_> {
+    /// Whether what stands beside the log is what belongs there.
+    pub(crate) fn is_beside(&self, whole: &StageRow) -> bool {
+        (self.readings, self.span, self.points) == (whole.readings, whole.span, whole.points.as_slice())
+    }
 }
 
 /// What a walk does with each row.
@@ -46,8 +57,7 @@ pub(crate) fn rows(
 /// Visits one piece; returns where the next begins, or `None` at the end.
 fn piece(conn: &Connection, after: i64, upto: i64, visit: Visit<'_>) -> Result<Option<i64>, StoreError> {
     let doing = "read the log of commits";
-    let sql =
-        "SELECT id, at, total, first, last, data FROM stage WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+    let sql = "SELECT id, at, total, first, last, data, n, points FROM stage WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
     let mut query = conn.prepare_cached(sql).doing(doing)?;
     let mut rows = query.query(params![after, upto, PIECE]).doing(doing)?;
     let (mut count, mut last) = (0, after);
@@ -66,6 +76,8 @@ fn piece(conn: &Connection, after: i64, upto: i64, visit: Visit<'_>) -> Result<O
             span: first
                 .map(Timestamp::from_millis)
                 .zip(latest.map(Timestamp::from_millis)),
+            readings: row.get(6).doing(doing)?,
+            points: row.get_ref(7).doing(doing)?.as_blob().unwrap_or_default(),
             log: log.map_err(|_| Damage::Stage { commit, what }).doing(doing)?,
         };
         if visit(staged)?.is_break() {

@@ -9,8 +9,10 @@ use crate::audit::{AuditHash, chain};
 use crate::batch::{Batch, Subject, TransitionRow};
 use crate::codec::bytes::put_ascending;
 use crate::codec::log;
+use crate::error::Damage;
 use crate::rows::*;
 use linli_domain::id::CommitId;
+use linli_domain::reading::Reading;
 use linli_domain::time::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -25,7 +27,8 @@ pub(crate) struct StageRow {
     /// Observed times of the first and last reading by time.
     pub(crate) span: Option<(Timestamp, Timestamp)>,
     keys: Vec<u32>,
-    points: Vec<u8>,
+    /// Which points are in the log, so that a question about another passes it over.
+    pub(crate) points: Vec<u8>,
 }
 
 impl StageRow {
@@ -37,11 +40,31 @@ impl StageRow {
         self.span = None;
         for entry in batch.entries {
             if let crate::Entry::Reading { reading, .. } = entry {
-                self.keys.push(reading.point.0);
-                let (first, last) = self.span.unwrap_or((reading.observed, reading.observed));
-                self.span = Some((first.min(reading.observed), last.max(reading.observed)));
+                self.note(reading);
             }
         }
+        self.noted();
+    }
+
+    /// What belongs beside a log, made anew from what is in it.
+    pub(crate) fn of_log(commit: CommitId, bytes: &[u8]) -> Result<Self, Damage> {
+        let (mut row, mut log) = (Self::default(), log::Decoder::new(commit, bytes)?);
+        while let Some(entry) = log.next()? {
+            if let log::Decoded::Reading { reading, .. } = entry {
+                row.note(&reading);
+            }
+        }
+        row.noted();
+        Ok(row)
+    }
+
+    fn note(&mut self, reading: &Reading) {
+        self.keys.push(reading.point.0);
+        let (first, last) = self.span.unwrap_or((reading.observed, reading.observed));
+        self.span = Some((first.min(reading.observed), last.max(reading.observed)));
+    }
+
+    fn noted(&mut self) {
         self.readings = self.keys.len() as i64;
         self.keys.sort_unstable();
         self.keys.dedup();

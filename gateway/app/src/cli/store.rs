@@ -65,6 +65,10 @@ pub(super) fn backup(context: &Context, arguments: &Backup) -> Outcome {
     {
         std::fs::create_dir_all(folder).map_err(|error| cannot_write(context, folder, &error))?;
     }
+    if let Some(folder) = target.parent().filter(|folder| folder.is_dir()) {
+        // What cannot be swept is no reason for not making a backup.
+        let _ = backup::sweep(folder);
+    }
     let reader = Reader::open(data).map_err(|error| whole(&error))?;
     let made = reader
         .backup(&target, &mut bar())

@@ -53,7 +53,7 @@ impl Readers {
         })
     }
 
-    /// Tells the pipeline of damaged chunks from now on; it sets them aside.
+    /// Tells the pipeline of damaged pieces from now on; it sets them aside.
     pub fn heal_through(&self, door: Door) {
         let _ = self.healer.set(door);
     }
@@ -78,8 +78,8 @@ impl Readers {
             Ok(Some(Ok(value))) => Ok(value),
             Ok(Some(Err(error))) => {
                 tracing::error!(error = %chain(&error), "read the ledger");
-                if let (Some(chunk), Some(door)) = (error.damaged_chunk(), self.healer.get()) {
-                    door.damaged(chunk);
+                if let (Some(piece), Some(door)) = (error.damaged_piece(), self.healer.get()) {
+                    door.damaged(piece);
                     return Err(Problem::new(
                         Code::StoreFailed,
                         "some readings of this range are damaged and are being set aside; ask again in a moment",

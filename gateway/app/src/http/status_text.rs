@@ -62,6 +62,9 @@ words! {
     skip = "跳到告警", "Skip to alarms";
     unplaced = "网关自身", "The gateway itself";
     all_well = "一切正常", "All is well";
+    disk_full = "磁盘已满，暂时什么都存不下：报文不确认、会再来，命令被拒绝。请腾出空间，之后自动继续。", "The disk is full and nothing can be stored: messages are not acknowledged and come again, commands are refused. Free some space; everything goes on by itself.";
+    disk_read_only = "磁盘只读，暂时什么都存不下：报文不确认、会再来，命令被拒绝。请检查文件系统和数据目录的权限，之后自动继续。", "The disk takes no writes and nothing can be stored: messages are not acknowledged and come again, commands are refused. Check the file system and the owner of the data folder; everything goes on by itself.";
+    disk_failing = "磁盘读写失败，暂时什么都存不下：报文不确认、会再来，命令被拒绝。请查看系统日志，检查或更换磁盘，然后运行 linli doctor。", "The disk fails and nothing can be stored: messages are not acknowledged and come again, commands are refused. Look into the system's log, check or replace the disk, then run linli doctor.";
     needs_attention = "需要处理", "Needs attention";
     ago_s = "秒前", " s ago";
     ago_m = "分钟前", " min ago";

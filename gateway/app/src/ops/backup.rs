@@ -1,6 +1,7 @@
 //! Where backups go, which are removed, and the note of the last one that the gateway and the doctor read.
 
 use linli_domain::time::Timestamp;
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,8 @@ use std::path::{Path, PathBuf};
 const NOTE: &str = "backup.last";
 /// What the names of backups begin and end with.
 const NAME: (&str, &str) = ("linli-", ".db");
+/// What stands behind the name of one that is not whole yet.
+const HALF: &str = ".part";
 
 /// The last backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,11 +60,7 @@ pub fn prune(folder: &Path, keep: usize) -> std::io::Result<Vec<PathBuf>> {
         .filter(|path| {
             path.file_name()
                 .and_then(|name| name.to_str())
-                .is_some_and(|name| {
-                    name.strip_prefix(NAME.0)
-                        .and_then(|rest| rest.strip_suffix(NAME.1))
-                        .is_some_and(|stamp| stamp.starts_with(|c: char| c.is_ascii_digit()))
-                })
+                .is_some_and(is_name)
         })
         .collect();
     names.sort();
@@ -70,9 +69,55 @@ pub fn prune(folder: &Path, keep: usize) -> std::io::Result<Vec<PathBuf>> {
     Ok(names)
 }
 
+/// Removes half backups of a folder that a process left which was killed: they would fill the disk for good. One that
+/// is being written is locked by its writer and stays.
+pub fn sweep(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let half = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.and_then(|name| name.strip_suffix(HALF)).is_some_and(is_name)
+    };
+    let mut gone = Vec::new();
+    for path in std::fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())) {
+        if half(&path)
+            && flock(
+                std::fs::File::open(&path)?,
+                FlockOperation::NonBlockingLockExclusive,
+            )
+            .is_ok()
+        {
+            std::fs::remove_file(&path)?;
+            gone.push(path);
+        }
+    }
+    Ok(gone)
+}
+
+fn is_name(name: &str) -> bool {
+    name.strip_prefix(NAME.0)
+        .and_then(|rest| rest.strip_suffix(NAME.1))
+        .is_some_and(|stamp| stamp.starts_with(|c: char| c.is_ascii_digit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_half_backup_of_a_killed_process_goes_and_one_under_way_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "x").unwrap();
+            path
+        };
+        let left = file("linli-20260101T000000000Z.db.part");
+        let under_way = file("linli-20260102T000000000Z.db.part");
+        let others = [file("linli-20260101T000000000Z.db"), file("mine.db.part")];
+        let held = std::fs::File::open(&under_way).unwrap();
+        flock(&held, FlockOperation::NonBlockingLockExclusive).unwrap();
+        assert_eq!(sweep(folder.path()).unwrap(), [left]);
+        assert!(under_way.exists() && others.iter().all(|path| path.exists()));
+    }
 
     #[test]
     fn names_of_backups_sort_by_time_and_only_they_are_pruned() {

@@ -8,13 +8,14 @@ use super::batch::{Logged, OpenBatch};
 use super::core::Core;
 use super::door::{Failed, Live};
 use super::refused::Refused;
+use crate::chain::chain;
 use crate::field::Frame;
 use linli_decode::Facts;
 use linli_domain::alarm::{Alarm, AlarmState};
 use linli_domain::id::CommitId;
 use linli_domain::rule::Priority;
 use linli_domain::time::Now;
-use linli_ledger::{self as store, CommitError};
+use linli_ledger::{self as store, CommitError, Trouble};
 use std::sync::Arc;
 
 impl Core {
@@ -180,13 +181,13 @@ impl Core {
         // What the catalogue says may have been in the batch.
         self.profiles_told = false;
         let batch = std::mem::take(&mut self.batch);
-        let reason = error.to_string();
+        let reason = chain(&error);
         let asked = !batch.answers.is_empty();
         for answer in batch.answers {
             answer(Err(Failed::Store(reason.clone())));
         }
         Uncommitted {
-            storage_failed: matches!(error, CommitError::Io { .. }),
+            trouble: error.trouble(),
             reason,
             frames: batch.frames,
             permits: batch.permits,
@@ -207,7 +208,7 @@ impl Core {
             }
             let mut outcome = self.commit();
             if let Err(refused) = &mut outcome
-                && !refused.storage_failed
+                && refused.trouble.is_none()
             {
                 let half = refused.frames.len() / 2;
                 if half > 0 {
@@ -250,8 +251,8 @@ pub struct Committed {
 
 /// A batch that is not durable.
 pub struct Uncommitted {
-    /// The disk is the problem, not the batch: keep the frames and try again.
-    pub storage_failed: bool,
+    /// What is wrong with the disk, when that is the problem and not the batch: keep the frames and try again.
+    pub trouble: Option<Trouble>,
     /// What the store said.
     pub reason: String,
     /// The frames, to be done again.

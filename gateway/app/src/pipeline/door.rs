@@ -12,6 +12,7 @@ use linli_domain::engine::{DeviceHealth, Engine};
 use linli_domain::id::{AlarmId, CommitId, OrderId, PointKey};
 use linli_domain::reading::Reading;
 use linli_domain::time::Now;
+use linli_ledger::Piece;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
@@ -113,7 +114,7 @@ pub enum Request {
     /// Lines that a forwarder's target refused for good.
     Parked(Vec<linli_ledger::ParkedRow>, oneshot::Sender<Result<(), Failed>>),
     /// A read stumbled over a damaged chunk: look at it and set it aside.
-    Damaged(i64),
+    Damaged(Piece),
     /// Put these notices into the outbox (`linli notify test`).
     Notify(
         Vec<linli_ledger::NewDelivery>,
@@ -290,12 +291,12 @@ impl Door {
         }
     }
 
-    /// Tells of a damaged chunk. While the inbox is full it is forgotten; the next read stumbles over it again.
-    pub fn damaged(&self, chunk: i64) {
+    /// Tells of a damaged piece of the ledger. While the inbox is full it is forgotten; the next read stumbles over it again.
+    pub fn damaged(&self, piece: Piece) {
         if let Ok(permit) = Arc::clone(&self.requests).try_acquire_owned() {
             let _ = self
                 .arrivals
-                .send(Arrival::Request(Request::Damaged(chunk), permit));
+                .send(Arrival::Request(Request::Damaged(piece), permit));
         }
     }
 

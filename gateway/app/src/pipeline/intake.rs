@@ -8,6 +8,7 @@ use super::door::Live;
 use super::refused::Refused;
 use super::silence::gives_way;
 use super::understood::{Seen, Understood};
+use crate::chain::chain;
 use crate::field::{Frame, Origin};
 use linli_domain::engine::{Arrival, DeviceNews, Input, PointDef};
 use linli_domain::estate::DeviceIndex;
@@ -194,9 +195,9 @@ impl Core {
             None => match self.ledger.find(point, seen.observed) {
                 Ok(found) => found.map(|sample| (sample.value, sample.quality)),
                 Err(error) => {
-                    tracing::error!(%error, %point, "could not look up an earlier reading; it is stored again");
-                    if let Some(chunk) = error.damaged_chunk() {
-                        self.heal(chunk);
+                    tracing::error!(error = %chain(&error), %point, "could not look up an earlier reading; it is stored again");
+                    if let Some(piece) = error.damaged_piece() {
+                        self.heal(piece);
                     }
                     None
                 }

@@ -8,6 +8,7 @@ use crate::field::{AckTicket, Done, Frame};
 use linli_domain::estate::Estate;
 use linli_domain::id::CommitId;
 use linli_domain::time::Monotonic;
+use linli_ledger::Trouble;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -20,6 +21,8 @@ pub struct Progress {
     pub outbox: bool,
     /// The estate as it is.
     pub estate: Arc<Estate>,
+    /// What keeps commits from the disk; `None` while they reach it.
+    pub trouble: Option<Trouble>,
     /// When, for the watchdog.
     pub at: Monotonic,
 }
@@ -31,6 +34,7 @@ impl Progress {
             commit: CommitId(0),
             outbox: true,
             estate: Arc::clone(estate),
+            trouble: None,
             at: Monotonic(0),
         }
     }
@@ -80,6 +84,7 @@ pub(super) fn pay(committed: Committed, inbox: &Inbox, progress: &watch::Sender<
     inbox.tap.tell(batch.told);
     progress.send_modify(|progress| {
         progress.commit = commit;
+        progress.trouble = None;
         progress.outbox = !batch.deliveries.is_empty() || !batch.delivery_updates.is_empty();
         progress.at = at;
         if let Some(estate) = batch.estate {

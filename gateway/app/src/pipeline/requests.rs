@@ -3,12 +3,13 @@
 use super::core::Core;
 use super::door::{Done as Answered, Failed, Request};
 use super::recover::SNAPSHOT_FORMAT;
+use crate::chain::chain;
 use linli_decode::Catalogue;
 use linli_domain::command::{Refusal, Reply};
 use linli_domain::engine::Input;
 use linli_domain::estate::{Estate, EstateDoc};
 use linli_domain::time::Now;
-use linli_ledger::{self as store, Snapshot, StoreError};
+use linli_ledger::{self as store, Piece, Snapshot, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -17,20 +18,22 @@ use tokio::sync::oneshot;
 pub const ESTATE: &str = "estate";
 
 impl Core {
-    /// A read stumbled over this chunk: it is set aside when it is damaged, and the rest can be read.
-    pub(super) fn heal(&mut self, chunk: i64) {
+    /// A read stumbled over this piece: it is set aside when it is damaged, and the rest can be read.
+    pub(super) fn heal(&mut self, piece: Piece) {
         let now = self.clock.now().wall;
-        match self.ledger.set_aside_chunk(chunk, now) {
+        match self.ledger.set_aside_piece(piece, now) {
             Ok(None) => {}
             Ok(Some(samples)) => {
                 self.metrics.set_aside.inc_by(samples);
                 tracing::error!(
-                    chunk,
+                    ?piece,
                     samples,
-                    "a damaged chunk was set aside; see `linli doctor`"
+                    "a damaged piece of the ledger was set aside; see `linli doctor`"
                 );
             }
-            Err(error) => tracing::error!(%error, chunk, "a damaged chunk could not be set aside"),
+            Err(error) => {
+                tracing::error!(error = %chain(&error), ?piece, "a damaged piece of the ledger could not be set aside")
+            }
         }
     }
 

@@ -13,15 +13,16 @@ const STORAGE_RETRY: Duration = Duration::from_secs(1);
 impl Loop {
     /// Does the frames of a failed batch again until they are stored. Nothing overtakes them.
     pub(super) fn recover(&mut self, mut failed: Uncommitted) {
-        tracing::error!(reason = %failed.reason, frames = failed.frames.len(), storage = failed.storage_failed, "commit failed");
+        tracing::error!(reason = %failed.reason, frames = failed.frames.len(), storage = ?failed.trouble, "commit failed");
         // Held until these frames are done, however often they fail: the inbox stays as full as it is.
         let _space = std::mem::take(&mut failed.permits);
-        if failed.frames.is_empty() && (failed.storage_failed || !failed.asked) {
+        self.tell_trouble(&failed);
+        if failed.frames.is_empty() && (failed.trouble.is_some() || !failed.asked) {
             // A delay of the engine that is over asks again at once.
             self.wait_for_storage();
         }
         while !failed.frames.is_empty() && self.stop.is_none() && !self.deserted {
-            if failed.storage_failed {
+            if failed.trouble.is_some() {
                 release_waiting(&mut failed.frames);
                 self.wait_for_storage();
                 let now = self.core.clock.now();
@@ -32,13 +33,14 @@ impl Loop {
                     Ok(committed) => committed.into_iter().for_each(|c| self.pay(c)),
                     Err(again) => failed = again,
                 }
+                self.tell_trouble(&failed);
             } else {
                 let (inbox, progress) = (&self.inbox, &self.progress);
                 let at = self.core.clock.now().monotonic;
                 let mut done = |committed| pay(committed, inbox, progress, at);
                 if let Err(again) = self.core.bisect(std::mem::take(&mut failed.frames), &mut done) {
                     failed = again;
-                    if !failed.storage_failed {
+                    if failed.trouble.is_none() {
                         // Not even a dead letter can be stored: no reason to ask a thousand times a second.
                         self.wait_for_storage();
                     }
@@ -46,6 +48,17 @@ impl Loop {
             }
         }
         self.announce_estate();
+    }
+
+    /// People see what is wrong on the status page while nothing can be stored, not even an alarm about it.
+    fn tell_trouble(&self, failed: &Uncommitted) {
+        self.progress.send_if_modified(|progress| {
+            let changed = failed.trouble.is_some() && progress.trouble != failed.trouble;
+            if changed {
+                progress.trouble = failed.trouble;
+            }
+            changed
+        });
     }
 
     /// Waits between two attempts; requests are refused at once, a stop is heard, frames are kept for later.

@@ -1,6 +1,7 @@
 //! When to seal: between two batches, in short slices, with a snapshot of the engine now and then.
 
 use super::thread::Loop;
+use crate::chain::chain;
 use std::time::{Duration, Instant};
 
 /// Snapshots are at least this far apart.
@@ -40,7 +41,7 @@ impl Loop {
         let snapshot = last || now.monotonic.since(self.snapshot) >= SNAPSHOT_EVERY;
         match self.core.seal(SEAL_SLICE, snapshot) {
             Err(error) => {
-                tracing::error!(%error, "sealing failed; it is tried again");
+                tracing::error!(error = %chain(&error), "sealing failed; it is tried again");
                 self.more_to_seal = false;
             }
             Ok(more) => {

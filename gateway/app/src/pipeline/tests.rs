@@ -161,10 +161,10 @@ fn a_disk_that_fails_amid_the_search_for_an_offender_loses_no_frame() {
         core.frame(broken(device), &now);
     }
     let refused = core.commit().err().unwrap();
-    assert!(!refused.storage_failed, "{}", refused.reason);
+    assert!(refused.trouble.is_none(), "{}", refused.reason);
     let mut commits = 0;
     let failed = core.bisect(refused.frames, &mut |_| commits += 1).err().unwrap();
-    assert!(failed.storage_failed, "{}", failed.reason);
+    assert!(failed.trouble.is_some(), "{}", failed.reason);
     let left: Vec<String> = failed
         .frames
         .iter()
@@ -236,7 +236,7 @@ fn a_frame_does_not_pay_for_the_request_beside_it() {
     core.rows(Request::Token { token, author, reply }, &now);
     core.frame(frame("leak", false), &now);
     let refused = core.commit().err().unwrap();
-    assert!(!refused.storage_failed && refused.asked, "{}", refused.reason);
+    assert!(refused.trouble.is_none() && refused.asked, "{}", refused.reason);
     assert!(matches!(answer.try_recv(), Ok(Err(Failed::Store(_)))));
     assert!(core.bisect(refused.frames, &mut |_| ()).is_ok());
     assert_eq!(set_aside(folder.path()), []);

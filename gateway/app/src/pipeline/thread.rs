@@ -212,10 +212,10 @@ impl Loop {
                 self.commit();
                 let _ = reply.send((self.core.ledger.last_commit(), self.core.engine.dump()));
             }
-            // Between two commits: the chunk goes in a transaction of its own.
-            Request::Damaged(chunk) => {
+            // Between two commits: the piece goes in a transaction of its own.
+            Request::Damaged(piece) => {
                 self.commit();
-                self.core.heal(chunk);
+                self.core.heal(piece);
             }
             // As for the dump: nobody is shown what a crash could take back.
             Request::Look(look) => self.commit_and(|core| look.ask(&core.engine, now)),

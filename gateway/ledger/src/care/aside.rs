@@ -5,9 +5,11 @@
 
 use super::Finding;
 use super::examine::{whole_chunk, whole_log};
-use crate::error::{Doing, StoreError};
+use crate::error::{Doing, Piece, StoreError};
 use crate::ledger::{Ledger, begin, end, roll_back};
 use crate::reader::{Reader, summary_of};
+use crate::rollup;
+use crate::write::StageRow;
 use linli_domain::id::{CommitId, PointKey};
 use linli_domain::time::Timestamp;
 use rusqlite::{OptionalExtension, params};
@@ -19,6 +21,8 @@ pub enum AsideKind {
     Chunk,
     /// The log of a commit.
     Log,
+    /// Sums of a point per minute, hour or day.
+    Rollup,
 }
 
 /// Something that was set aside.
@@ -30,9 +34,9 @@ pub struct Aside {
     pub at: Timestamp,
     /// What it was.
     pub kind: AsideKind,
-    /// Row of the chunk, or number of the commit.
+    /// Row of the chunk or the sums, or number of the commit.
     pub row: i64,
-    /// The point whose samples are missing; none for a log.
+    /// The point whose samples or sums are missing; none for a log.
     pub point: Option<PointKey>,
     /// Observed times of the first and last missing sample.
     pub span: Option<(Timestamp, Timestamp)>,
@@ -47,8 +51,10 @@ pub struct Aside {
 pub struct Mended {
     /// Chunks set aside.
     pub chunks: u64,
-    /// Logs set aside.
+    /// Logs set aside, or noted anew.
     pub logs: u64,
+    /// Rows of sums set aside and made anew from the samples that are left.
+    pub rollups: u64,
     /// Samples that are missing now.
     pub samples: u64,
     /// Indexes made anew.
@@ -70,10 +76,10 @@ impl Reader {
                 Ok(Aside {
                     id: row.get(0)?,
                     at: Timestamp::from_millis(row.get(1)?),
-                    kind: if kind == "chunk" {
-                        AsideKind::Chunk
-                    } else {
-                        AsideKind::Log
+                    kind: match kind.as_str() {
+                        "chunk" => AsideKind::Chunk,
+                        "rollup" => AsideKind::Rollup,
+                        _ => AsideKind::Log,
                     },
                     row: row.get(3)?,
                     point: row.get::<_, Option<u32>>(4)?.map(PointKey),
@@ -88,10 +94,61 @@ impl Reader {
 }
 
 impl Ledger {
+    /// Looks at a piece and sets it aside when it is damaged. Returns how many samples went, `None` when it is well.
+    pub fn set_aside_piece(&mut self, piece: Piece, now: Timestamp) -> Result<Option<u64>, StoreError> {
+        match piece {
+            Piece::Chunk(chunk) => self.set_aside_chunk(chunk, now),
+            Piece::Rollup(rollup) => self.set_aside_rollup(rollup, now),
+        }
+    }
+
+    /// Sums are made anew from the samples that are left; those of samples that were let go are lost.
+    fn set_aside_rollup(&mut self, rollup: i64, now: Timestamp) -> Result<Option<u64>, StoreError> {
+        let doing = "set damaged sums aside";
+        let looked = self
+            .conn
+            .prepare_cached(&format!("{} WHERE id = ?1", rollup::ROW))
+            .and_then(|mut query| {
+                query
+                    .query_row([rollup], |row| {
+                        let place = (
+                            PointKey(row.get(1)?),
+                            row.get::<_, i64>(2)?,
+                            row.get::<_, i64>(3)?,
+                        );
+                        Ok((place, rollup::whole_row(row)?.err()))
+                    })
+                    .optional()
+            })
+            .doing(doing)?;
+        let Some(((point, width, t0), Some(damage))) = looked else {
+            return Ok(None);
+        };
+        let wrong = |(doing, source)| StoreError::Sqlite { doing, source };
+        begin(&self.conn).map_err(wrong)?;
+        let moved = self
+            .conn
+            .execute(
+                "INSERT INTO set_aside (at, kind, row, point, t0, t1, n, what, data)
+                 SELECT ?2, 'rollup', id, point, t0, t1, 0, ?3, data FROM rollup WHERE id = ?1",
+                params![rollup, now.as_millis(), damage.to_string()],
+            )
+            .and_then(|_| self.conn.execute("DELETE FROM rollup WHERE id = ?1", [rollup]))
+            .doing(doing)
+            .and_then(|_| rollup::remake_row(&self.conn, point, width, t0))
+            .and_then(|()| end(&self.conn).map_err(wrong));
+        if let Err(error) = moved {
+            roll_back(&self.conn);
+            return Err(error);
+        }
+        Ok(Some(0))
+    }
+
     /// Looks at a chunk and sets it aside when it is damaged. Returns how many samples went, `None` when it is well.
-    pub fn set_aside_chunk(&mut self, chunk: i64, now: Timestamp) -> Result<Option<u64>, StoreError> {
+    fn set_aside_chunk(&mut self, chunk: i64, now: Timestamp) -> Result<Option<u64>, StoreError> {
         let doing = "set a damaged chunk aside";
-        let sql = "SELECT point, data, n, numeric, min, max, sum, first, last FROM chunk WHERE id = ?1";
+        let sql =
+            "SELECT point, data, n, numeric, min, max, sum, first, last, t0, t1 FROM chunk WHERE id = ?1";
         let looked = self
             .conn
             .prepare_cached(sql)
@@ -100,7 +157,8 @@ impl Ledger {
                     .query_row([chunk], |row| {
                         let (point, beside) = (PointKey(row.get(0)?), summary_of(row, 2)?);
                         let data = row.get_ref(1)?.as_blob().unwrap_or_default();
-                        Ok((point, beside, whole_chunk(point, data, &beside).err()))
+                        let ends = (row.get(9)?, row.get(10)?);
+                        Ok((point, beside, whole_chunk(point, data, &beside, ends).err()))
                     })
                     .optional()
             })
@@ -170,6 +228,31 @@ impl Ledger {
         Ok(damaged.into_iter().map(|(commit, _)| commit).collect())
     }
 
+    /// Makes anew what stands beside the log of a commit.
+    fn note_beside(&self, commit: CommitId) -> Result<(), StoreError> {
+        let doing = "note what is in the log of a commit";
+        let id = commit.0 as i64;
+        let log: Vec<u8> = self
+            .conn
+            .query_row("SELECT data FROM stage WHERE id = ?1", [id], |row| row.get(0))
+            .doing(doing)?;
+        let whole = StageRow::of_log(commit, &log).doing(doing)?;
+        let (first, last) = whole.span.unzip();
+        self.in_transaction(doing, |conn| {
+            conn.execute(
+                "UPDATE stage SET n = ?2, first = ?3, last = ?4, points = ?5 WHERE id = ?1",
+                params![
+                    id,
+                    whole.readings,
+                    first.map(Timestamp::as_millis),
+                    last.map(Timestamp::as_millis),
+                    whole.points
+                ],
+            )
+            .map(drop)
+        })
+    }
+
     /// Mends what an examination found as far as that loses nothing but the damaged bytes themselves.
     pub fn mend(&mut self, findings: &[Finding], now: Timestamp) -> Result<Mended, StoreError> {
         let mut mended = Mended::default();
@@ -188,6 +271,13 @@ impl Ledger {
                         mended.chunks += 1;
                         mended.samples += samples;
                     }
+                }
+                Finding::BesideLog { commit } => {
+                    self.note_beside(*commit)?;
+                    mended.logs += 1;
+                }
+                Finding::Rollup { rollup, .. } => {
+                    mended.rollups += u64::from(self.set_aside_rollup(*rollup, now)?.is_some());
                 }
                 // Those that can be set aside went when the ledger was opened.
                 Finding::Log { covered: true, .. } => mended.logs += 1,

@@ -2,13 +2,15 @@
 //!
 //! One read transaction is held for the copy: the file does not change under it, and the write-ahead log grows by
 //! what is committed meanwhile. The copy is one plain file without a log beside it. It is written under another name
-//! and gets its own once it has been read back, so a file of that name is always whole.
+//! and gets its own once it has been read back, so a file of that name is always whole. The half file is locked while
+//! it is written: one that is not was left by a process that ended, and may be removed.
 
 use super::Examination;
 use crate::error::{OpenError, StoreError};
 use crate::reader::Reader;
 use rusqlite::backup::{Backup as Copy, StepResult};
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -45,7 +47,7 @@ pub enum BackupError {
         source: std::io::Error,
     },
     /// SQLite could not copy.
-    #[error("copy the ledger to {}", path.display())]
+    #[error("copy the ledger to {}: check the folder and its free space", path.display())]
     Copy {
         /// The file.
         path: PathBuf,
@@ -96,12 +98,13 @@ impl Reader {
         };
         let _ = std::fs::remove_file(part);
         // SQLite would make it with the mode of the process; what is in it is for its owner.
-        OpenOptions::new()
+        let half = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(part)
             .map_err(write)?;
+        flock(&half, FlockOperation::NonBlockingLockExclusive).map_err(|error| write(error.into()))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut target = Connection::open_with_flags(part, flags).map_err(copy)?;
         target
@@ -124,7 +127,7 @@ impl Reader {
             .query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
             .map_err(copy)?;
         target.close().map_err(|(_, source)| copy(source))?;
-        File::open(part).and_then(|file| file.sync_all()).map_err(write)?;
+        half.sync_all().map_err(write)?;
         let examined = Reader::open_file(part)?.examine(&mut |share| progress(0.5 + share * 0.5))?;
         if examined.is_torn() {
             let said = examined.findings.iter().find_map(|finding| match finding {

@@ -7,8 +7,10 @@ use crate::codec::chunk;
 use crate::codec::log::Decoder;
 use crate::error::{Damage, Doing, StoreError};
 use crate::reader::Reader;
+use crate::rollup;
 use crate::stage;
 use crate::summary::Summary;
+use crate::write::StageRow;
 use linli_domain::id::{CommitId, PointKey};
 use rusqlite::{OptionalExtension, params};
 
@@ -39,12 +41,24 @@ pub enum Finding {
         /// Whether it is older than the engine's snapshot.
         covered: bool,
     },
+    /// What stands beside the log of a commit, so that questions find it, is not what is in it.
+    BesideLog {
+        /// The commit.
+        commit: CommitId,
+    },
     /// A chunk of samples.
     Chunk {
         /// What is damaged.
         damage: Damage,
         /// Row of the chunk.
         chunk: i64,
+    },
+    /// Sums of a point per minute, hour or day.
+    Rollup {
+        /// What is damaged.
+        damage: Damage,
+        /// Row of the sums.
+        rollup: i64,
     },
     /// Anything else that is damaged: the audit's chain, the snapshot, a row.
     Other(Damage),
@@ -123,14 +137,16 @@ impl Reader {
             Ok(snapshot) => snapshot.as_ref().map_or(CommitId(0), |snapshot| snapshot.commit),
             Err(_) => CommitId(0),
         };
-        for outcome in [audit, snapshot.map(drop), self.latest_rows()] {
+        let own = crate::remember::own_numbers(&self.conn).map(drop);
+        for outcome in [audit, snapshot.map(drop), self.latest_rows(), own] {
             if let Some(finding) = step(outcome)? {
                 seen.found(finding);
             }
         }
         self.logs(covered, &mut seen)?;
         progress(0.5);
-        self.chunk_rows(&mut seen, &mut |share| progress(0.5 + share * 0.5))?;
+        self.chunk_rows(&mut seen, &mut |share| progress(0.5 + share * 0.4))?;
+        self.rollup_rows(&mut seen)?;
         seen.set_aside = self
             .conn
             .query_row("SELECT count(*) FROM set_aside", [], |row| row.get::<_, i64>(0))
@@ -203,11 +219,15 @@ impl Reader {
 
     fn latest_rows(&self) -> Result<(), StoreError> {
         let doing = "read the newest samples";
-        let mut query = self.conn.prepare("SELECT latest FROM series").doing(doing)?;
+        let mut query = self
+            .conn
+            .prepare("SELECT latest, sealed FROM series")
+            .doing(doing)?;
         let mut rows = query.query([]).doing(doing)?;
         while let Some(row) = rows.next().doing(doing)? {
             let bytes = row.get_ref(0).doing(doing)?.as_blob().unwrap_or_default();
-            crate::remember::read_latest(bytes).doing(doing)?;
+            let sealed = CommitId(row.get::<_, i64>(1).doing(doing)? as u64);
+            crate::remember::read_latest(bytes, sealed).doing(doing)?;
         }
         Ok(())
     }
@@ -215,13 +235,15 @@ impl Reader {
     fn logs(&self, covered: CommitId, seen: &mut Examination) -> Result<(), StoreError> {
         stage::rows(&self.conn, CommitId(0), None, &mut |row| {
             seen.commits += 1;
-            if let Err(damage) = whole_log(row.commit, row.log) {
-                let (commit, covered) = (row.commit, row.commit <= covered);
-                seen.found(Finding::Log {
+            let commit = row.commit;
+            match StageRow::of_log(commit, row.log) {
+                Err(damage) => seen.found(Finding::Log {
                     damage,
                     commit,
-                    covered,
-                });
+                    covered: commit <= covered,
+                }),
+                Ok(whole) if !row.is_beside(&whole) => seen.found(Finding::BesideLog { commit }),
+                Ok(_) => {}
             }
             Ok(std::ops::ControlFlow::Continue(()))
         })
@@ -233,7 +255,7 @@ impl Reader {
             .conn
             .query_row("SELECT coalesce(max(id), 0) FROM chunk", [], |row| row.get(0))
             .doing(doing)?;
-        let sql = "SELECT id, point, data, n, numeric, min, max, sum, first, last FROM chunk
+        let sql = "SELECT id, point, data, n, numeric, min, max, sum, first, last, t0, t1 FROM chunk
                    WHERE id > ?1 ORDER BY id LIMIT ?2";
         let mut after = 0i64;
         loop {
@@ -248,7 +270,8 @@ impl Reader {
                 seen.chunks += 1;
                 seen.samples += beside.samples;
                 let data = row.get_ref(2).doing(doing)?.as_blob().unwrap_or_default();
-                if let Err(what) = whole_chunk(point, data, &beside) {
+                let ends = (row.get(10).doing(doing)?, row.get(11).doing(doing)?);
+                if let Err(what) = whole_chunk(point, data, &beside, ends) {
                     let damage = Damage::Chunk {
                         point,
                         chunk: id,
@@ -262,6 +285,29 @@ impl Reader {
             } else {
                 after as f64 / last as f64
             });
+            if read < PIECE {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Reader {
+    fn rollup_rows(&self, seen: &mut Examination) -> Result<(), StoreError> {
+        let doing = "read the rollups";
+        let sql = format!("{} WHERE id > ?1 ORDER BY id LIMIT ?2", rollup::ROW);
+        let mut after = i64::MIN;
+        loop {
+            let mut query = self.conn.prepare_cached(&sql).doing(doing)?;
+            let mut rows = query.query(params![after, PIECE]).doing(doing)?;
+            let mut read = 0;
+            while let Some(row) = rows.next().doing(doing)? {
+                (after, read) = (row.get(0).doing(doing)?, read + 1);
+                if let Err(damage) = rollup::whole_row(row).doing(doing)? {
+                    let rollup = after;
+                    seen.found(Finding::Rollup { damage, rollup });
+                }
+            }
             if read < PIECE {
                 return Ok(());
             }
@@ -299,11 +345,23 @@ pub(crate) fn whole_log(commit: CommitId, log: &[u8]) -> Result<(), Damage> {
 }
 
 /// Whether a chunk can be read and is what its row says about it.
-pub(crate) fn whole_chunk(point: PointKey, data: &[u8], beside: &Summary) -> Result<(), &'static str> {
+pub(crate) fn whole_chunk(
+    point: PointKey,
+    data: &[u8],
+    beside: &Summary,
+    ends: (i64, i64),
+) -> Result<(), &'static str> {
     let columns = chunk::decode(point, data)?;
     let summary = Summary::of(columns.numeric().map(|(_, value)| value));
     if !columns.observed.is_sorted() {
         return Err("its samples are out of order");
+    }
+    if (
+        columns.observed.first().copied(),
+        columns.observed.last().copied(),
+    ) != (Some(ends.0), Some(ends.1))
+    {
+        return Err("the times beside it are not those of its samples");
     }
     if summary.samples != beside.samples
         || summary.numeric != beside.numeric

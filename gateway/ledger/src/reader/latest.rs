@@ -1,6 +1,6 @@
 //! The newest sample of every point, and the log itself: what a live view and a forwarder read.
 
-use super::Reader;
+use super::{Reader, Wrong};
 use crate::error::StoreError;
 use crate::heads::Latest;
 use crate::remember::read_latest;
@@ -8,6 +8,7 @@ use crate::stage::{self, Feed, Snapshot};
 use linli_domain::id::{CommitId, PointKey};
 use linli_domain::reading::Reading;
 use linli_domain::time::Timestamp;
+use rusqlite::Row;
 use rustc_hash::FxHashMap;
 use std::ops::ControlFlow;
 
@@ -18,9 +19,9 @@ impl Reader {
         self.together(|| {
             let mut latest = self.first(
                 doing,
-                "SELECT latest FROM series WHERE point = ?1",
+                "SELECT latest, sealed FROM series WHERE point = ?1",
                 [point.0],
-                |row| Ok(read_latest(row.get_ref(0)?.as_blob().unwrap_or_default())?.0),
+                newest_of,
             )?;
             let (from, to) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
             self.staged(point, from, to, &mut |commit, reading, evaluated| {
@@ -55,9 +56,7 @@ impl Reader {
             ControlFlow::Continue(())
         })?;
         // The table comes second: what was sealed and deleted while walking over the log is in it by now.
-        let sealed = self.all(doing, "SELECT latest FROM series", [], |row| {
-            Ok(read_latest(row.get_ref(0)?.as_blob().unwrap_or_default())?.0)
-        })?;
+        let sealed = self.all(doing, "SELECT latest, sealed FROM series", [], newest_of)?;
         for latest in sealed {
             let known = newest.entry(latest.point).or_default();
             if known.as_ref().is_none_or(|known| known.rank() < latest.rank()) {
@@ -95,4 +94,10 @@ fn offer(latest: &mut Option<Latest>, commit: CommitId, reading: &Reading, evalu
         Some(latest) => latest.offer(commit, reading, evaluated),
         None => *latest = Some(Latest::new(commit, reading, evaluated)),
     }
+}
+
+/// The newest sample out of `latest, sealed`.
+fn newest_of(row: &Row<'_>) -> Result<Latest, Wrong> {
+    let sealed = CommitId(row.get::<_, i64>(1)? as u64);
+    Ok(read_latest(row.get_ref(0)?.as_blob().unwrap_or_default(), sealed)?.0)
 }

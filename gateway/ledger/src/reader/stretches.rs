@@ -12,7 +12,7 @@ use crate::rollup::{self, WIDTHS};
 use crate::stretch::{Edge, Stretch};
 use linli_domain::id::PointKey;
 use linli_domain::time::Timestamp;
-use rusqlite::params;
+use rusqlite::{Row, params};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ impl Reader {
                 self.take_rollups(point, wanted, from, cut, &of, buckets)?;
             }
         }
-        let mut sealed_from = cut;
+        let unsummed = cut;
         if cut < raw_from.min(to) && rolled {
             // The samples are gone: the finest rollup that is left says what they were.
             let upto = raw_from.min(to);
@@ -128,25 +128,29 @@ impl Reader {
                 rollup::HOUR
             };
             self.take_rollups(point, width, cut, upto, &of, buckets)?;
-            cut = upto;
-            // The bucket in which the samples begin has all of them already.
-            sealed_from = upto.saturating_add(width - 1).div_euclid(width) * width;
+            // What is left of the last one's samples is in it already.
+            cut = upto.saturating_add(width - 1).div_euclid(width) * width;
         }
-        if cut < to {
-            let sealed = rollup::chunk_samples(&self.conn, point, sealed_from.max(cut), to)?;
-            let mut rest: Vec<StoredSample> = sealed;
-            rest.extend(
-                staged
-                    .into_iter()
-                    .filter(|sample| sample.observed.as_millis() >= cut),
-            );
-            rest.sort_by_key(|sample| sample.observed);
-            for sample in &rest {
-                let at = sample.observed.as_millis();
-                buckets
-                    .entry(of(at))
-                    .or_default()
-                    .join(&Stretch::of(at, sample.value.as_ref()));
+        let sealed = if cut < to {
+            rollup::chunk_samples(&self.conn, point, cut, to)?
+        } else {
+            Vec::new()
+        };
+        let mut rest: Vec<StoredSample> = sealed;
+        rest.extend(
+            staged
+                .into_iter()
+                .filter(|sample| sample.observed.as_millis() >= unsummed),
+        );
+        rest.sort_by_key(|sample| sample.observed);
+        for sample in &rest {
+            let at = sample.observed.as_millis();
+            let one = Stretch::of(at, sample.value.as_ref());
+            let bucket = buckets.entry(of(at)).or_default();
+            if at < raw_from && bucket.summary.samples > 0 {
+                bucket.add_late(&one);
+            } else {
+                bucket.join(&one);
             }
         }
         Ok(())
@@ -162,12 +166,11 @@ impl Reader {
         buckets: &mut BTreeMap<i64, Stretch>,
     ) -> Result<(), StoreError> {
         let doing = "read rollups";
-        let sql =
-            "SELECT data FROM rollup WHERE point = ?1 AND width = ?2 AND t0 < ?4 AND t1 >= ?3 ORDER BY t0";
+        let sql = "SELECT data, id FROM rollup WHERE point = ?1 AND width = ?2 AND t0 < ?4 AND t1 >= ?3 ORDER BY t0";
         let mut query = self.conn.prepare_cached(sql).doing(doing)?;
         let mut rows = query.query(params![point.0, width, from, to]).doing(doing)?;
         while let Some(row) = rows.next().doing(doing)? {
-            let stored = decoded(point, row.get_ref(0).doing(doing)?.as_blob().unwrap_or_default())?;
+            let stored = decoded(point, row)?;
             for (start, stretch) in stored {
                 if (from..to).contains(&start) {
                     buckets.entry(of(start)).or_default().join(&stretch);
@@ -222,12 +225,12 @@ impl Reader {
     fn summed_before(&self, point: PointKey, from: i64) -> Result<Option<(Edge, Timestamp)>, StoreError> {
         let doing = "look for the sums before";
         let sql =
-            "SELECT data FROM rollup WHERE point = ?1 AND width = ?2 AND t0 < ?3 ORDER BY t0 DESC LIMIT 2";
+            "SELECT data, id FROM rollup WHERE point = ?1 AND width = ?2 AND t0 < ?3 ORDER BY t0 DESC LIMIT 2";
         for width in [rollup::HOUR, rollup::DAY] {
             let mut query = self.conn.prepare_cached(sql).doing(doing)?;
             let mut rows = query.query(params![point.0, width, from]).doing(doing)?;
             while let Some(row) = rows.next().doing(doing)? {
-                let stored = decoded(point, row.get_ref(0).doing(doing)?.as_blob().unwrap_or_default())?;
+                let stored = decoded(point, row)?;
                 let mut ended = stored.iter().rev().map(|(_, stretch)| stretch);
                 if let Some(last) = ended.find(|stretch| stretch.last_at < from) {
                     return Ok(Some((last.ends, Timestamp::from_millis(last.last_at))));
@@ -283,11 +286,15 @@ impl Reader {
     }
 }
 
-fn decoded(point: PointKey, data: &[u8]) -> Result<Vec<(i64, Stretch)>, StoreError> {
+/// The sums of a row of (data, id); which row it was when they cannot be read.
+fn decoded(point: PointKey, row: &Row<'_>) -> Result<Vec<(i64, Stretch)>, StoreError> {
+    let doing = "read sums";
+    let data = row.get_ref(0).doing(doing)?.as_blob().unwrap_or_default();
     stretches::decode(point, data)
-        .map_err(|what| Damage::Row {
-            table: "rollup",
+        .map_err(|what| Damage::Rollup {
+            point,
+            rollup: row.get(1).unwrap_or_default(),
             what,
         })
-        .doing("read rollups")
+        .doing(doing)
 }

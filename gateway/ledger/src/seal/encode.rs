@@ -79,8 +79,8 @@ impl Ledger {
         };
         let n = self
             .conn
-            .prepare_cached("SELECT n FROM chunk WHERE id = ?1")
-            .and_then(|mut query| query.query_row([last], |row| row.get(0)));
+            .prepare_cached("SELECT n FROM chunk WHERE id = ?1 AND point = ?2")
+            .and_then(|mut query| query.query_row(params![last, point.0], |row| row.get(0)));
         match n {
             Ok(n) if small(n) => {}
             Ok(_) | Err(rusqlite::Error::QueryReturnedNoRows) => return Ok((collected, false)),
@@ -140,7 +140,7 @@ fn store_series(
     last_chunk: i64,
 ) -> rusqlite::Result<()> {
     let latest = &series.latest;
-    let bytes = pack_latest(latest, series.last_observed)
+    let bytes = pack_latest(latest, series.last_observed, sealed)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     conn.prepare_cached(
         "INSERT INTO series (point, sealed, last_chunk, latest, rolled) VALUES (?1, ?2, ?3, ?4, 1)

@@ -3,7 +3,8 @@
 use crate::estate::{Estate, at, leak_order, number, wet};
 use linli_domain::id::{CommitId, OrderId, PointKey};
 use linli_ledger::{
-    AsideKind, BackupError, Batch, Finding, Ledger, OpenError, Options, Reader, RestoreError, UNFINISHED,
+    AsideKind, BackupError, Batch, DAY, Finding, Ledger, OpenError, Options, Piece, Reader, RestoreError,
+    UNFINISHED,
 };
 use std::path::PathBuf;
 
@@ -213,6 +214,78 @@ fn a_damaged_last_chunk_does_not_stop_the_sealer() {
     );
     assert_eq!(estate.reader().set_aside(5).unwrap().len(), 1);
     assert_eq!(estate.reader().counts().unwrap().logged_commits, 0);
+}
+
+#[test]
+fn damaged_sums_are_made_anew_from_the_samples_and_stop_neither_the_sealer_nor_a_question() {
+    let mut estate = sealed_estate();
+    let day = std::time::Duration::from_millis(DAY as u64);
+    let sums = |estate: &mut Estate| estate.reader().spans(PointKey(1), at(0), at(DAY), day);
+    let before = sums(&mut estate).unwrap();
+    rot(
+        &estate,
+        "UPDATE rollup SET data = zeroblob(length(data)) WHERE point = 1",
+    );
+    let asked = sums(&mut estate).unwrap_err();
+    let Some(piece @ Piece::Rollup(_)) = asked.damaged_piece() else {
+        panic!("{asked:?}")
+    };
+    let now = estate.now().wall;
+    assert_eq!(estate.ledger().set_aside_piece(piece, now).unwrap(), Some(0));
+    assert_eq!(sums(&mut estate).unwrap(), before);
+    // The sealer comes upon the others by itself.
+    for n in 100..130 {
+        estate.hear(&[number(1, n * 1_000, 1.0)]);
+    }
+    let last = estate.ledger().last_commit();
+    estate.seal_all(last, last);
+    assert_eq!(sums(&mut estate).unwrap().spans[0].stretch.summary.samples, 90);
+    // And the doctor upon those nobody asks about.
+    rot(
+        &estate,
+        "UPDATE rollup SET data = x'00' WHERE point = 2 AND width = 3600000",
+    );
+    rot(
+        &estate,
+        "UPDATE rollup SET t1 = t1 + 1 WHERE point = 2 AND width = 86400000",
+    );
+    let seen = estate.reader().examine(&mut |_| {}).unwrap();
+    assert_eq!(seen.findings.len(), 2, "{:?}", seen.findings);
+    let now = estate.now().wall;
+    let mended = estate.ledger().mend(&seen.findings, now).unwrap();
+    assert_eq!((mended.rollups, mended.left.len()), (2, 0));
+    let aside = estate.reader().set_aside(10).unwrap();
+    assert!(
+        aside.len() >= 3 && aside.iter().all(|piece| piece.kind == AsideKind::Rollup),
+        "{aside:?}"
+    );
+    assert_eq!(estate.reader().examine(&mut |_| {}).unwrap().findings, []);
+}
+
+#[test]
+fn what_stands_beside_a_log_is_made_anew_from_it() {
+    let mut estate = sealed_estate();
+    for n in 70..80 {
+        estate.hear(&[number(4, n * 1_000, n as f64)]);
+    }
+    for wrong in [
+        "points = x'01'",
+        "n = n + 1",
+        "first = last + 9",
+        "last = first - 9",
+    ] {
+        rot(&estate, &format!("UPDATE stage SET {wrong} WHERE id = 65"));
+        let seen = estate.reader().examine(&mut |_| {}).unwrap();
+        assert_eq!(
+            seen.findings,
+            [Finding::BesideLog { commit: CommitId(65) }],
+            "{wrong}"
+        );
+        let now = estate.now().wall;
+        assert_eq!(estate.ledger().mend(&seen.findings, now).unwrap().logs, 1);
+        assert_eq!(estate.reader().examine(&mut |_| {}).unwrap().findings, []);
+        assert_eq!(estate.all_samples(4).len(), 10);
+    }
 }
 
 #[test]

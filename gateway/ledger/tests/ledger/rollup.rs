@@ -1,6 +1,6 @@
 //! Sums per minute, hour and day are what the samples say, whenever they come and whatever was let go since.
 
-use crate::estate::{Estate, NEW_YEAR, at, leak_alarm, number};
+use crate::estate::{Estate, NEW_YEAR, at, leak_alarm, number, wet};
 use linli_domain::id::{AlarmId, PointKey};
 use linli_domain::reading::{Quality, Reading, Reason, Value};
 use linli_domain::time::Timestamp;
@@ -259,6 +259,80 @@ fn samples_go_after_their_time_and_their_hours_stay() {
     );
     assert_eq!(late[2].stretch.summary.max, Some(9_999.0));
     assert_eq!(late[1], before[1]);
+}
+
+/// A day goes on after its morning was let go: what is sealed later joins its sums, and nothing is counted twice.
+#[test]
+fn a_day_of_which_a_part_was_let_go_counts_every_sample_once() {
+    let mut estate = rolling();
+    let mut together = rolling();
+    let hear = |estate: &mut Estate, n: i64| {
+        estate.hear(&[number(1, n * MINUTE, n as f64), wet(2, n * MINUTE, n % 3 == 0)]);
+    };
+    for n in 0..100 {
+        hear(&mut estate, n);
+        hear(&mut together, n);
+        if n % 35 == 34 {
+            seal(&mut estate);
+        }
+    }
+    seal(&mut estate);
+    for _ in 0..2 {
+        // As much as the oldest chunks of both points.
+        let rot = rusqlite::Connection::open(estate.dir().join("linli.db")).unwrap();
+        rot.execute_batch(
+            "UPDATE series SET raw_from = 1 + (SELECT min(t1) FROM chunk WHERE chunk.point = series.point);
+             DELETE FROM chunk WHERE id IN (SELECT min(id) FROM chunk GROUP BY point);",
+        )
+        .unwrap();
+        drop(rot);
+        estate.restart();
+        let from = if estate.clock == 0 { 100 } else { 200 };
+        estate.clock = 1;
+        for n in from..from + 100 {
+            hear(&mut estate, n);
+            hear(&mut together, n);
+            if n % 35 == 34 {
+                seal(&mut estate);
+            }
+        }
+        seal(&mut estate);
+    }
+    seal(&mut together);
+    for point in [1, 2] {
+        for width in [HOUR, DAY] {
+            let all = |estate: &mut Estate| -> Vec<_> {
+                let spans = spans(estate, point, 0, DAY, width).into_iter();
+                let figures = spans.map(|span| {
+                    (
+                        span.start,
+                        span.stretch.summary,
+                        span.stretch.true_ms,
+                        span.stretch.changes,
+                    )
+                });
+                figures.collect()
+            };
+            assert_eq!(
+                all(&mut estate),
+                all(&mut together),
+                "point {point} per {width} ms"
+            );
+        }
+    }
+    // One that comes late is counted once and changes nothing but count, extremes and sum.
+    let before = spans(&mut estate, 1, 0, DAY, DAY)[0].stretch.summary;
+    estate.hear(&[number(1, 30_500, 7.0)]);
+    for n in 300..330 {
+        hear(&mut estate, n);
+    }
+    seal(&mut estate);
+    let after = spans(&mut estate, 1, 0, DAY, DAY)[0].stretch.summary;
+    let later: f64 = (300..330).map(f64::from).sum();
+    assert_eq!(
+        (after.samples, after.sum),
+        (before.samples + 31, before.sum + 7.0 + later)
+    );
 }
 
 /// A point of the file, so that retention knows its measure.

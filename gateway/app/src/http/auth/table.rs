@@ -5,6 +5,8 @@ use crate::http::problem::{Code, Problem};
 use arc_swap::ArcSwapOption;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use linli_ledger::TokenRow;
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
@@ -69,13 +71,8 @@ impl Tokens {
                 "the token is unknown, revoked or not a token of this gateway",
             )
         };
-        let text = header.to_str().map_err(|_| wrong())?;
-        let (scheme, token) = text.split_once(' ').ok_or_else(wrong)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(wrong());
-        }
+        let token = header.to_str().ok().and_then(token).ok_or_else(wrong)?;
         let (id, secret) = token
-            .trim()
             .strip_prefix(PREFIX)
             .and_then(|rest| rest.split_once('_'))
             .ok_or_else(wrong)?;
@@ -99,4 +96,21 @@ impl Tokens {
             role: row.role.parse().map_err(|_| wrong())?,
         }))
     }
+}
+
+/// The token of an `Authorization` header: a bearer token, or the password of basic credentials, whoever the user is.
+/// The latter is all that some tools can send; promtool takes it from the address.
+fn token(header: &str) -> Option<String> {
+    let (scheme, rest) = header.split_once(' ')?;
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let credentials = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
+    credentials
+        .split_once(':')
+        .map(|(_, password)| password.to_owned())
 }

@@ -4,6 +4,8 @@ use super::*;
 use crate::http::problem::Problem;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::os::unix::fs::PermissionsExt;
 
 fn shown(tokens: &Tokens, text: &str) -> Result<Option<Principal>, Problem> {
@@ -39,6 +41,26 @@ fn a_token_is_recognised_until_it_is_rotated_or_revoked() {
     });
     assert!(shown(&tokens, &second).is_err());
     assert!(!tokens.still_good(&who));
+}
+
+#[test]
+fn tools_that_know_only_a_user_and_a_password_show_the_token_as_the_password() {
+    let (row, text) = mint("promtool", Role::Staff, Timestamp::from_millis(1)).unwrap();
+    let tokens = tokens(&[&row]);
+    let basic = |credentials: &str| format!("Basic {}", STANDARD.encode(credentials));
+    let good = text.expose_secret();
+    let who = shown(&tokens, &basic(&format!("anyone:{good}")))
+        .unwrap()
+        .unwrap();
+    assert_eq!(who.name.as_ref(), "promtool");
+    for wrong in [
+        basic(&format!("{good}:")),
+        basic(good),
+        basic("anyone:x"),
+        "Basic ~".to_owned(),
+    ] {
+        assert!(shown(&tokens, &wrong).is_err(), "{wrong}");
+    }
 }
 
 #[test]

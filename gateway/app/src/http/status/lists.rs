@@ -6,7 +6,7 @@ use crate::http::status_text::code;
 use crate::http::wire::Priority;
 use crate::http::wire::order::Trade;
 use crate::http::{Http, alarms, orders};
-use linli_ledger::{AlarmFilter, OrderFilter, Page};
+use linli_ledger::{AlarmFilter, OrderFilter, Page, Trouble};
 use prometheus::core::Collector;
 
 /// Most lines of a list.
@@ -68,6 +68,8 @@ pub(super) struct Health {
     pub(super) pending: u64,
     pub(super) dead: u64,
     pub(super) rejects: u64,
+    /// Why nothing can be stored, when that is so, and what to do.
+    pub(super) trouble: Option<&'static str>,
     pub(super) well: bool,
 }
 
@@ -114,13 +116,22 @@ pub(super) async fn read(
         .map(|row| orders::wire(http, row).map(|order| order_line(order, writing)));
     let orders = Listed::new(orders.collect::<Result<Vec<_>, _>>()?);
     let connections = connections(http);
-    let well = alarms.lines.is_empty() && counts.dead_deliveries == 0 && connections.iter().all(|c| c.up);
+    let trouble = http.progress.borrow().trouble.map(|trouble| match trouble {
+        Trouble::Full => writing.words.disk_full,
+        Trouble::ReadOnly => writing.words.disk_read_only,
+        Trouble::Failing => writing.words.disk_failing,
+    });
+    let well = trouble.is_none()
+        && alarms.lines.is_empty()
+        && counts.dead_deliveries == 0
+        && connections.iter().all(|c| c.up);
     let health = Health {
         connections,
         commit: http.progress.borrow().commit.to_string(),
         pending: counts.pending_deliveries,
         dead: counts.dead_deliveries,
         rejects: counts.rejects,
+        trouble,
         well,
     };
     Ok((alarms, orders, health))

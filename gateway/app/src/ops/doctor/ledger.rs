@@ -108,16 +108,17 @@ fn mend(ask: &Ask<'_>, findings: &[Finding], clock: &dyn Clock, report: &mut Rep
             ),
         ),
         Ok(mended) => {
-            let (chunks, logs, samples) = (mended.chunks, mended.logs, mended.samples);
+            let (chunks, logs, rollups, samples) =
+                (mended.chunks, mended.logs, mended.rollups, mended.samples);
             let said = if mended.reindexed {
                 both!(
-                    "已修复：重建索引，隔离 {chunks} 个数据块（{samples} 个读数）和 {logs} 段日志",
-                    "mended: the indexes were made anew, {chunks} chunks ({samples} readings) and {logs} logs set aside"
+                    "已修复：重建索引，隔离 {chunks} 个数据块（{samples} 个读数）、{logs} 段日志，重算 {rollups} 行汇总",
+                    "mended: the indexes and {rollups} rows of sums were made anew, {chunks} chunks ({samples} readings) and {logs} logs set aside"
                 )
             } else {
                 both!(
-                    "已修复：隔离 {chunks} 个数据块（{samples} 个读数）和 {logs} 段日志",
-                    "mended: {chunks} chunks ({samples} readings) and {logs} logs were set aside"
+                    "已修复：隔离 {chunks} 个数据块（{samples} 个读数）、{logs} 段日志，重算 {rollups} 行汇总",
+                    "mended: {chunks} chunks ({samples} readings) and {logs} logs were set aside, {rollups} rows of sums made anew"
                 )
             };
             report.fine("mend", said);
@@ -150,6 +151,25 @@ fn tell(finding: &Finding, report: &mut Report) {
                 "stop the gateway and run `linli doctor --mend`: it is set aside and the rest is served; a running gateway does so itself when it comes upon it"
             ),
         ),
+        Finding::BesideLog { commit } => report.wrong(
+            AREA,
+            both!(
+                "提交 {commit} 的日志完好，但其目录有误：查询可能漏掉其中的读数",
+                "the log of commit {commit} is whole, but not what stands beside it: questions may miss its readings"
+            ),
+            both!(
+                "停止网关后运行 linli doctor --mend：从日志重建，不丢数据",
+                "stop the gateway and run `linli doctor --mend`: it is made anew from the log, nothing is lost"
+            ),
+        ),
+        Finding::Rollup { damage, .. } => report.wrong(
+            AREA,
+            said(damage),
+            both!(
+                "停止网关后运行 linli doctor --mend：隔离这些汇总，用仍在的读数重算；运行中的网关遇到时也会自行处理",
+                "stop the gateway and run `linli doctor --mend`: these sums are set aside and made anew from the readings that are left; a running gateway does so itself when it comes upon them"
+            ),
+        ),
         Finding::Log { damage, covered: true, .. } => report.wrong(
             AREA,
             said(damage),
@@ -174,6 +194,7 @@ fn said(damage: &Damage) -> Text {
     let zh = match damage {
         Damage::Stage { commit, .. } => format!("提交 {commit} 的日志损坏（{damage}）"),
         Damage::Chunk { point, chunk, .. } => format!("测点 {point} 的数据块 {chunk} 损坏（{damage}）"),
+        Damage::Rollup { point, rollup, .. } => format!("测点 {point} 的汇总 {rollup} 损坏（{damage}）"),
         Damage::Snapshot { commit } => format!("提交 {commit} 的引擎快照损坏（{damage}）"),
         other => format!("数据损坏（{other}）"),
     };

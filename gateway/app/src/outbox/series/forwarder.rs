@@ -6,6 +6,7 @@
 use super::cursor::{BackFill, Cursors, Place, Shown};
 use super::feed::{self, Heads, Lines};
 use super::sink::{Http, Sink};
+use crate::chain::chain;
 use crate::clock::SharedClock;
 use crate::config::Forwarder;
 use crate::metrics::Metrics;
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Longest time a line waits for company.
 const LINGER: Duration = Duration::from_millis(1_000);
-/// Commits behind which new readings no longer wait for old ones.
+/// Commits behind which new readings no longer wait for old ones, though some are being caught up already.
 const FAR_BEHIND: u64 = 50;
 /// Pause while the target refuses everything.
 pub(super) const STOPPED: Duration = Duration::from_secs(30);
@@ -53,7 +54,7 @@ pub async fn run(target: Forwarder, around: Surroundings) {
     let sink: Arc<dyn Sink> = match Http::new(&target) {
         Ok(sink) => Arc::new(sink),
         Err(error) => {
-            tracing::error!(forwarder = %name, %error, "the target cannot be used");
+            tracing::error!(forwarder = %name, error = %chain(&error), "the target cannot be used");
             around
                 .cursors
                 .update(&name, |shown| shown.trouble = Some(error.to_string()));
@@ -64,7 +65,7 @@ pub async fn run(target: Forwarder, around: Surroundings) {
     let reader = match tokio::task::spawn_blocking(move || Reader::open(&data)).await {
         Ok(Ok(reader)) => reader,
         Ok(Err(error)) => {
-            tracing::error!(forwarder = %name, %error, "the forwarder cannot read the ledger");
+            tracing::error!(forwarder = %name, error = %chain(&error), "the forwarder cannot read the ledger");
             return;
         }
         Err(_) => return,
@@ -224,6 +225,12 @@ impl Worker {
                 Some(rest) => return Ok(Some(rest)),
                 None => busy = true,
             }
+            place = self.place();
+            if place.live < last && place.missing.is_none() {
+                // More than one request: what comes from here on does not wait behind it.
+                place.split(last);
+                self.update(|shown| shown.place = Some(place));
+            }
         }
         if let Some((after, end)) = place.missing {
             match self
@@ -239,9 +246,11 @@ impl Worker {
                 None => busy = true,
             }
         }
-        // More to catch up goes on at once; new readings wait for company.
-        let catching_up = place.missing.is_some() || place.back_fill.is_some();
-        Ok((busy && catching_up).then_some(Duration::ZERO))
+        // What is left goes on at once, the rest of a burst that was more than a request as well; only what is committed
+        // from here on waits for company.
+        let place = self.place();
+        let more = place.live < last || place.missing.is_some() || place.back_fill.is_some();
+        Ok((busy && more).then_some(Duration::ZERO))
     }
 
     async fn lane(
@@ -327,9 +336,9 @@ impl Worker {
         let (reader, heads, outcome) = task.await.map_err(|_| Ended)?;
         (self.reader, self.heads) = (Some(reader), Some(heads));
         outcome.map(Some).or_else(|error| {
-            tracing::error!(forwarder = %self.target.name, %error, "the forwarder cannot read the ledger; it tries again");
-            if let Some(chunk) = error.damaged_chunk() {
-                self.around.door.damaged(chunk);
+            tracing::error!(forwarder = %self.target.name, error = %chain(&error), "the forwarder cannot read the ledger; it tries again");
+            if let Some(piece) = error.damaged_piece() {
+                self.around.door.damaged(piece);
             }
             Ok(None)
         })
