@@ -23,6 +23,30 @@ const ZH: &[(&str, &str)] = &[
         "到时自动结束，例如 60s；若没有工单闭环则演示失败",
     ),
     ("linli demo --http-port", "状态页端口；不指定则取空闲端口"),
+    (
+        "linli simulate",
+        "在虚拟时间中演一个带脚本故障的小区，并评判网关的表现",
+    ),
+    ("linli simulate --seed", "种子；同一种子演同一出"),
+    (
+        "linli simulate --estate",
+        "小区大小：small（50 个资产）、medium（500）、large（5000），或小区文件",
+    ),
+    (
+        "linli simulate --faults",
+        "故障，逗号分隔：leak、fire、bin-surge、blocked-lane、dead-slave、dead-device、flapping、stuck-sensor、clock-jump、broker-loss；或 all、none",
+    ),
+    ("linli simulate --duration", "虚拟时间长度，至少 11h"),
+    (
+        "linli simulate --judge",
+        "在虚拟时间中送过解码、引擎和账本，把告警和工单与真实情况对照；有漏报或重复则失败",
+    ),
+    (
+        "linli simulate --output",
+        "写入此目录：estate.toml、linli.toml、frames.ndjson（供 linli replay）和 truth.json；不向任何消息服务器发送",
+    ),
+    ("linli simulate --rules", "用这个小区文件中的规则和工单类型代替"),
+    ("linli simulate --profiles", "内置型号之外的型号目录"),
     ("linli check", "列出配置、型号目录和小区文件的所有问题"),
     ("linli check --strict", "有警告也算失败"),
     ("linli check --estate", "检查这个小区文件，而不是配置中的"),

@@ -23,6 +23,7 @@ mod watch;
 mod output;
 mod rejects;
 mod service;
+mod simulate;
 mod store;
 mod stream;
 pub mod text;
@@ -85,6 +86,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
     match command {
         Command::Run => service::run(context),
         Command::Demo(demo) => service::demo(context, &demo),
+        Command::Simulate(arguments) => simulate::simulate(context, &arguments),
         Command::Check(arguments) => check::check(context, &arguments),
         Command::Estate(command) => estate::dispatch(context, command),
         Command::Device(command) => device::dispatch(context, command),

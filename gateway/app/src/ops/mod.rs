@@ -9,3 +9,5 @@ pub mod firmware;
 pub mod doctor;
 pub mod export;
 pub mod recognise;
+pub mod rig;
+pub mod recording;

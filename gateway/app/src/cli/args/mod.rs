@@ -4,11 +4,13 @@
 
 mod firmware;
 mod onboarding;
+mod simulate;
 mod store;
 mod work;
 
 pub use firmware::{NodeKind, Sign};
 pub use onboarding::{Accept, DeviceList, Point, Show, Watch, Which};
+pub use simulate::Simulate;
 pub use store::{Backup, Doctor, Export, Format, Restore, Series};
 pub use work::{Alarms, Engine, List, Notify, Orders, Outbox, Rejects, Token};
 
@@ -77,6 +79,8 @@ pub enum Command {
     Run,
     /// Run a simulated estate with gateway and status page, on temporary data; nothing to install
     Demo(Demo),
+    /// Play an estate with scripted faults in virtual time, and judge what the gateway makes of it
+    Simulate(Simulate),
     /// Say everything that is wrong with a configuration, its profiles and its estate file
     Check(Check),
     /// The estate as a file
