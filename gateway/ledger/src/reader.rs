@@ -12,6 +12,7 @@ mod samples;
 mod rejects;
 mod state;
 mod stretches;
+mod sweep;
 mod unknown;
 
 pub use buckets::Bucket;

@@ -4,6 +4,7 @@
 //! too, unless `--strict`), 1 a problem was found, 2 wrong use.
 
 pub mod args;
+mod backtest;
 mod broker;
 mod check;
 mod client;
@@ -22,6 +23,7 @@ mod unknown;
 mod watch;
 mod output;
 mod rejects;
+mod replay;
 mod service;
 mod simulate;
 mod store;
@@ -87,6 +89,8 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Run => service::run(context),
         Command::Demo(demo) => service::demo(context, &demo),
         Command::Simulate(arguments) => simulate::simulate(context, &arguments),
+        Command::Backtest(arguments) => backtest::backtest(context, &arguments),
+        Command::Replay(arguments) => replay::replay(context, &arguments),
         Command::Check(arguments) => check::check(context, &arguments),
         Command::Estate(command) => estate::dispatch(context, command),
         Command::Device(command) => device::dispatch(context, command),

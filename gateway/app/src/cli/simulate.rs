@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::text::{self, Key};
 use crate::cli::{Failure, Outcome, output, problem};
 use crate::config::render;
-use crate::ops::check;
+use crate::ops::{check, proposal};
 use crate::sim::{self, Finding, Simulated, Simulation, Tally, What, Wrong};
 use linli_decode::Catalogue;
 use linli_domain::estate::EstateDoc;
@@ -28,15 +28,12 @@ pub(super) fn simulate(context: &Context, arguments: &Simulate) -> Outcome {
     if !arguments.judge {
         return Ok(());
     }
-    let rules = arguments
-        .rules
-        .as_deref()
-        .map(|file| estate(context, file))
-        .transpose()?;
+    let play = play(context, arguments)?;
+    let document = document(context, &play, arguments.rules.as_deref())?;
     let simulation = Simulation {
-        play: play(context, arguments)?,
+        play,
         catalogue,
-        rules,
+        document,
     };
     let mut bar = output::bar();
     let outcome = sim::simulate(simulation, &mut bar).map_err(|error| failed(&error))?;
@@ -49,7 +46,7 @@ pub(super) fn simulate(context: &Context, arguments: &Simulate) -> Outcome {
     }
 }
 
-fn failed(error: &(dyn std::error::Error + 'static)) -> Failure {
+pub(super) fn failed(error: &(dyn std::error::Error + 'static)) -> Failure {
     Failure::Problem(crate::chain::chain(error))
 }
 
@@ -69,7 +66,7 @@ fn play(context: &Context, arguments: &Simulate) -> Result<Play, Failure> {
         .map_err(|error| Failure::Usage(error.to_string()))
 }
 
-fn unreadable(context: &Context, file: &Path, error: &std::io::Error) -> Failure {
+pub(super) fn unreadable(context: &Context, file: &Path, error: &std::io::Error) -> Failure {
     let values = [
         ("path", &*file.display().to_string()),
         ("error", &error.to_string()),
@@ -100,8 +97,23 @@ fn faults(context: &Context, list: &str) -> Result<Vec<FaultKind>, Failure> {
         .collect()
 }
 
+/// The estate of a play, under its own rules or proposed ones.
+fn document(context: &Context, play: &Play, rules: Option<&Path>) -> Result<EstateDoc, Failure> {
+    let document = toml::from_str(&play.plan().to_toml()).map_err(|error| failed(&error))?;
+    match rules {
+        Some(file) => proposed(context, file, &document),
+        None => Ok(document),
+    }
+}
+
+/// What a file of rules, or an estate file, makes of an estate.
+pub(super) fn proposed(context: &Context, file: &Path, base: &EstateDoc) -> Result<EstateDoc, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|error| unreadable(context, file, &error))?;
+    proposal::read(&text, base).map_err(|error| Failure::Problem(format!("{}: {error}", file.display())))
+}
+
 /// An estate file; its problems are shown with their lines.
-pub(super) fn estate(context: &Context, file: &Path) -> Result<EstateDoc, Failure> {
+fn estate(context: &Context, file: &Path) -> Result<EstateDoc, Failure> {
     let (document, problems) = check::check_estate(file, None);
     if !problems.is_empty() {
         output::note(render::render(&problems, context.language, context.colour).trim_end());

@@ -9,5 +9,8 @@ pub mod firmware;
 pub mod doctor;
 pub mod export;
 pub mod recognise;
+pub mod backtest;
+pub mod proposal;
 pub mod rig;
 pub mod recording;
+pub mod replay;

@@ -18,4 +18,4 @@ mod world;
 pub use demo::{DemoOptions, Summary, demo};
 pub use judge::{Finding, Tally, Verdict, What, Wrong};
 pub use narrator::Narrator;
-pub use simulate::{SimulateError, Simulated, Simulation, simulate, write_files};
+pub use simulate::{SimulateError, Simulated, Simulation, simulate, simulate_in, subscriptions, write_files};

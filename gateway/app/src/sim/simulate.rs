@@ -11,7 +11,7 @@ use crate::ops::rig::{Rig, RigError, Setup, Through};
 use linli_decode::modbus::Read;
 use linli_decode::{Catalogue, Family, Profile, RegisterData};
 use linli_domain::command::{Action, Actor, ActorRole, Command};
-use linli_domain::estate::{EstateDoc, Problem};
+use linli_domain::estate::{Estate, EstateDoc, Problem};
 use linli_domain::id::{DeviceId, OrderId};
 use linli_domain::order::OrderState;
 use linli_domain::reading::Reason;
@@ -64,8 +64,8 @@ pub struct Simulation {
     pub play: Play,
     /// The profiles.
     pub catalogue: Catalogue,
-    /// Rules that take the place of the estate's own ones; for proposals, and to see a broken one fail.
-    pub rules: Option<EstateDoc>,
+    /// The estate as the gateway has it: that of the plan, under its own rules or others.
+    pub document: EstateDoc,
 }
 
 /// What became of a play.
@@ -87,30 +87,27 @@ pub struct Simulated {
     pub verdict: Verdict,
 }
 
-impl Simulation {
-    fn document(&self) -> Result<EstateDoc, SimulateError> {
-        let mut document: EstateDoc = toml::from_str(&self.play.plan().to_toml())?;
-        if let Some(rules) = &self.rules {
-            document.rules.clone_from(&rules.rules);
-            document.order_profiles.clone_from(&rules.order_profiles);
-            document.shipped_rules = rules.shipped_rules;
-        }
-        Ok(document)
-    }
-}
-
-/// Plays and judges. `progress` is told how much of the play is over, 0 to 1.
+/// Plays and judges, with a ledger in a temporary folder. `progress` is told how much of the play is over, 0 to 1.
 pub fn simulate(simulation: Simulation, progress: &mut dyn FnMut(f64)) -> Result<Simulated, SimulateError> {
     let folder = tempfile::tempdir().map_err(|source| SimulateError::Write {
         what: "a temporary folder".into(),
         source,
     })?;
-    let document = Arc::new(simulation.document()?);
-    linli_domain::estate::Estate::resolve(Arc::clone(&document)).map_err(SimulateError::Estate)?;
+    simulate_in(folder.path(), simulation, progress)
+}
+
+/// The same, with the ledger in `folder`, where it stays.
+pub fn simulate_in(
+    folder: &Path,
+    simulation: Simulation,
+    progress: &mut dyn FnMut(f64),
+) -> Result<Simulated, SimulateError> {
+    let document = Arc::new(simulation.document);
+    Estate::resolve(Arc::clone(&document)).map_err(SimulateError::Estate)?;
     let mut play = simulation.play;
     let slaves = slaves(&document, &simulation.catalogue);
     let mut rig = Rig::new(Setup {
-        folder: folder.path(),
+        folder,
         subscriptions: subscriptions(&document),
         estate: document,
         catalogue: simulation.catalogue,
@@ -158,7 +155,7 @@ fn since_beginning(at_ms: i64) -> Duration {
 }
 
 /// What the connections of an estate subscribe in a simulation.
-fn subscriptions(document: &EstateDoc) -> Vec<(Arc<str>, Vec<Subscription>)> {
+pub fn subscriptions(document: &EstateDoc) -> Vec<(Arc<str>, Vec<Subscription>)> {
     let mut all: BTreeMap<Arc<str>, Vec<Subscription>> = BTreeMap::new();
     let named = document
         .devices

@@ -1,7 +1,9 @@
 //! Plays through the real decoding, engine and ledger.
 
 use super::simulate::{Simulated, Simulation, simulate};
+use crate::ops::proposal;
 use linli_decode::Catalogue;
+use linli_domain::estate::EstateDoc;
 use linli_sim::{FaultKind, Plan, Play, Size};
 use std::time::Duration;
 
@@ -14,13 +16,14 @@ fn catalogue() -> Catalogue {
 fn played(seed: u64, faults: &[FaultKind], hours: u64, rules: Option<&str>) -> Simulated {
     let span = Duration::from_secs(hours * 3_600);
     let play = Play::new(Plan::of_size(Size::Small, seed), faults, seed, span).unwrap();
-    let rules = rules.map(|text| toml::from_str(text).unwrap());
+    let estate: EstateDoc = toml::from_str(&play.plan().to_toml()).unwrap();
+    let document = rules.map_or_else(|| estate.clone(), |text| proposal::read(text, &estate).unwrap());
     let catalogue = catalogue();
     simulate(
         Simulation {
             play,
             catalogue,
-            rules,
+            document,
         },
         &mut |_| {},
     )
@@ -57,8 +60,6 @@ fn an_ordinary_day_raises_nothing() {
 #[test]
 fn a_broken_rule_shows_as_missed() {
     let broken = r#"
-        id = "broken"
-        name = { zh = "坏", en = "Broken" }
         [[rules]]
         id = "leak-when-dry-for-ever"
         class = "leak"

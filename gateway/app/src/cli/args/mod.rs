@@ -2,12 +2,14 @@
 //!
 //! The texts here are the English ones; `help` puts the Chinese ones in their place.
 
+mod backtest;
 mod firmware;
 mod onboarding;
 mod simulate;
 mod store;
 mod work;
 
+pub use backtest::{Backtest, Replay};
 pub use firmware::{NodeKind, Sign};
 pub use onboarding::{Accept, DeviceList, Point, Show, Watch, Which};
 pub use simulate::Simulate;
@@ -81,6 +83,10 @@ pub enum Command {
     Demo(Demo),
     /// Play an estate with scripted faults in virtual time, and judge what the gateway makes of it
     Simulate(Simulate),
+    /// Show what proposed rules would have done on recorded readings, beside what really happened; changes nothing
+    Backtest(Backtest),
+    /// Send recorded frames through the whole pipeline, on a ledger of its own
+    Replay(Replay),
     /// Say everything that is wrong with a configuration, its profiles and its estate file
     Check(Check),
     /// The estate as a file
