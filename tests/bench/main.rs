@@ -9,11 +9,13 @@
     reason = "a program for people; a failure ends it"
 )]
 
+mod backtest;
 mod decode;
 mod durable;
 mod forward;
 mod embedded;
 mod idle;
+mod judge;
 #[path = "../../gateway/decode/tests/decode/line.rs"]
 mod line;
 mod load;
@@ -32,7 +34,7 @@ use report::Report;
 /// A scenario by its name.
 type Scenario = (&'static str, &'static str);
 
-const SCENARIOS: [Scenario; 11] = [
+const SCENARIOS: [Scenario; 13] = [
     (
         "decode",
         "one frame in the pure core, beside code written by hand for that device",
@@ -71,6 +73,14 @@ const SCENARIOS: [Scenario; 11] = [
         "a line at 9600 baud with dead and late slaves, beside a loop with one timeout for each",
     ),
     (
+        "backtest",
+        "ninety days of two thousand points under other rules, beside reading the same",
+    ),
+    (
+        "judge",
+        "simulated estates of every size with every fault: nothing missed, nothing doubled",
+    ),
+    (
         "modbus_replies",
         "ten million replies, late, doubled, cut and foreign ones among them, through the matcher",
     ),
@@ -104,6 +114,8 @@ async fn main() -> std::process::ExitCode {
             "forward" => forward::run(&mut report).await,
             "modbus_tcp" => modbus_tcp::run(&mut report).await,
             "modbus_rtu" => modbus_rtu::run(&mut report).await,
+            "backtest" => backtest::run(&mut report),
+            "judge" => judge::run(&mut report),
             "modbus_replies" => modbus_replies::run(&mut report),
             "onboarding" => onboarding::run(&mut report).await,
             _ => idle::run(&mut report).await,

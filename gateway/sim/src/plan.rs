@@ -190,13 +190,23 @@ pub struct Device {
     pub interval_ms: i64,
 }
 
+/// One place of an estate that was made.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Place {
+    pub(crate) id: String,
+    pub(crate) parent: Option<&'static str>,
+    pub(crate) kind: &'static str,
+    /// Its name in Chinese and in English.
+    pub(crate) name: (String, String),
+}
+
 /// An estate: what there is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Its id.
     pub id: String,
-    /// Places: id, the one around it, its kind, its names.
-    pub places: Vec<(String, Option<String>, &'static str, (String, String))>,
+    /// Its places; none when it was read from a file.
+    pub(crate) places: Vec<Place>,
     /// Its assets.
     pub assets: Vec<Asset>,
     /// The devices that are simulated.
@@ -294,19 +304,13 @@ impl Plan {
     }
 }
 
-fn place(
-    id: &str,
-    parent: Option<&str>,
-    kind: &'static str,
-    zh: &str,
-    en: &str,
-) -> (String, Option<String>, &'static str, (String, String)) {
-    (
-        id.to_owned(),
-        parent.map(str::to_owned),
+fn place(id: &str, parent: Option<&'static str>, kind: &'static str, zh: &str, en: &str) -> Place {
+    Place {
+        id: id.to_owned(),
+        parent,
         kind,
-        (zh.to_owned(), en.to_owned()),
-    )
+        name: (zh.to_owned(), en.to_owned()),
+    }
 }
 
 /// Of fifty assets: ten pipe zones, two pump rooms, fifteen bins, twenty bays, three fire lanes.

@@ -38,12 +38,13 @@ impl Plan {
             "id = \"{}\"\nname = {{ zh = \"模拟小区\", en = \"Simulated estate\" }}\ntimezone = \"Asia/Shanghai\"",
             self.id
         );
-        for (id, parent, kind, (zh, en)) in &self.places {
+        for place in &self.places {
+            let (id, kind, (zh, en)) = (&place.id, place.kind, &place.name);
             let _ = writeln!(
                 out,
                 "\n[[places]]\nid = \"{id}\"\nkind = \"{kind}\"\nname = {{ zh = \"{zh}\", en = \"{en}\" }}"
             );
-            if let Some(parent) = parent {
+            if let Some(parent) = place.parent {
                 let _ = writeln!(out, "parent = \"{parent}\"");
             }
         }
