@@ -21,4 +21,5 @@ mod modbus;
 mod modbus_line;
 mod modbus_work;
 mod onboarding;
+mod own;
 mod promql;

@@ -16,6 +16,7 @@ pub mod sim;
 pub mod profiles;
 pub mod messages;
 pub mod metrics;
+pub mod vitals;
 mod quiet;
 mod chain;
 pub mod certificates;

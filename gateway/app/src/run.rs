@@ -13,6 +13,7 @@ use crate::outbox::series::{self, Cursors};
 use crate::outbox::worker;
 use crate::pipeline::{self, Core, Door, Loop, Pace, Progress, Understanding};
 use crate::profiles::{self, Profiles};
+use crate::vitals;
 use anyhow::{Context, Result, bail};
 use linli_domain::estate::{Estate, EstateDoc};
 use linli_ledger::Ledger;
@@ -106,6 +107,7 @@ pub async fn start(config: Config) -> Result<Gateway> {
         .reader()?
         .retained(clock.now().wall)
         .context("read the retained messages")?;
+    let since = ledger.reader()?.begun_at()?.unwrap_or_else(|| clock.now().wall);
     let readers = http::Readers::open(&config.store.data)?;
 
     let (ack_senders, ack_receivers): (Vec<_>, Vec<_>) =
@@ -184,11 +186,15 @@ pub async fn start(config: Config) -> Result<Gateway> {
         };
         outflow.spawn(series::run(target.clone(), around));
     }
-    outflow.spawn(watchdog(
-        config.store.data.clone(),
-        progressed.clone(),
-        Arc::clone(&metrics),
-        Arc::clone(&clock),
+    outflow.spawn(vitals::run(
+        vitals::Surroundings {
+            data: config.store.data.clone(),
+            since,
+            door: door.clone(),
+            progress: progressed.clone(),
+            metrics: Arc::clone(&metrics),
+            clock: Arc::clone(&clock),
+        },
         stop.child_token(),
     ));
 
@@ -329,32 +335,5 @@ pub fn read_seed(path: &Path) -> Result<EstateDoc> {
             "read the estate file {}: {error}\nrun `linli check` for all its problems",
             path.display()
         ),
-    }
-}
-
-/// Pings systemd as long as the pipeline's own heartbeat advances, and keeps the slow gauges.
-async fn watchdog(
-    data: std::path::PathBuf,
-    progress: watch::Receiver<Progress>,
-    metrics: Arc<Metrics>,
-    clock: SharedClock,
-    stop: CancellationToken,
-) {
-    let started = clock.now().monotonic;
-    let mut ticks = tokio::time::interval(Duration::from_secs(5));
-    let mut last = None;
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let now = clock.now().monotonic;
-        metrics
-            .uptime_seconds
-            .set(i64::try_from(now.since(started).as_secs()).unwrap_or(i64::MAX));
-        // Backups are made by a process of their own, which leaves a note.
-        let backup = crate::ops::backup::last(&data).map_or(0, |last| last.at / 1_000);
-        metrics.backup_last.set(backup);
-        let heartbeat = progress.borrow().at;
-        if last != Some(heartbeat) {
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
-        }
-        last = Some(heartbeat);
     }
 }

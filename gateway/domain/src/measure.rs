@@ -219,6 +219,9 @@ const VOCABULARY: &[(&str, Unit)] = &[
     ("gateway.profiles_ok", Unit("bool")),
     ("gateway.disk_free", Unit("%")),
     ("gateway.forwarder_ok", Unit("bool")),
+    ("gateway.clock_ok", Unit("bool")),
+    ("gateway.clock_step", Unit("s")),
+    ("gateway.backup_age", Unit("h")),
 ];
 
 #[cfg(test)]

@@ -228,6 +228,12 @@ impl Reader {
         })
     }
 
+    /// When the ledger was begun: the first row of the audit, which is never let go.
+    pub fn begun_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT at FROM audit ORDER BY id LIMIT 1";
+        self.first("read when the ledger was begun", sql, [], |row| Ok(time(row, 0)?))
+    }
+
     /// What the ledger takes on disk.
     pub fn sizes(&self) -> Result<FileSizes, StoreError> {
         let length = |name: String| std::fs::metadata(self.dir.join(name)).map_or(0, |file| file.len());
