@@ -7,7 +7,7 @@ use linli::outbox::plan::Planner;
 use linli::pipeline::recover;
 use linli_decode::Catalogue;
 use linli_domain::estate::EstateDoc;
-use linli_domain::id::PointKey;
+use linli_domain::id::{PointKey, point_id};
 use linli_domain::reading::{Quality, Reading, Value};
 use linli_domain::text::Language;
 use linli_domain::time::{BootId, Monotonic, Now, Timestamp};
@@ -79,7 +79,7 @@ fn record(dir: &Path, estate: &Arc<EstateDoc>) -> u64 {
     let points: Vec<PointRow> = (0..POINTS)
         .map(|n| PointRow {
             key: PointKey(n),
-            id: format!("dev-{n}/bin.fill").parse().expect("an id"),
+            id: point_id(&format!("dev-{n}").parse().expect("an id"), "bin.fill", None).expect("an id"),
             device: format!("dev-{n}").parse().expect("an id"),
             measure: "bin.fill".into(),
             instance: None,
@@ -159,13 +159,13 @@ pub(crate) fn run(report: &mut Report) {
     let began = Instant::now();
     let outcome = backtest(
         &Test {
-            open: &|| Reader::open(folder.path()),
             estate,
             catalogue,
             planner: Planner::new(Vec::new(), Vec::new(), Language::En),
             from,
             to,
         },
+        &mut Reader::open(folder.path()).expect("a reader"),
         &mut |_| {},
     )
     .expect("a back-test");

@@ -29,9 +29,42 @@ fn judged(size: Size, seed: u64) -> Simulated {
 #[allow(clippy::cast_precision_loss, reason = "counts")]
 pub(crate) fn run(report: &mut Report) {
     for (size, seeds, names) in [
-        (Size::Small, 10, ["small_missed", "small_doubled", "small_false", "small_late", "small_expected", "small_s"]),
-        (Size::Medium, 3, ["medium_missed", "medium_doubled", "medium_false", "medium_late", "medium_expected", "medium_s"]),
-        (Size::Large, 3, ["large_missed", "large_doubled", "large_false", "large_late", "large_expected", "large_s"]),
+        (
+            Size::Small,
+            10,
+            [
+                "small_missed",
+                "small_doubled",
+                "small_false",
+                "small_late",
+                "small_expected",
+                "small_s",
+            ],
+        ),
+        (
+            Size::Medium,
+            3,
+            [
+                "medium_missed",
+                "medium_doubled",
+                "medium_false",
+                "medium_late",
+                "medium_expected",
+                "medium_s",
+            ],
+        ),
+        (
+            Size::Large,
+            3,
+            [
+                "large_missed",
+                "large_doubled",
+                "large_false",
+                "large_late",
+                "large_expected",
+                "large_s",
+            ],
+        ),
     ] {
         let (mut sums, mut slowest) = ([0u64; 5], 0f64);
         for seed in 1..=seeds {
@@ -39,7 +72,13 @@ pub(crate) fn run(report: &mut Report) {
             let verdict = judged(size, seed).verdict;
             slowest = slowest.max(began.elapsed().as_secs_f64());
             for tally in [verdict.alarms, verdict.orders] {
-                let counts = [tally.missed, tally.doubled, tally.false_ones, tally.late, tally.expected];
+                let counts = [
+                    tally.missed,
+                    tally.doubled,
+                    tally.false_ones,
+                    tally.late,
+                    tally.expected,
+                ];
                 sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             }
             for finding in &verdict.findings {

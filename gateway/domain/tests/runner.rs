@@ -10,6 +10,8 @@
 #[path = "runner/estate_test.rs"]
 mod estate_test;
 
+#[path = "runner/advice.rs"]
+mod advice;
 #[path = "runner/commands.rs"]
 mod commands;
 #[path = "runner/edits.rs"]

@@ -1,5 +1,11 @@
 //! What a play promises to whoever judges by it: the same for the same seed, in order, true to its own world, and made
 //! of nothing of ours.
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
 
 use linli_sim::{Event, FaultKind, Kind, Plan, Play, PlayError, Size, Timed};
 use proptest::prelude::*;

@@ -13,7 +13,7 @@ use crate::pipeline::ESTATE;
 use linli_domain::estate::EstateDoc;
 use linli_domain::text::Language;
 use linli_domain::time::Timestamp;
-use linli_ledger::{OpenError, Reader};
+use linli_ledger::Reader;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,21 +21,19 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// Tests and reports.
 pub(super) fn backtest(context: &Context, arguments: &Backtest) -> Outcome {
-    let open = || -> Result<Reader, OpenError> {
-        match (&arguments.backup, &context.outline.data) {
-            (Some(file), _) => Reader::open_file(file),
-            (None, data) => Reader::open(data.as_deref().unwrap_or(std::path::Path::new("."))),
+    let opened = match (&arguments.backup, &context.outline.data) {
+        (Some(file), _) => Reader::open_file(file),
+        (None, Some(data)) => Reader::open(data),
+        (None, None) => {
+            let config = context.config.display().to_string();
+            return Err(problem(
+                context.language,
+                Key::NoDataFolder,
+                &[("config", &config)],
+            ));
         }
     };
-    if arguments.backup.is_none() && context.outline.data.is_none() {
-        let config = context.config.display().to_string();
-        return Err(problem(
-            context.language,
-            Key::NoDataFolder,
-            &[("config", &config)],
-        ));
-    }
-    let reader = open().map_err(|error| failed(&error))?;
+    let mut reader = opened.map_err(|error| failed(&error))?;
     let newest = reader
         .document(ESTATE, ESTATE, None)
         .map_err(|error| failed(&error))?;
@@ -48,14 +46,14 @@ pub(super) fn backtest(context: &Context, arguments: &Backtest) -> Outcome {
     let to = arguments.to.unwrap_or_else(|| SystemClock::new().now().wall);
     let from = arguments.from.unwrap_or_else(|| to.minus(DAY * arguments.days));
     let test = Test {
-        open: &open,
         estate: Arc::new(estate),
         catalogue: catalogue(context, context.outline.profiles.as_deref())?,
         planner: planner(context),
         from,
         to,
     };
-    let outcome = backtest::backtest(&test, &mut output::bar()).map_err(|error| failed(&error))?;
+    let outcome =
+        backtest::backtest(&test, &mut reader, &mut output::bar()).map_err(|error| failed(&error))?;
     let value = serde_json::to_value(&outcome).map_err(|error| Failure::Problem(error.to_string()))?;
     output::result(context, &value, |_| {
         report(&outcome, arguments.limit, context.language)

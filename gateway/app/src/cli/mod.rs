@@ -24,6 +24,7 @@ mod watch;
 mod output;
 mod rejects;
 mod replay;
+mod rules;
 mod service;
 mod simulate;
 mod store;
@@ -95,6 +96,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Estate(command) => estate::dispatch(context, command),
         Command::Device(command) => device::dispatch(context, command),
         Command::Alarms(command) => work::alarms(context, command),
+        Command::Rules(command) => rules::dispatch(context, command),
         Command::Orders(command) => work::orders(context, command),
         Command::Outbox(command) => outbox::outbox(context, command),
         Command::Notify(args::Notify::Test { channel }) => outbox::test(context, channel.as_deref()),

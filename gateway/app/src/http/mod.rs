@@ -35,6 +35,7 @@ pub mod prom;
 pub mod series;
 pub mod profiles;
 pub mod rejects;
+pub mod rules;
 pub mod scans;
 pub mod tokens;
 pub mod updates;

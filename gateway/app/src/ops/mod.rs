@@ -1,5 +1,6 @@
 //! What an operator asks of files and of a running gateway, free of printing.
 
+pub mod advice;
 pub mod backup;
 pub mod broker_users;
 pub mod cases;

@@ -103,7 +103,7 @@ impl Line {
             count,
         } = request;
         let origin = format!("{device} function {function} address {start} count {count}");
-        let missing = words.is_none().then(|| Said {
+        let missing = words.is_none().then_some(Said {
             value: None,
             reason: Some(Reason::CommTimeout),
         });

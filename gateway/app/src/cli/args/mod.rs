@@ -5,6 +5,7 @@
 mod backtest;
 mod firmware;
 mod onboarding;
+mod rules;
 mod simulate;
 mod store;
 mod work;
@@ -12,6 +13,7 @@ mod work;
 pub use backtest::{Backtest, Replay};
 pub use firmware::{NodeKind, Sign};
 pub use onboarding::{Accept, DeviceList, Point, Show, Watch, Which};
+pub use rules::{RuleFile, Rules};
 pub use simulate::Simulate;
 pub use store::{Backup, Doctor, Export, Format, Restore, Series};
 pub use work::{Alarms, Engine, List, Notify, Orders, Outbox, Rejects, Token};
@@ -98,6 +100,9 @@ pub enum Command {
     /// Alarms
     #[command(subcommand)]
     Alarms(Alarms),
+    /// Rules: what is an alarm
+    #[command(subcommand)]
+    Rules(Rules),
     /// Work orders
     #[command(subcommand)]
     Orders(Orders),

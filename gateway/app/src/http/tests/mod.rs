@@ -13,6 +13,7 @@ mod onboarding;
 mod page;
 mod profiles;
 mod refusals;
+mod rules;
 mod series;
 mod serving;
 mod site;

@@ -18,6 +18,7 @@ pub mod series;
 pub mod profile;
 pub mod raw;
 pub mod reject;
+pub mod rule;
 pub mod token;
 pub mod update;
 

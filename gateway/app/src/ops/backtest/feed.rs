@@ -21,14 +21,14 @@ const MAX_WAITING: usize = 4_000_000;
 /// One reading of the ledger.
 pub(super) type Recorded = (PointKey, StoredSample);
 
-/// Hands over everything received between `from` and `to`.
+/// Hands over everything received between `from` and `to`. The reader is lent to the thread.
 pub(super) fn feed(
-    reader: Reader,
+    reader: &mut Reader,
     from: Timestamp,
     to: Timestamp,
     take: &mut dyn FnMut(Vec<Recorded>),
 ) -> Result<(), BacktestError> {
-    let window = window(&reader)?;
+    let window = window(reader)?;
     let (sender, windows) = sync_channel::<Result<Vec<Recorded>, StoreError>>(1);
     std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -36,7 +36,7 @@ pub(super) fn feed(
             let mut waiting: Vec<Recorded> = Vec::new();
             while at < to {
                 let next = at.plus(window).min(to);
-                let read = collect(&reader, at, next, &mut waiting);
+                let read = collect(reader, at, next, &mut waiting);
                 let failed = read.is_err();
                 if sender.send(read).is_err() || failed {
                     return;

@@ -24,7 +24,7 @@ use linli_domain::estate::{EstateDoc, Problem};
 use linli_domain::id::PointKey;
 use linli_domain::reading::Reading;
 use linli_domain::time::{BootId, Monotonic, Now, Timestamp};
-use linli_ledger::{OpenError, PointRow, Reader, StoreError};
+use linli_ledger::{PointRow, Reader, StoreError};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,9 +38,6 @@ pub enum BacktestError {
     /// The rules are refused.
     #[error("use the proposed rules: {}", list(.0))]
     Rules(Vec<Problem>),
-    /// The ledger cannot be opened.
-    #[error("open the ledger for reading")]
-    Open(#[from] OpenError),
     /// The ledger cannot be read.
     #[error("read the recorded readings")]
     Store(#[from] StoreError),
@@ -58,9 +55,7 @@ fn list(problems: &[Problem]) -> String {
 }
 
 /// What is tested.
-pub struct Test<'a> {
-    /// Opens the ledger, or a backup, for reading.
-    pub open: &'a dyn Fn() -> Result<Reader, OpenError>,
+pub struct Test {
     /// The estate with the proposed rules.
     pub estate: Arc<EstateDoc>,
     /// The profiles, for the intervals devices are expected to keep.
@@ -104,19 +99,22 @@ pub struct Outcome {
     pub would_be: Vec<WouldBe>,
 }
 
-/// Tests. `progress` is told how much of the time is over, 0 to 1.
-pub fn backtest(test: &Test<'_>, progress: &mut dyn FnMut(f64)) -> Result<Outcome, BacktestError> {
+/// Tests over what `reader` sees. `progress` is told how much of the time is over, 0 to 1.
+pub fn backtest(
+    test: &Test,
+    reader: &mut Reader,
+    progress: &mut dyn FnMut(f64),
+) -> Result<Outcome, BacktestError> {
     if test.to <= test.from {
         return Err(BacktestError::NoTime);
     }
-    let reader = (test.open)()?;
     let rows = reader.points()?;
     let begins = test.from.minus(WARM_UP);
     let mut bench = Bench::new(test, begins)?;
     let keys = bench.points(&rows);
     let mut readings = 0;
     let span = test.to.since(begins).as_secs_f64();
-    feed::feed((test.open)()?, begins, test.to, &mut |window| {
+    feed::feed(reader, begins, test.to, &mut |window| {
         for (point, sample) in window {
             let Some(point) = keys.get(point.0 as usize).copied().flatten() else {
                 continue;
@@ -134,7 +132,7 @@ pub fn backtest(test: &Test<'_>, progress: &mut dyn FnMut(f64)) -> Result<Outcom
     })?;
     bench.until(test.to);
     progress(1.0);
-    let mut outcome = bench.account.finish(&reader, test.from, test.to)?;
+    let mut outcome = bench.account.finish(reader, test.from, test.to)?;
     outcome.readings = readings;
     outcome.points = keys.iter().flatten().count();
     outcome.points_left_out = rows.len() - outcome.points;
@@ -155,7 +153,7 @@ struct Bench<'a> {
 const ORIGIN_MS: u64 = 1_000_000;
 
 impl<'a> Bench<'a> {
-    fn new(test: &'a Test<'_>, begins: Timestamp) -> Result<Self, BacktestError> {
+    fn new(test: &'a Test, begins: Timestamp) -> Result<Self, BacktestError> {
         let engine = Engine::new(Arc::clone(&test.estate)).map_err(BacktestError::Rules)?;
         let mut understanding = Understanding::new(
             [],

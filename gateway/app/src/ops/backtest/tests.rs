@@ -53,13 +53,13 @@ fn tested(estate: EstateDoc, from_hours: u64) -> Result<Outcome, BacktestError> 
     let hours = |hours: u64| begins.plus(Duration::from_secs(hours * 3_600));
     backtest(
         &Test {
-            open: &|| Reader::open(day().folder.path()),
             estate: Arc::new(estate),
             catalogue: catalogue(),
             planner: Planner::new(Vec::new(), Vec::new(), Language::En),
             from: hours(from_hours),
             to: hours(HOURS),
         },
+        &mut Reader::open(day().folder.path()).unwrap(),
         &mut |_| {},
     )
 }
