@@ -20,7 +20,7 @@ fn a_good_document_finds_its_devices_by_address() {
         Some(Address::Bus { unit: 7, .. })
     ));
     assert!(estate.device_by_id(&"gateway".parse().unwrap()).is_some());
-    assert_eq!(estate.rules().len(), 3 + 6);
+    assert_eq!(estate.rules().len(), 3 + 9);
     let (name, place) = estate.texts_of(&"b3-pipe".parse().unwrap());
     assert_eq!(
         (name.zh.as_str(), place.zh.as_str()),

@@ -192,6 +192,7 @@ async fn a_rule_is_looked_at_before_it_is_kept() {
     other["class"] = json!("leak-too");
     other["measure"] = json!("leak.wet");
     other["when"] = json!({ "state": true });
+    other["on_delay"] = json!("0s");
     let found = check(json!({ "rule": other, "days": 1 })).await.json();
     assert_eq!(found["problems"], json!([]), "{found:#}");
     let codes: Vec<_> = found["advice"]
