@@ -119,6 +119,7 @@ metrics! {
         forwarder_behind: "linli_forwarder_behind_commits" ["target"], "Commits a forwarder's target has not taken yet.";
         forwarder_lag: "linli_forwarder_lag_seconds" ["target"], "Age of the last commit a target has taken while it is behind; 0 when it is not.";
         alarms_live: "linli_alarms_live" ["priority"], "Alarms that have not ended.";
+        alarm_quality: "linli_alarm_quality_hundredths" ["figure"], "Alarm quality of the last day in hundredths of each figure's unit; see docs/alarms.md for the figures and their targets.";
         orders_open: "linli_orders_open" ["state"], "Orders that are not closed or cancelled.";
     }
     histograms {

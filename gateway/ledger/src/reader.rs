@@ -18,7 +18,7 @@ mod unknown;
 pub use buckets::Bucket;
 pub(crate) use buckets::summary_of;
 pub use estate::{Counts, FileSizes, Kept};
-pub use history::{AuditEnd, AuditEntry, Transition};
+pub use history::{AlarmTransition, AuditEnd, AuditEntry, Transition};
 pub use rejects::{Reject, RejectCount, RejectFilter};
 pub use samples::{SampleCursor, SamplePage};
 pub use state::{AlarmFilter, OrderFilter, Page};

@@ -23,6 +23,12 @@ const ZH: &[(&str, &str)] = &[
         "到时自动结束，例如 60s；若没有工单闭环则演示失败",
     ),
     ("linli demo --http-port", "状态页端口；不指定则取空闲端口"),
+    (
+        "linli alarms quality",
+        "告警质量：人手能否应付，频次、抖动、久悬告警，对照目标",
+    ),
+    ("linli alarms quality --days", "最近多少天，1 到 366"),
+    ("linli alarms quality --operators", "同时值班的人数"),
     ("linli rules", "规则：什么算告警"),
     ("linli rules list", "列出在用的规则，并提示可能的笔误"),
     ("linli rules list --own", "只列小区自己的规则，不含随附的"),

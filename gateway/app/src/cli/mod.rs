@@ -22,6 +22,7 @@ mod profiles;
 mod unknown;
 mod watch;
 mod output;
+mod quality;
 mod rejects;
 mod replay;
 mod rules;

@@ -26,6 +26,7 @@ pub(super) fn alarms(context: &Context, command: Alarms) -> Outcome {
             ];
             listing(context, &query("alarms", "live", &list), &head, alarm)
         }
+        Alarms::Quality(arguments) => super::quality::quality(context, &arguments),
         Alarms::Ack { id } => act(context, "alarms", &id, "ack", &json!({})),
     }
 }

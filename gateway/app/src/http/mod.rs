@@ -32,6 +32,7 @@ pub mod onboarding;
 pub mod orders;
 pub mod points;
 pub mod prom;
+pub mod quality;
 pub mod series;
 pub mod profiles;
 pub mod rejects;

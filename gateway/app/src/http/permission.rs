@@ -59,6 +59,7 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("GET", "/prom/api/v1/query_exemplars", Token(Staff)),
     ("POST", "/prom/api/v1/query_exemplars", Token(Staff)),
     ("GET", "/api/v1/alarms", Token(Staff)),
+    ("GET", "/api/v1/alarms/quality", Token(Staff)),
     ("GET", "/api/v1/alarms/{id}", Token(Staff)),
     ("GET", "/api/v1/alarms/{id}/transitions", Token(Staff)),
     ("POST", "/api/v1/alarms/{id}/ack", Token(Staff)),

@@ -2,8 +2,8 @@
 
 use super::{
     Http, alarms, deliveries, devices, engine, estate, events, forwarders, health, layers, onboarding,
-    orders, points, problem, profiles, prom, rejects, rules, scans, series, status, tokens, updates, watch,
-    writes,
+    orders, points, problem, profiles, prom, quality, rejects, rules, scans, series, status, tokens, updates,
+    watch, writes,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -43,6 +43,7 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(forwarders::list))
         .routes(routes!(forwarders::parked))
         .routes(routes!(alarms::list))
+        .routes(routes!(quality::quality))
         .routes(routes!(alarms::show))
         .routes(routes!(alarms::transitions))
         .routes(routes!(alarms::acknowledge))

@@ -12,6 +12,7 @@ pub mod export;
 pub mod recognise;
 pub mod backtest;
 pub mod proposal;
+pub mod quality;
 pub mod rig;
 pub mod recording;
 pub mod replay;

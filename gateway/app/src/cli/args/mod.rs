@@ -16,7 +16,7 @@ pub use onboarding::{Accept, DeviceList, Point, Show, Watch, Which};
 pub use rules::{RuleFile, Rules};
 pub use simulate::Simulate;
 pub use store::{Backup, Doctor, Export, Format, Restore, Series};
-pub use work::{Alarms, Engine, List, Notify, Orders, Outbox, Rejects, Token};
+pub use work::{Alarms, Engine, List, Notify, Orders, Outbox, Quality, Rejects, Token};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;

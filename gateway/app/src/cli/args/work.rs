@@ -8,11 +8,24 @@ use std::path::PathBuf;
 pub enum Alarms {
     /// List alarms, newest first
     List(List),
+    /// Show whether people can work with the alarms they get: rates, chatter, standing alarms, beside their targets
+    Quality(Quality),
     /// Say that somebody has seen an alarm
     Ack {
         /// Alarm number, such as AL-7
         id: String,
     },
+}
+
+/// `linli alarms quality`.
+#[derive(Debug, Args)]
+pub struct Quality {
+    /// Over so many of the last days, 1 to 366
+    #[arg(long, value_name = "NUMBER", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=366))]
+    pub days: u32,
+    /// People on duty at a time
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub operators: u32,
 }
 
 /// How much of a listing is wanted.

@@ -238,3 +238,30 @@ async fn a_rule_is_looked_at_before_it_is_kept() {
     let still = story.get("/api/v1/rules/my-leak").send().await;
     assert_eq!(still.problem(), "not_found", "nothing was kept");
 }
+
+#[tokio::test]
+async fn the_quality_of_alarms_is_measured_beside_its_targets() {
+    let story = Story::new().await;
+    story.leak().await;
+    let quality = story
+        .get("/api/v1/alarms/quality?operators=2")
+        .send()
+        .await
+        .json();
+    assert_eq!(
+        (&quality["raised"], &quality["operators"]),
+        (&json!(1), &json!(2))
+    );
+    assert_eq!(quality["top"][0]["class"], "leak");
+    let figures = quality["figures"].as_array().unwrap();
+    assert_eq!(figures.len(), 10);
+    assert!(
+        figures
+            .iter()
+            .all(|figure| ["good", "watch", "poor"].contains(&figure["tier"].as_str().unwrap()))
+    );
+    let wrong = |query: &str| story.get(&format!("/api/v1/alarms/quality?{query}")).send();
+    assert_eq!(wrong("operators=0").await.problem(), "bad_query");
+    let backwards = "from=2026-02-02T00:00:00Z&to=2026-01-01T00:00:00Z";
+    assert_eq!(wrong(backwards).await.problem(), "bad_query");
+}

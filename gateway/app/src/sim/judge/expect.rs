@@ -59,11 +59,25 @@ pub(super) fn since(truth: &Truth, at_ms: i64) -> Duration {
 
 /// Everything that should or may be raised.
 pub(super) fn expectations(truth: &Truth, estate: &Estate) -> Vec<Expectation> {
-    truth
-        .happenings
-        .iter()
-        .filter_map(|h| expect(truth, estate, h))
-        .collect()
+    let all = truth.happenings.iter().filter_map(|h| expect(truth, estate, h));
+    let care = truth.happenings.iter().filter_map(|h| care(truth, h));
+    all.chain(care).collect()
+}
+
+/// A sensor that comes and goes may get an order of its own, by whoever counts that.
+fn care(truth: &Truth, happening: &Happening) -> Option<Expectation> {
+    let asset = happening.asset.clone().filter(|_| happening.kind == Kind::Drip)?;
+    let ends = since(truth, happening.heard_over.unwrap_or(truth.to));
+    Some(Expectation {
+        asset,
+        class: "flapping".into(),
+        fault: Some("flapping".into()),
+        begins: since(truth, happening.from),
+        due: ends,
+        ends,
+        certain: false,
+        has_rule: false,
+    })
 }
 
 /// How something is usually guarded.
