@@ -1,8 +1,8 @@
 //! `durable_ingest`: flat out through mosquitto, QoS 1 both ways, every reading durable before its acknowledgement.
 
-use crate::load::{cpu_seconds, estate, publish, resident_mb};
+use crate::load::{Load, cpu_seconds, estate, resident_mb};
 use crate::null::Null;
-use crate::report::{Report, median};
+use crate::report::{Goal, Report, median};
 use e2e::gateway::{Gateway, Site};
 use e2e::mosquitto::Mosquitto;
 use e2e::wait::until;
@@ -21,7 +21,7 @@ pub(crate) async fn run(report: &mut Report) {
     let mut null = Vec::new();
     for _ in 0..REPEATS {
         let subscriber = Null::start(broker.port, WINDOW, MESSAGES).await;
-        publish(broker.port, MESSAGES).await;
+        Load::flood(MESSAGES).publish(broker.port).await;
         null.push(subscriber.rate().await);
     }
     let site = Site {
@@ -33,27 +33,31 @@ pub(crate) async fn run(report: &mut Report) {
     let gateway = Gateway::start(&site).await;
     let (mut rates, mut cpu) = (Vec::new(), Vec::new());
     for _ in 0..REPEATS {
-        let (rate, used) = one(&gateway, broker.port).await;
+        let (rate, used) = flood(&gateway, broker.port, MESSAGES).await;
         rates.push(rate);
         cpu.push(used);
     }
     let limit = median(null);
     report.add("durable_ingest", "null_messages_per_s", limit, "1/s", None);
-    report.add(
-        "durable_ingest",
-        "messages_per_s",
-        median(rates),
-        "1/s",
-        Some((limit, "null subscriber, manual acks")),
-    );
+    report
+        .add(
+            "durable_ingest",
+            "messages_per_s",
+            median(rates),
+            "1/s",
+            Some((limit, "null subscriber, manual acks")),
+        )
+        .goal(Goal::RatioAtLeast(0.85));
     report.add("durable_ingest", "cpu_us_per_message", median(cpu), "us", None);
-    report.add(
-        "durable_ingest",
-        "resident_mb_after",
-        resident_mb(gateway.pid()),
-        "MB",
-        None,
-    );
+    report
+        .add(
+            "durable_ingest",
+            "resident_mb_after",
+            resident_mb(gateway.pid()),
+            "MB",
+            None,
+        )
+        .goal(Goal::AtMost(80.0));
     let rejected = gateway.metric("linli_messages_rejected_total").await;
     assert!(
         rejected == 0.0,
@@ -62,12 +66,12 @@ pub(crate) async fn run(report: &mut Report) {
 }
 
 /// One flood: messages per second from the first stored reading to the last, and CPU microseconds per message.
-async fn one(gateway: &Gateway, port: u16) -> (f64, f64) {
+pub(crate) async fn flood(gateway: &Gateway, port: u16, count: usize) -> (f64, f64) {
     let before = gateway.metric("linli_readings_stored_total").await;
     let used = cpu_seconds(gateway.pid());
     #[allow(clippy::cast_precision_loss, reason = "a count")]
-    let messages = MESSAGES as f64;
-    let publisher = tokio::spawn(async move { publish(port, MESSAGES).await });
+    let messages = count as f64;
+    let publisher = tokio::spawn(Load::flood(count).publish(port));
     let first = Cell::new(None);
     let last = Cell::new(Instant::now());
     until("every message to be durable", || async {

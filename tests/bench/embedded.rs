@@ -10,7 +10,6 @@ use e2e::wait::listening;
 use serde_json::Value;
 
 const SECONDS: &str = "5";
-const REPEATS: usize = 3;
 /// Limits out of the way: the flat-out runs measure the broker, not its brakes.
 const UNLIMITED: &str = "[broker.limits]\nmax_clients_per_user = 200\nmessages_per_s = 100000\nbytes_per_s = 1073741824\n\
                          connects_per_s = 1000\n";
@@ -95,7 +94,7 @@ pub(crate) async fn run(report: &mut Report) {
         (1, "messages_per_s_1_connection"),
     ] {
         let (mut peer, mut rates, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..REPEATS {
+        for _ in 0..report.pick(1, 3) {
             peer.push(mosquitto(conns).await);
             let (rate, each) = flat_out(conns).await;
             rates.push(rate);
@@ -108,7 +107,7 @@ pub(crate) async fn run(report: &mut Report) {
         }
     }
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
-    for _ in 0..REPEATS {
+    for _ in 0..report.pick(1, 3) {
         alone.push(well_behaved(false).await);
         beside.push(well_behaved(true).await);
     }

@@ -1,7 +1,7 @@
 //! `idle`: what the gateway costs when nothing happens.
 
 use crate::load::resident_mb;
-use crate::report::Report;
+use crate::report::{Goal, Report};
 use e2e::gateway::{Gateway, Site};
 use e2e::process::{free_port, workspace_program};
 
@@ -14,8 +14,12 @@ pub(crate) async fn run(report: &mut Report) {
         ..Site::default()
     })
     .await;
-    report.add("idle", "resident_mb", resident_mb(gateway.pid()), "MB", None);
-    report.add("idle", "binary_stripped_mb", stripped_mb(), "MB", None);
+    report
+        .add("idle", "resident_mb", resident_mb(gateway.pid()), "MB", None)
+        .goal(Goal::AtMost(40.0));
+    report
+        .add("idle", "binary_stripped_mb", stripped_mb(), "MB", None)
+        .goal(Goal::AtMost(25.0));
 }
 
 /// Size of the program as `make dist` ships it: without symbols and line tables.

@@ -3,6 +3,7 @@
 use e2e::process::workspace_program;
 use std::fmt::Write as _;
 use std::process::Stdio;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::process::{Child, Command};
 
 /// Devices of the load generator.
@@ -19,30 +20,75 @@ pub(crate) fn loadgen(arguments: &[&str]) -> Child {
         .expect("start loadgen")
 }
 
-/// Publishes `count` messages of [`DEVICES`] devices over fifty connections, QoS 1, as fast as the broker takes them.
-pub(crate) async fn publish(port: u16, count: usize) {
-    let (address, count, devices) = (
-        format!("127.0.0.1:{port}"),
-        count.to_string(),
-        DEVICES.to_string(),
-    );
-    let arguments = [
-        "pub",
-        "--addr",
-        &address,
-        "--conns",
-        "50",
-        "--devices",
-        &devices,
-        "--qos",
-        "1",
-        "--count",
-        &count,
-        "--secs",
-        "120",
-    ];
-    let sent = result(loadgen(&arguments)).await;
-    assert!(sent.is_object(), "loadgen says nothing");
+/// What the publishers send.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    /// Devices that speak in turn, over fifty connections with QoS 1.
+    pub(crate) devices: usize,
+    /// Messages a second; 0 is as fast as the broker takes them.
+    pub(crate) rate: usize,
+    /// Messages; 0 is until the time is over.
+    pub(crate) count: usize,
+    /// Seconds at most.
+    pub(crate) seconds: u32,
+}
+
+impl Load {
+    /// `count` messages of [`DEVICES`] devices as fast as the broker takes them.
+    pub(crate) fn flood(count: usize) -> Self {
+        Self {
+            devices: DEVICES,
+            rate: 0,
+            count,
+            seconds: 120,
+        }
+    }
+
+    /// `rate` messages a second of `devices` devices for `seconds`.
+    pub(crate) fn paced(devices: usize, rate: usize, seconds: u32) -> Self {
+        Self {
+            devices,
+            rate,
+            count: 0,
+            seconds,
+        }
+    }
+
+    /// Starts publishing at the broker on `port`.
+    pub(crate) fn start(self, port: u16) -> Child {
+        let (address, devices, rate, count, seconds) = (
+            format!("127.0.0.1:{port}"),
+            self.devices.to_string(),
+            self.rate.to_string(),
+            self.count.to_string(),
+            self.seconds.to_string(),
+        );
+        loadgen(&[
+            "pub",
+            "--addr",
+            &address,
+            "--conns",
+            "50",
+            "--devices",
+            &devices,
+            "--qos",
+            "1",
+            "--rate",
+            &rate,
+            "--count",
+            &count,
+            "--secs",
+            &seconds,
+        ])
+    }
+
+    /// Publishes all of it; how many messages the broker acknowledged.
+    pub(crate) async fn publish(self, port: u16) -> f64 {
+        let sent = result(self.start(port)).await;
+        sent["acked"]
+            .as_f64()
+            .unwrap_or_else(|| panic!("loadgen pub says nothing: {sent}"))
+    }
 }
 
 /// The last JSON line a finished `loadgen` printed.
@@ -78,6 +124,13 @@ pub(crate) fn estate() -> String {
          priority = \"P3\"\nresponse = { zh = \"清空。\", en = \"Empty it.\" }\n",
     );
     text
+}
+
+/// Wall time in microseconds, as the load generator writes it into its messages.
+#[allow(clippy::disallowed_methods, reason = "what is timed crosses processes")]
+pub(crate) fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// CPU seconds a process has used.

@@ -26,7 +26,6 @@ const REGISTERS: u16 = 5;
 const PERIOD: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_millis(500);
 const LATE_BY: Duration = Duration::from_millis(700);
-const COUNTED: Duration = Duration::from_secs(120);
 /// One character of ten bits.
 const CHARACTER: Duration = Duration::from_micros(1_042);
 /// A slave thinks this long.
@@ -90,7 +89,7 @@ struct Naive {
 }
 
 /// Everybody in turn, a timeout for each request, and on with the next one.
-async fn naive(address: String) -> Naive {
+async fn naive(address: String, counted: Duration) -> Naive {
     let stream = TcpStream::connect(address).await.expect("the line");
     stream.set_nodelay(true).expect("no delay");
     let mut client = tokio_modbus::client::rtu::attach_slave(stream, Slave(1));
@@ -103,7 +102,7 @@ async fn naive(address: String) -> Naive {
     let mut gaps = Vec::new();
     let began = Instant::now();
     let mut ticks = tokio::time::interval(PERIOD);
-    while began.elapsed() < COUNTED {
+    while began.elapsed() < counted {
         ticks.tick().await;
         for device in 0..SLAVES {
             for (block, start) in STARTS.iter().enumerate() {
@@ -116,7 +115,7 @@ async fn naive(address: String) -> Naive {
                     .zip(&words)
                     .all(|(a, w)| usize::from(*w) == device * 256 + usize::from(a));
                 naive.wrong += u64::from(!right);
-                if right && device < HEALTHY && began.elapsed() < COUNTED {
+                if right && device < HEALTHY && began.elapsed() < counted {
                     naive.polls += 1;
                     let before = last[device * STARTS.len() + block].replace(Instant::now());
                     gaps.extend(before.map(|before: Instant| before.elapsed().as_secs_f64() * 1000.0));
@@ -131,6 +130,7 @@ async fn naive(address: String) -> Naive {
 
 /// Runs the scenario.
 pub(crate) async fn run(report: &mut Report) {
+    let counted = Duration::from_secs(report.pick(60, 120));
     let task = Task {
         addresses: vec![line().await],
         line: SLAVES,
@@ -139,12 +139,12 @@ pub(crate) async fn run(report: &mut Report) {
         period_ms: PERIOD.as_millis() as u64,
         timeout_ms: TIMEOUT.as_millis() as u64,
         warm_up_ms: 0,
-        counted_ms: COUNTED.as_millis() as u64,
+        counted_ms: counted.as_millis() as u64,
         healthy: HEALTHY,
     };
-    let (ours, theirs) = tokio::join!(master(&task), async { naive(line().await).await });
+    let (ours, theirs) = tokio::join!(master(&task), async { naive(line().await, counted).await });
     assert_eq!(ours.wrong, 0, "a value is on the wrong point: {ours:?}");
-    let due = (HEALTHY * STARTS.len()) as f64 * COUNTED.as_secs_f64() / PERIOD.as_secs_f64();
+    let due = (HEALTHY * STARTS.len()) as f64 * counted.as_secs_f64() / PERIOD.as_secs_f64();
     let all = Some((due, "polls that were due"));
     let nominal = Some((PERIOD.as_secs_f64() * 1000.0, "nominal period"));
     report.add(

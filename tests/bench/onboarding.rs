@@ -8,7 +8,6 @@ use e2e::gateway::{Gateway, Site};
 use e2e::process::free_port;
 
 const MESSAGES: usize = 100_000;
-const REPEATS: usize = 3;
 const WINDOW: u16 = 1000;
 
 /// The estate without its devices: all of them are strangers.
@@ -98,7 +97,7 @@ fn add(report: &mut Report, names: [&'static str; 2], runs: &[Run], limit: Optio
 /// Runs the scenario.
 pub(crate) async fn run(report: &mut Report) {
     let (mut known, mut one, mut all, mut watched) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..REPEATS {
+    for _ in 0..report.pick(1, 3) {
         known.push(fly(estate(), DEVICES, false).await);
         one.push(fly(nobody(), 1, false).await);
         all.push(fly(nobody(), DEVICES, false).await);

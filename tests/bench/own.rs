@@ -1,14 +1,14 @@
 //! `own_limit`: the gateway against a stand-in broker without cost (`loadgen fire`), beside the null subscriber
 //! against the same, for several in-flight windows.
 
+use crate::disk;
 use crate::load::{DEVICES, estate, loadgen, result};
 use crate::null::Null;
-use crate::report::{Report, median};
+use crate::report::{Goal, Report, median};
 use e2e::gateway::{Gateway, Site};
 use e2e::process::free_port;
 
 const MESSAGES: usize = 100_000;
-const REPEATS: usize = 3;
 
 pub(crate) fn fire(port: u16, window: u16, count: usize, devices: usize) -> tokio::process::Child {
     let (port, window, count, devices) = (
@@ -86,21 +86,35 @@ async fn gateway(window: u16, count: usize) -> f64 {
 
 /// Runs the scenario.
 pub(crate) async fn run(report: &mut Report) {
+    let repeats = report.pick(1, 3);
     for (window, count, figure) in [
         (1000, MESSAGES, "messages_per_s_window_1000"),
         (20, MESSAGES / 10, "messages_per_s_window_20"),
     ] {
         let (mut limit, mut rates) = (Vec::new(), Vec::new());
-        for _ in 0..REPEATS {
+        for _ in 0..repeats {
             limit.push(null(window, count).await);
             rates.push(gateway(window, count).await);
         }
-        report.add(
-            "own_limit",
-            figure,
-            median(rates),
-            "1/s",
-            Some((median(limit), "null subscriber, same broker and window")),
-        );
+        let rate = median(rates);
+        let limit = (median(limit), "null subscriber, same broker and window");
+        let figure = report.add("own_limit", figure, rate, "1/s", Some(limit));
+        if window == 1000 {
+            figure.goal(Goal::RatioAtLeast(0.4));
+        } else {
+            // Each window waits for one sync of the disk.
+            let sync_ms = median(disk::syncs_ms(200));
+            let law = (f64::from(window) / sync_ms * 1_000.0, "window ÷ sync of the disk");
+            report.add("own_limit", "sync_ms", sync_ms, "ms", None);
+            report
+                .add(
+                    "own_limit",
+                    "messages_per_s_of_window_law",
+                    rate,
+                    "1/s",
+                    Some(law),
+                )
+                .goal(Goal::RatioAtLeast(0.3));
+        }
     }
 }

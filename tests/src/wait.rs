@@ -11,7 +11,19 @@ const STEP: Duration = Duration::from_millis(20);
 ///
 /// # Panics
 /// After [`PATIENCE`], with `what` was waited for and the probe's last answer.
-pub async fn until<T, F, Fut>(what: &str, mut probe: F) -> T
+pub async fn until<T, F, Fut>(what: &str, probe: F) -> T
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, String>>,
+{
+    within(PATIENCE, what, probe).await
+}
+
+/// [`until`] with another patience, for what takes minutes by its nature.
+///
+/// # Panics
+/// After `patience`, likewise.
+pub async fn within<T, F, Fut>(patience: Duration, what: &str, mut probe: F) -> T
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, String>>,
@@ -20,8 +32,8 @@ where
     loop {
         match probe().await {
             Ok(found) => return found,
-            Err(last) if started.elapsed() > PATIENCE => {
-                panic!("waited {PATIENCE:?} for {what}; last: {last}")
+            Err(last) if started.elapsed() > patience => {
+                panic!("waited {patience:?} for {what}; last: {last}")
             }
             Err(_) => tokio::time::sleep(STEP).await,
         }

@@ -397,6 +397,14 @@ const ZH: &[(&str, &str)] = &[
         "linli series list",
         "列出测点：保存了多少读数、从何时起、占多少空间",
     ),
+    (
+        "linli series states",
+        "某个状态（占用、漏水、开启）为真多久、变化几次",
+    ),
+    ("linli series states --point", "测点，编号或键"),
+    ("linli series states --from", "从何时起；不指定则为结束前一天"),
+    ("linli series states --to", "到何时止；不指定则为现在"),
+    ("linli series states --width", "每行的时间宽度"),
     ("linli openapi", "打印接口描述"),
 ];
 

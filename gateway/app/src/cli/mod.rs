@@ -28,6 +28,7 @@ mod replay;
 mod rules;
 mod service;
 mod simulate;
+mod states;
 mod store;
 mod stream;
 pub mod text;

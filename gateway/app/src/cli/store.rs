@@ -236,9 +236,15 @@ fn wanted(context: &Context, arguments: &Export, all: Vec<PointRow>) -> Result<V
     Ok(all.into_iter().filter(passes).collect())
 }
 
-/// Lists what is kept of every point.
+/// What is kept of every point, or the states of one.
 pub(super) fn series(context: &Context, command: Series) -> Outcome {
-    let Series::List = command;
+    let Series::States(states) = command else {
+        return list(context);
+    };
+    super::states::show(context, &states)
+}
+
+fn list(context: &Context) -> Outcome {
     let reader = Reader::open(data(context)?).map_err(|error| whole(&error))?;
     let points = reader.points().map_err(|error| whole(&error))?;
     let kept = reader.kept().map_err(|error| whole(&error))?;

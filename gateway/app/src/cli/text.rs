@@ -201,6 +201,12 @@ texts! {
     HeadPoint = "测点", "POINT";
     HeadSamples = "已封存", "SEALED";
     HeadBytesEach = "字节/个", "BYTES EACH";
+    HeadTrue = "为真", "TRUE";
+    HeadShare = "占已知", "OF KNOWN";
+    HeadKnown = "已知", "KNOWN";
+    HeadChanges = "变化", "CHANGES";
+    NoStates = "{id} 在这段时间没有状态", "{id} has no states in this time";
+    StatesTotal = "合计：为真 {on}，已知 {known}，变化 {changes} 次", "in all: true for {on}, known for {known}, {changes} changes";
     HeadFrom = "自", "FROM";
     HeadTo = "至", "TO";
     HeadUnitNumber = "地址", "UNIT";

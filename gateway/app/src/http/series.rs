@@ -1,6 +1,7 @@
 //! Readings over time: in buckets for a chart, as changes of state, and as a stream of lines.
 
 use super::Http;
+use super::devices::freshness;
 use super::extract::Query;
 use super::points::find;
 use super::problem::{Code, Problem};
@@ -12,6 +13,8 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use linli_domain::health::Freshness;
+use linli_domain::id::PointKey;
 use linli_domain::time::{Timestamp, duration_text};
 use linli_ledger::{HOUR, PointRow, Reader};
 use serde::Deserialize;
@@ -49,8 +52,10 @@ pub struct BucketsQuery {
 /// A point over time in buckets
 ///
 /// Columns of equal length, one entry a bucket: numbers as count, least, greatest, mean and last, states as the time
-/// they were true and how often they changed. A bucket without a sample holds nulls, so gaps stay visible. When no
-/// width is given, it is a whole number of hours, minutes or seconds, and the first bucket begins at a multiple of it.
+/// they were true, how long they were known, and how often they changed. A state holds from one reading to the next,
+/// and for as long as its device is heard; silence is unknown and not a state. A bucket in which nothing is known holds
+/// nulls, so gaps stay visible. When no width is given, it is a whole number of hours, minutes or seconds, and the first
+/// bucket begins at a multiple of it.
 #[utoipa::path(get, path = "/points/{point}/buckets", tag = "points",
     params(("point" = String, Path, description = "Its id with `/` as `%2F`, or its key such as `P12`"), BucketsQuery),
     responses((status = 200, body = Buckets)))]
@@ -89,7 +94,20 @@ pub async fn buckets(
         .readers
         .query(move |reader| reader.spans(key, from, to, wide))
         .await?;
-    Ok(Json(Buckets::new(from, to, &spans)))
+    let holds_until = if spans.goes_on {
+        to
+    } else if is_known(&http, key).await {
+        to.min(now)
+    } else {
+        from
+    };
+    Ok(Json(Buckets::new(from, to, holds_until, &spans)))
+}
+
+/// Whether the engine stands by the newest value of a point.
+async fn is_known(http: &Http, key: PointKey) -> bool {
+    let freshness = freshness(http, vec![key]).await.remove(&key);
+    matches!(freshness, Some(Freshness::Fresh | Freshness::Stale))
 }
 
 /// The narrowest even width that makes no more than `most` buckets.

@@ -123,7 +123,9 @@ impl Core {
         step.reply
     }
 
-    pub(super) fn project(&mut self, changes: Changes, now: &Now) {
+    pub(super) fn project(&mut self, mut changes: Changes, now: &Now) {
+        let silent = std::mem::take(&mut changes.silent);
+        let resumed = std::mem::take(&mut changes.resumed);
         let commit = self.next_commit();
         project(
             changes,
@@ -134,6 +136,8 @@ impl Core {
             &self.metrics,
             &mut self.batch,
         );
+        self.end_states(&silent, now);
+        self.resume_states(&resumed, now);
     }
 
     /// The program has started: delays of another boot are re-based before anything else happens.
@@ -141,6 +145,7 @@ impl Core {
         if let Err(refusal) = self.input(now, &Input::Started) {
             tracing::error!(%refusal, "the engine refused to start");
         }
+        self.end_states_of_the_pause(now);
         self.tell_profiles(now);
     }
 

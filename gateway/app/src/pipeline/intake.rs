@@ -6,6 +6,7 @@ use super::batch::Logged;
 use super::core::Core;
 use super::door::Live;
 use super::refused::Refused;
+use super::silence::gives_way;
 use super::understood::{Seen, Understood};
 use crate::field::{Frame, Origin};
 use linli_domain::engine::{Arrival, DeviceNews, Input, PointDef};
@@ -201,6 +202,8 @@ impl Core {
                 }
             },
         };
+        let said = seen.value.as_ref();
+        let first = first.filter(|(value, quality)| !gives_way(value.as_ref(), *quality, said));
         let Some((value, _)) = first else { return false };
         if value == seen.value {
             self.metrics.duplicates.inc();

@@ -31,6 +31,7 @@ pub mod room;
 #[cfg(test)]
 mod room_tests;
 mod sealing;
+mod silence;
 mod complain;
 #[cfg(test)]
 mod tests;

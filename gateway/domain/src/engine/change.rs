@@ -22,6 +22,10 @@ pub struct Changes {
     pub orders: Vec<OrderChange>,
     /// What happened to the health of devices.
     pub devices: Vec<DeviceChange>,
+    /// Points whose state is not known any more, because they or their device fell silent.
+    pub silent: Vec<PointKey>,
+    /// Points whose state is known again because it was said again, without a new reading.
+    pub resumed: Vec<PointKey>,
     /// What people should hear about.
     pub notices: Vec<Notice>,
     /// What the audit keeps besides.
@@ -34,6 +38,8 @@ impl Changes {
         self.alarms.is_empty()
             && self.orders.is_empty()
             && self.devices.is_empty()
+            && self.silent.is_empty()
+            && self.resumed.is_empty()
             && self.notices.is_empty()
             && self.audit.is_empty()
     }
@@ -42,6 +48,8 @@ impl Changes {
         self.alarms.append(&mut later.alarms);
         self.orders.append(&mut later.orders);
         self.devices.append(&mut later.devices);
+        self.silent.append(&mut later.silent);
+        self.resumed.append(&mut later.resumed);
         self.notices.append(&mut later.notices);
         self.audit.append(&mut later.audit);
     }
@@ -50,6 +58,8 @@ impl Changes {
         self.alarms.clear();
         self.orders.clear();
         self.devices.clear();
+        self.silent.clear();
+        self.resumed.clear();
         self.notices.clear();
         self.audit.clear();
     }

@@ -11,6 +11,7 @@ use super::change::{Changes, NoticeKind};
 use super::state::{NEVER, NOT_AT_ALL};
 use crate::alarm::Condition;
 use crate::health::FlagKind;
+use crate::reading::Value;
 use crate::time::{Deadline, Now};
 use std::time::Duration;
 
@@ -78,6 +79,12 @@ impl Engine {
         }
         if let Some(point) = self.store.point_mut(n) {
             point.silent_at = NEVER;
+            let latest = point.latest.as_ref();
+            changes.silent.extend(
+                latest
+                    .filter(|latest| matches!(latest.value, Some(Value::State(_))))
+                    .map(|latest| latest.point),
+            );
         }
         let watches = self.store.index().points.get(n).map(|p| p.watches());
         for watch in watches.unwrap_or_default() {

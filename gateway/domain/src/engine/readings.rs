@@ -31,7 +31,7 @@ use crate::alarm::{Delays, Effect, Watch, WatchEvent};
 use crate::command::{Refusal, Reply};
 use crate::estate::MAX_POINTS_PER_DEVICE;
 use crate::id::PointKey;
-use crate::reading::{Quality, Reading, Reason};
+use crate::reading::{Quality, Reading, Reason, Value};
 use crate::rule::{Verdict, When};
 use crate::time::{Now, Timestamp};
 use std::time::Duration;
@@ -164,6 +164,9 @@ impl Engine {
         let (Some(latest), Some(links)) = (latest.cloned(), self.store.index().points.get(n).copied()) else {
             return;
         };
+        if self.is_silent(point) && matches!(latest.value, Some(Value::State(_))) {
+            changes.resumed.push(point);
+        }
         self.expect_again(n, now);
         let takes_back = latest.quality != Quality::Uncertain(Reason::ImpossibleJump);
         for watch in links.watches() {

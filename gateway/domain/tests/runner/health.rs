@@ -108,6 +108,17 @@ fn a_device_is_stale_before_it_is_silent_and_fresh_when_it_speaks() {
 }
 
 #[test]
+fn a_state_that_is_not_known_any_more_is_told_once_and_a_quantity_is_not() {
+    let mut e = estate();
+    e.shows(TEMPERATURE, 21.0).says("rope/leak.wet", true);
+    let rope = e.point("rope/leak.wet");
+    e.wait("3d");
+    assert_eq!(e.changes.silent, [rope]);
+    e.says("rope/leak.wet", true).wait("3d");
+    assert_eq!(e.changes.silent, [rope; 2]);
+}
+
+#[test]
 fn a_device_that_was_never_heard_is_silent_in_the_end_and_never_stale() {
     let mut e = estate();
     e.wait("29m");

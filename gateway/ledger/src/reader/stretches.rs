@@ -37,6 +37,8 @@ pub struct Spans {
     pub spans: Vec<Span>,
     /// The state that held when the range began, and since when, where that is known.
     pub before: Option<(Edge, Timestamp)>,
+    /// Whether something was observed after the range, so that what held last in it held to its end.
+    pub goes_on: bool,
 }
 
 impl Reader {
@@ -65,6 +67,7 @@ impl Reader {
             Ok(Spans {
                 width: Duration::from_millis(width.unsigned_abs()),
                 before: self.state_before(point, from)?,
+                goes_on: self.has_from(point, to)?,
                 spans: buckets
                     .into_iter()
                     .map(|(start, stretch)| Span {
@@ -115,6 +118,7 @@ impl Reader {
                 self.take_rollups(point, wanted, from, cut, &of, buckets)?;
             }
         }
+        let mut sealed_from = cut;
         if cut < raw_from.min(to) && rolled {
             // The samples are gone: the finest rollup that is left says what they were.
             let upto = raw_from.min(to);
@@ -125,9 +129,11 @@ impl Reader {
             };
             self.take_rollups(point, width, cut, upto, &of, buckets)?;
             cut = upto;
+            // The bucket in which the samples begin has all of them already.
+            sealed_from = upto.saturating_add(width - 1).div_euclid(width) * width;
         }
         if cut < to {
-            let sealed = rollup::chunk_samples(&self.conn, point, cut, to)?;
+            let sealed = rollup::chunk_samples(&self.conn, point, sealed_from.max(cut), to)?;
             let mut rest: Vec<StoredSample> = sealed;
             rest.extend(
                 staged
@@ -161,13 +167,7 @@ impl Reader {
         let mut query = self.conn.prepare_cached(sql).doing(doing)?;
         let mut rows = query.query(params![point.0, width, from, to]).doing(doing)?;
         while let Some(row) = rows.next().doing(doing)? {
-            let data = row.get_ref(0).doing(doing)?.as_blob().unwrap_or_default();
-            let stored = stretches::decode(point, data)
-                .map_err(|what| Damage::Row {
-                    table: "rollup",
-                    what,
-                })
-                .doing(doing)?;
+            let stored = decoded(point, row.get_ref(0).doing(doing)?.as_blob().unwrap_or_default())?;
             for (start, stretch) in stored {
                 if (from..to).contains(&start) {
                     buckets.entry(of(start)).or_default().join(&stretch);
@@ -211,9 +211,45 @@ impl Reader {
     /// The state that held at `from`, and since which sample.
     fn state_before(&self, point: PointKey, from: i64) -> Result<Option<(Edge, Timestamp)>, StoreError> {
         let last = self.last_before(point, Timestamp::from_millis(from))?;
-        Ok(last
-            .map(|sample| (Edge::of(sample.value.as_ref()), sample.observed))
-            .filter(|(edge, _)| *edge != Edge::None))
+        let held = match last {
+            Some(sample) => Some((Edge::of(sample.value.as_ref()), sample.observed)),
+            None => self.summed_before(point, from)?,
+        };
+        Ok(held.filter(|(edge, _)| *edge != Edge::None))
+    }
+
+    /// The same by the finest rollup that is left, where the samples went.
+    fn summed_before(&self, point: PointKey, from: i64) -> Result<Option<(Edge, Timestamp)>, StoreError> {
+        let doing = "look for the sums before";
+        let sql =
+            "SELECT data FROM rollup WHERE point = ?1 AND width = ?2 AND t0 < ?3 ORDER BY t0 DESC LIMIT 2";
+        for width in [rollup::HOUR, rollup::DAY] {
+            let mut query = self.conn.prepare_cached(sql).doing(doing)?;
+            let mut rows = query.query(params![point.0, width, from]).doing(doing)?;
+            while let Some(row) = rows.next().doing(doing)? {
+                let stored = decoded(point, row.get_ref(0).doing(doing)?.as_blob().unwrap_or_default())?;
+                let mut ended = stored.iter().rev().map(|(_, stretch)| stretch);
+                if let Some(last) = ended.find(|stretch| stretch.last_at < from) {
+                    return Ok(Some((last.ends, Timestamp::from_millis(last.last_at))));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a point has a sample observed at or after a time.
+    fn has_from(&self, point: PointKey, from: i64) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM chunk WHERE point = ?1 AND t1 >= ?2)
+                   OR EXISTS (SELECT 1 FROM rollup WHERE point = ?1 AND width = 86400000 AND t1 >= ?2)";
+        let sealed = self.first("look for samples after", sql, params![point.0, from], |row| {
+            Ok(row.get::<_, bool>(0)?)
+        })?;
+        let mut found = sealed.unwrap_or(false);
+        if !found {
+            let (from, to) = (Timestamp::from_millis(from), Timestamp::from_millis(i64::MAX));
+            self.staged(point, from, to, &mut |_, _, _| found = true)?;
+        }
+        Ok(found)
     }
 
     /// The last sample of a point observed before a time, whether it was evaluated or not.
@@ -245,4 +281,13 @@ impl Reader {
         })?;
         Ok(last)
     }
+}
+
+fn decoded(point: PointKey, data: &[u8]) -> Result<Vec<(i64, Stretch)>, StoreError> {
+    stretches::decode(point, data)
+        .map_err(|what| Damage::Row {
+            table: "rollup",
+            what,
+        })
+        .doing("read rollups")
 }

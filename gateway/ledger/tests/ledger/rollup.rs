@@ -261,6 +261,87 @@ fn samples_go_after_their_time_and_their_hours_stay() {
     assert_eq!(late[1], before[1]);
 }
 
+/// A point of the file, so that retention knows its measure.
+fn known(estate: &mut Estate, id: &str) {
+    let (device, measure) = id.split_once('/').unwrap();
+    let point = linli_ledger::PointRow {
+        key: PointKey(1),
+        id: id.parse().unwrap(),
+        device: device.parse().unwrap(),
+        measure: measure.into(),
+        instance: None,
+    };
+    let now = estate.now();
+    let batch = Batch {
+        points: &[point],
+        ..Batch::at(now)
+    };
+    estate.ledger().commit(&batch).unwrap();
+}
+
+#[test]
+fn the_hour_in_which_the_samples_begin_is_counted_once_and_its_state_is_still_known() {
+    let days = |days: u64| Some(Duration::from_secs(days * 86_400));
+    let mut estate = Estate::with(Options {
+        seal_samples: 50,
+        keep: vec![Keep {
+            measure: "*".into(),
+            raw: days(10),
+            minute: days(10),
+            hour: None,
+            day: None,
+        }],
+        ..Options::default()
+    });
+    known(&mut estate, "bay-7/parking.occupied");
+    let all = 30 * 144;
+    for n in 0..all {
+        estate.clock = n * 10 * MINUTE;
+        let taken = Value::State(n / 7 % 2 == 1);
+        estate.hear(&[Reading::new(
+            PointKey(1),
+            at(estate.clock),
+            at(estate.clock),
+            taken,
+            Quality::Good,
+        )]);
+        if n % 144 == 0 {
+            seal(&mut estate);
+        }
+    }
+    seal(&mut estate);
+    let width = 7 * HOUR + 1;
+    let before = told(&spans(&mut estate, 1, 0, 30 * DAY, HOUR));
+    let now = estate.now().wall;
+    while estate
+        .ledger()
+        .retain(now, Duration::from_millis(50))
+        .unwrap()
+        .more
+    {}
+    let first = estate.all_samples(1)[0].observed.as_millis() - NEW_YEAR;
+    assert!(first > 15 * DAY && first % HOUR != 0, "{first}");
+    assert_eq!(told(&spans(&mut estate, 1, 0, 30 * DAY, HOUR)), before);
+    let odd = spans(&mut estate, 1, 0, 30 * DAY, width);
+    let counted: u64 = odd.iter().map(|span| span.stretch.summary.samples).sum();
+    assert_eq!(counted, all as u64);
+    // The bay was free from minute 14:00 of its turn on; the sample that said so is gone, its hour is not.
+    let turn = 7 * 10 * MINUTE;
+    let reader = estate.reader();
+    let asked = |from: i64| {
+        let spans = reader
+            .spans(PointKey(1), at(from), at(from + HOUR), Duration::from_secs(3_600))
+            .unwrap();
+        (spans.before.map(|(edge, _)| edge), spans.goes_on)
+    };
+    for n in [3, 4] {
+        let state = if n % 2 == 1 { Edge::On } else { Edge::Off };
+        assert_eq!(asked((n + 1) * turn - 1), (Some(state), true));
+    }
+    assert_eq!(asked(0), (None, true));
+    assert!(!asked(31 * DAY).1);
+}
+
 #[test]
 fn when_room_is_short_the_oldest_samples_go_first_and_alarms_never() {
     let mut estate = rolling();

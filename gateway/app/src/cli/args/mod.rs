@@ -15,7 +15,7 @@ pub use firmware::{NodeKind, Sign};
 pub use onboarding::{Accept, DeviceList, Point, Show, Watch, Which};
 pub use rules::{RuleFile, Rules};
 pub use simulate::Simulate;
-pub use store::{Backup, Doctor, Export, Format, Restore, Series};
+pub use store::{Backup, Doctor, Export, Format, Restore, Series, States};
 pub use work::{Alarms, Engine, List, Notify, Orders, Outbox, Quality, Rejects, Token};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -39,6 +39,25 @@ pub struct Doctor {
 pub enum Series {
     /// List the points with how many readings are kept of them, since when, and what they take
     List,
+    /// Show how long and how often a state was true: occupied, wet, open
+    States(States),
+}
+
+/// `linli series states`.
+#[derive(Debug, Args)]
+pub struct States {
+    /// The point, by id or key
+    #[arg(value_name = "POINT")]
+    pub point: String,
+    /// From when on; a day before the end when not given
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub from: Option<Timestamp>,
+    /// Until when; now when not given
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub to: Option<Timestamp>,
+    /// Width of a line
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    pub width: String,
 }
 
 /// `linli export`.

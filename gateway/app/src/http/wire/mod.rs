@@ -15,6 +15,8 @@ pub mod outbox;
 pub mod forwarder;
 pub mod point;
 pub mod series;
+#[cfg(test)]
+mod states_tests;
 pub mod profile;
 pub mod raw;
 pub mod reject;

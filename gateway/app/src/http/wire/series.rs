@@ -34,9 +34,10 @@ pub struct Buckets {
 }
 
 impl Buckets {
-    /// Every bucket from `from` on, the empty ones too. A state holds until the next sample, across buckets.
+    /// Every bucket from `from` on, the empty ones too. A state holds until the next sample, across buckets; the last
+    /// one until `holds_until`, when it is later than its sample.
     #[allow(clippy::cast_precision_loss, reason = "seconds with milliseconds fit")]
-    pub fn new(from: Timestamp, to: Timestamp, spans: &Spans) -> Self {
+    pub fn new(from: Timestamp, to: Timestamp, holds_until: Timestamp, spans: &Spans) -> Self {
         let width = i64::try_from(spans.width.as_millis()).unwrap_or(i64::MAX).max(1);
         let (from, to) = (from.as_millis(), to.as_millis());
         let count = usize::try_from((to - from - 1) / width + 1).unwrap_or(0);
@@ -62,6 +63,7 @@ impl Buckets {
         let mut next = spans.spans.iter().peekable();
         // What holds after the last sample is not known to hold for ever.
         let last_sample = spans.spans.last().map_or(from, |span| span.stretch.last_at);
+        let known_until = last_sample.max(holds_until.as_millis());
         for n in 0..count {
             let start = from + n as i64 * width;
             let end = start.saturating_add(width).min(to);
@@ -75,14 +77,14 @@ impl Buckets {
                 on += if edge == Edge::On { lasted } else { 0 };
             };
             match &stretch {
-                None => hold(holds, start, end.min(last_sample.max(start))),
+                None => hold(holds, start, end.min(known_until.max(start))),
                 Some(stretch) => {
                     hold(holds, start, stretch.first_at);
                     changes += u64::from(
                         holds != Edge::None && stretch.starts != Edge::None && holds != stretch.starts,
                     );
                     holds = stretch.ends;
-                    hold(holds, stretch.last_at, end.min(last_sample.max(stretch.last_at)));
+                    hold(holds, stretch.last_at, end.min(known_until));
                 }
             }
             let summary = stretch.map(|stretch| stretch.summary);
@@ -190,8 +192,11 @@ mod tests {
                     stretch: stretch(25_000, Edge::On, Edge::On),
                 },
             ],
+            goes_on: false,
         };
-        let buckets = Buckets::new(at(0), at(40_000), &spans);
+        let held = Buckets::new(at(0), at(40_000), at(33_000), &spans);
+        assert_eq!(held.true_seconds, [Some(4.0), Some(0.0), Some(5.0), Some(3.0)]);
+        let buckets = Buckets::new(at(0), at(40_000), at(0), &spans);
         assert_eq!(buckets.true_seconds, [Some(4.0), Some(0.0), Some(0.0), None]);
         assert_eq!(buckets.known_seconds, [Some(10.0), Some(10.0), Some(5.0), None]);
         assert_eq!(buckets.changes, [Some(1), Some(0), Some(1), None]);

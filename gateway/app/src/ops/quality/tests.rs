@@ -121,7 +121,9 @@ fn ten_in_ten_minutes_are_a_flood_that_lasts_until_they_are_ten_minutes_old() {
 
 #[test]
 fn urgent_alarms_and_those_people_do_not_hear_of_are_shares_of_all() {
-    let mut history: Vec<_> = (0..10).map(|n: i64| raised(n.unsigned_abs(), n * 4_000)).collect();
+    let mut history: Vec<_> = (0..10)
+        .map(|n: i64| raised(n.unsigned_abs(), n * 4_000))
+        .collect();
     history[0].priority = 1;
     history[1].priority = 2;
     history.push(change(3, 50_000, "shelved", "shelved"));

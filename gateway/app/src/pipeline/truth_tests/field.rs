@@ -103,7 +103,10 @@ fn a_sparkplug_node_that_dies_takes_its_devices_along_until_they_are_born_again(
     assert_eq!(story.flags("riser"), Vec::<&str>::new());
     let leak = story.point("riser", "leak.wet");
     assert!(!story.core().engine.is_silent(leak));
-    assert_eq!(story.stored("riser", "leak.wet").len(), 1);
+    let stored = story.stored("riser", "leak.wet");
+    let values: Vec<_> = stored.into_iter().map(|reading| reading.value).collect();
+    let dry = Some(Value::State(false));
+    assert_eq!(values, [dry.clone(), None, dry], "dry, unknown, and dry again");
     story.crashes();
     assert!(!story.core().engine.is_silent(leak));
     let wet = Metric::Bool(true, now);

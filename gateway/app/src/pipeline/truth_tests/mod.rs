@@ -5,6 +5,7 @@
 mod field;
 mod health;
 mod once;
+mod silence;
 mod time;
 
 use crate::clock::{Clock, SharedClock};
