@@ -23,3 +23,4 @@ mod modbus_work;
 mod onboarding;
 mod own;
 mod promql;
+mod rules;

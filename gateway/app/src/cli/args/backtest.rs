@@ -43,7 +43,7 @@ pub struct Replay {
     #[arg(long, value_name = "FILE")]
     pub estate: Option<PathBuf>,
     /// Let time go on so long after the last frame, so that delays end
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "15m")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
     pub then: Duration,
     /// Keep the ledger in this empty folder; a temporary one when not given
     #[arg(long, value_name = "FOLDER")]
