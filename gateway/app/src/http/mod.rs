@@ -37,6 +37,7 @@ pub mod series;
 pub mod profiles;
 pub mod rejects;
 pub mod rules;
+pub mod rule_check;
 pub mod scans;
 pub mod tokens;
 pub mod updates;

@@ -2,8 +2,8 @@
 
 use super::{
     Http, alarms, deliveries, devices, engine, estate, events, forwarders, health, layers, onboarding,
-    orders, points, problem, profiles, prom, quality, rejects, rules, scans, series, status, tokens, updates,
-    watch, writes,
+    orders, points, problem, profiles, prom, quality, rejects, rule_check, rules, scans, series, status,
+    tokens, updates, watch, writes,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -49,7 +49,7 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(alarms::acknowledge))
         .routes(routes!(alarms::reset))
         .routes(routes!(rules::list, rules::add))
-        .routes(routes!(rules::check))
+        .routes(routes!(rule_check::check))
         .routes(routes!(rules::show, rules::change, rules::remove))
         .routes(routes!(rules::history))
         .routes(routes!(orders::list))

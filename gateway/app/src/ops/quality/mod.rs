@@ -3,10 +3,12 @@
 //! The targets are ceilings for one person on duty. Everything is counted from the history in the ledger; what was
 //! shelved, suppressed or out of service is in the history like everything else.
 
+mod figures;
 mod measure;
 mod watch;
 
-pub use measure::{Figure, Frequent, Mix, Quality, Standing, TARGETS, Target, measure};
+pub use figures::{Figure, Frequent, Mix, Quality, Standing, TARGETS, Target};
+pub use measure::measure;
 pub use watch::watch;
 
 use linli_domain::time::Timestamp;

@@ -7,7 +7,7 @@
 //! | a bin filled to 90 % | `bin-full` | `bin-full` | 10 min |
 //! | a vehicle in a fire lane | `fire-lane` | `fire-lane` | 5 min |
 //! | a dead device | `silent` | `device` | the estate's silence limit |
-//! | a frozen sensor | that of a rule for stuck values | its | its |
+//! | a frozen sensor | that of a rule for stuck values | its | its, and one report |
 //! | the broker is lost | `broker-lost` | none | 60 s |
 //!
 //! A rule of the estate may be slower or quicker: how late an alarm is, is measured against the rule's delay where there is
@@ -15,7 +15,7 @@
 //! that waits for hours does not excuse itself.
 
 use linli_domain::estate::builtin::GATEWAY;
-use linli_domain::estate::{Asset, Estate};
+use linli_domain::estate::{Asset, Device, Estate};
 use linli_domain::id::AssetId;
 use linli_domain::rule::{Rule, When};
 use linli_sim::{Happening, Kind, Truth};
@@ -145,11 +145,7 @@ fn usual(estate: &Estate, asset: &Asset, happening: &Happening) -> Option<Usual>
             })?;
             of(overstay.class.as_str(), None, overstay.on_delay)
         }
-        Kind::Dead => {
-            let id = happening.device.as_deref()?;
-            let device = estate.devices().iter().find(|device| device.id.as_str() == id)?;
-            of("silent", Some("device"), device.silence_limit)
-        }
+        Kind::Dead => of("silent", Some("device"), device(estate, happening)?.silence_limit),
         Kind::Frozen => {
             let stuck = |rule: &&Arc<Rule>| {
                 matches!(rule.when, When::Stuck { .. }) && rule.on(&asset.id, asset.kind).is_some()
@@ -158,11 +154,19 @@ fn usual(estate: &Estate, asset: &Asset, happening: &Happening) -> Option<Usual>
             let When::Stuck { after, .. } = rule.when else {
                 return None;
             };
-            of(rule.class.as_str(), None, after)
+            // Only a report can tell that nothing has moved: the first one after that time.
+            let interval = device(estate, happening)?.expected_interval.unwrap_or_default();
+            of(rule.class.as_str(), None, after + interval)
         }
         Kind::Broker => of("broker-lost", None, seconds(60)),
         Kind::Clock => None,
     }
+}
+
+/// The device that is ill.
+fn device<'e>(estate: &'e Estate, happening: &Happening) -> Option<&'e Device> {
+    let id = happening.device.as_deref()?;
+    estate.devices().iter().find(|device| device.id.as_str() == id)
 }
 
 /// The rules of a class that look after an asset: those of the estate, or else the shipped ones.
@@ -181,8 +185,7 @@ fn in_effect(estate: &Estate, asset: &Asset, class: &str) -> Vec<Arc<Rule>> {
 /// How long a rule waits before its alarm. Silence and stuck values wait by themselves before the delay begins.
 fn waiting(rule: &Rule, usual: Duration) -> Duration {
     match rule.when {
-        When::Silent => usual + rule.on_delay,
-        When::Stuck { after, .. } => after + rule.on_delay,
+        When::Silent | When::Stuck { .. } => usual + rule.on_delay,
         _ => rule.on_delay,
     }
 }
