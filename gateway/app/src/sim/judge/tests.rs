@@ -248,3 +248,28 @@ fn what_came_while_the_clock_was_wrong_is_said_to_have() {
     let verdict = judged(vec![clock], &[alarm(1, "zone", "silent", 600)]);
     assert_eq!(found(&verdict), [(What::Alarm, Wrong::False, "clock_wrong")]);
 }
+
+#[test]
+fn an_order_that_is_still_open_takes_the_next_alarm_and_one_that_was_closed_does_not() {
+    let water = || {
+        vec![
+            happened(Kind::Water, "zone", 100, 2_000),
+            happened(Kind::Water, "zone", 5_000, 7_000),
+        ]
+    };
+    let mut history = vec![
+        alarm(1, "zone", "leak", 105),
+        order(1, "zone", "leak", 105),
+        alarm(2, "zone", "leak", 5_005),
+    ];
+    let verdict = judged(water(), &history);
+    assert_eq!((verdict.orders.raised, verdict.orders.missed), (2, 0));
+    let closed = Told {
+        from: "in_progress".into(),
+        to: "closed".into(),
+        ..order(1, "zone", "leak", 3_000)
+    };
+    history.insert(2, closed);
+    let verdict = judged(water(), &history);
+    assert_eq!((verdict.orders.raised, verdict.orders.missed), (1, 1));
+}
