@@ -12,12 +12,14 @@
 
 mod alarm_kill;
 mod alarms;
+mod backtest;
 mod decode;
 mod disk;
 mod durable;
 mod embedded;
 mod forward;
 mod idle;
+mod judge;
 mod latency;
 #[path = "../../gateway/decode/tests/decode/line.rs"]
 mod line;
@@ -108,6 +110,14 @@ const SCENARIOS: &[Scenario] = &[
         "a line at 9600 baud with dead and late slaves, beside a loop with one timeout for each",
     ),
     scenario(
+        "backtest",
+        "ninety days of two thousand points under other rules, beside reading the same",
+    ),
+    by_name(
+        "judge",
+        "simulated estates of every size with every fault: nothing missed, nothing doubled",
+    ),
+    scenario(
         "modbus_replies",
         "ten million replies, late, doubled, cut and foreign ones among them, through the matcher",
     ),
@@ -142,6 +152,8 @@ async fn run(name: &str, report: &mut Report) {
         "idle" => idle::run(report).await,
         "modbus_tcp" => modbus_tcp::run(report).await,
         "modbus_rtu" => modbus_rtu::run(report).await,
+        "backtest" => backtest::run(report),
+        "judge" => judge::run(report),
         "modbus_replies" => modbus_replies::run(report),
         "alarms" => alarms::run(report),
         "alarm_kill" => alarm_kill::run(report).await,

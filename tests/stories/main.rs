@@ -27,3 +27,4 @@ mod onboarding;
 mod outage;
 mod own;
 mod promql;
+mod rules;

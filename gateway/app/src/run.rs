@@ -198,6 +198,12 @@ pub async fn start(config: Config) -> Result<Gateway> {
         stop.child_token(),
     ));
 
+    outflow.spawn(crate::ops::quality::watch(
+        config.store.data.clone(),
+        Arc::clone(&clock),
+        Arc::clone(&metrics),
+        stop.child_token(),
+    ));
     outflow.spawn(profiles::watch(
         Arc::clone(&profiles),
         door.clone(),

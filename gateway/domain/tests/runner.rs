@@ -14,6 +14,8 @@ mod estate_test;
 mod alarm_model;
 #[path = "runner/causes.rs"]
 mod causes;
+#[path = "runner/advice.rs"]
+mod advice;
 #[path = "runner/commands.rs"]
 mod commands;
 #[path = "runner/crowd.rs"]

@@ -67,8 +67,9 @@ pub use lock::LOCK_FILE;
 pub use once::PACKET_COMMITS;
 pub use outbox_rows::{Delivery, DeliveryState, DeliveryUpdate, NewDelivery};
 pub use reader::{
-    AlarmFilter, AuditEnd, AuditEntry, Bucket, Counts, FileSizes, Kept, MAX_PAGE, OrderFilter, Page, Reader,
-    Reject, RejectCount, RejectFilter, SampleCursor, SamplePage, Span, Spans, Transition,
+    AlarmFilter, AlarmTransition, AuditEnd, AuditEntry, Bucket, Counts, FileSizes, Kept, MAX_PAGE,
+    OrderFilter, Page, Reader, Reject, RejectCount, RejectFilter, SampleCursor, SamplePage, Span, Spans,
+    Transition,
 };
 pub use retain::{Age, Keep, LetGo};
 pub use rollup::{DAY, HOUR, MINUTE};

@@ -12,12 +12,13 @@ mod samples;
 mod rejects;
 mod state;
 mod stretches;
+mod sweep;
 mod unknown;
 
 pub use buckets::Bucket;
 pub(crate) use buckets::summary_of;
 pub use estate::{Counts, FileSizes, Kept};
-pub use history::{AuditEnd, AuditEntry, Transition};
+pub use history::{AlarmTransition, AuditEnd, AuditEntry, Transition};
 pub use rejects::{Reject, RejectCount, RejectFilter};
 pub use samples::{SampleCursor, SamplePage};
 pub use state::{AlarmFilter, OrderFilter, Page};

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 pub(super) fn alarms(context: &Context, command: Alarms) -> Outcome {
     match command {
         Alarms::List(wanted) => list(context, &wanted),
+        Alarms::Quality(arguments) => super::quality::quality(context, &arguments),
         Alarms::Show { id } => show(context, &id),
         Alarms::Ack { ids } => each(context, &ids, &json!({ "action": "ack" })),
         Alarms::Unshelve { ids } => each(context, &ids, &json!({ "action": "unshelve" })),

@@ -5,6 +5,7 @@
 
 mod alarms;
 pub mod args;
+mod backtest;
 mod broker;
 mod check;
 mod client;
@@ -22,8 +23,12 @@ mod profiles;
 mod unknown;
 mod watch;
 mod output;
+mod quality;
 mod rejects;
+mod replay;
+mod rules;
 mod service;
+mod simulate;
 mod states;
 mod store;
 mod stream;
@@ -87,10 +92,14 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
     match command {
         Command::Run => service::run(context),
         Command::Demo(demo) => service::demo(context, &demo),
+        Command::Simulate(arguments) => simulate::simulate(context, &arguments),
+        Command::Backtest(arguments) => backtest::backtest(context, &arguments),
+        Command::Replay(arguments) => replay::replay(context, &arguments),
         Command::Check(arguments) => check::check(context, &arguments),
         Command::Estate(command) => estate::dispatch(context, command),
         Command::Device(command) => device::dispatch(context, command),
         Command::Alarms(command) => alarms::alarms(context, command),
+        Command::Rules(command) => rules::dispatch(context, command),
         Command::Orders(command) => work::orders(context, command),
         Command::Outbox(command) => outbox::outbox(context, command),
         Command::Notify(args::Notify::Test { channel }) => outbox::test(context, channel.as_deref()),

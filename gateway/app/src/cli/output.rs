@@ -5,7 +5,7 @@ use crate::cli::{Failure, Outcome};
 use linli_domain::text::Language;
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 /// Prints the result: the value with `--json`, otherwise what `human` makes of it.
 pub(crate) fn result(context: &Context, value: &Value, human: impl FnOnce(&Value) -> String) -> Outcome {
@@ -90,6 +90,30 @@ pub(crate) fn raw(value: &Value, most: usize) -> String {
     match shown.char_indices().nth(most) {
         Some((at, _)) => format!("{}…", shown.get(..at).unwrap_or_default()),
         None => shown,
+    }
+}
+
+/// A share that moves, on a terminal only.
+pub(crate) fn bar() -> impl FnMut(f64) {
+    let terminal = std::io::stderr().is_terminal();
+    let mut shown = 0;
+    move |share: f64| {
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of 100"
+        )]
+        let percent = (share.clamp(0.0, 1.0) * 100.0) as u32;
+        if terminal && percent > shown {
+            shown = percent;
+            let mut error = std::io::stderr().lock();
+            let _ = write!(
+                error,
+                "\r{percent:3} %{}",
+                if percent == 100 { "\r     \r" } else { "" }
+            );
+            let _ = error.flush();
+        }
     }
 }
 

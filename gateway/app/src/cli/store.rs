@@ -13,7 +13,7 @@ use crate::ops::{backup, export};
 use linli_domain::time::Timestamp;
 use linli_ledger::{Ledger, PointRow, Reader};
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Lines written in one piece.
@@ -29,30 +29,6 @@ fn data(context: &Context) -> Result<&Path, Failure> {
 /// Everything an error says.
 fn whole(error: &(dyn std::error::Error + 'static)) -> Failure {
     Failure::Problem(chain(error))
-}
-
-/// A share that moves, on a terminal only.
-fn bar() -> impl FnMut(f64) {
-    let terminal = std::io::stderr().is_terminal();
-    let mut shown = 0;
-    move |share: f64| {
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of 100"
-        )]
-        let percent = (share.clamp(0.0, 1.0) * 100.0) as u32;
-        if terminal && percent > shown {
-            shown = percent;
-            let mut error = std::io::stderr().lock();
-            let _ = write!(
-                error,
-                "\r{percent:3} %{}",
-                if percent == 100 { "\r     \r" } else { "" }
-            );
-            let _ = error.flush();
-        }
-    }
 }
 
 /// Makes a backup.
@@ -71,7 +47,7 @@ pub(super) fn backup(context: &Context, arguments: &Backup) -> Outcome {
     }
     let reader = Reader::open(data).map_err(|error| whole(&error))?;
     let made = reader
-        .backup(&target, &mut bar())
+        .backup(&target, &mut output::bar())
         .map_err(|error| whole(&error))?;
     let path = std::path::absolute(&made.path)
         .unwrap_or(made.path)
@@ -125,7 +101,7 @@ pub(super) fn restore(context: &Context, arguments: &Restore) -> Outcome {
     let data = data(context)?;
     let stamp = backup::stamp(SystemClock::new().now().wall);
     let restored =
-        Ledger::restore(data, &arguments.file, &stamp, &mut bar()).map_err(|error| whole(&error))?;
+        Ledger::restore(data, &arguments.file, &stamp, &mut output::bar()).map_err(|error| whole(&error))?;
     let kept = restored.kept.as_ref().map(|kept| kept.display().to_string());
     let value = json!({
         "commit": restored.examined.last_commit, "kept": kept, "damaged": restored.examined.findings.len(),
@@ -152,7 +128,7 @@ pub(super) fn doctor(context: &Context, arguments: &Doctor) -> Outcome {
         &ask,
         &secrets::process_environment,
         &SystemClock::new(),
-        &mut bar(),
+        &mut output::bar(),
     );
     output::result(context, &report.to_json(context.language), |_| {
         let mut said = String::new();

@@ -21,7 +21,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// The newest committed document.
-async fn newest(http: &Http) -> Result<DocumentRow, Problem> {
+pub(super) async fn newest(http: &Http) -> Result<DocumentRow, Problem> {
     let row = http
         .readers
         .query(|reader| reader.document(ESTATE, ESTATE, None))
@@ -29,7 +29,7 @@ async fn newest(http: &Http) -> Result<DocumentRow, Problem> {
     row.ok_or_else(|| Problem::new(Code::Unavailable, "the ledger holds no estate yet"))
 }
 
-fn json(row: &DocumentRow) -> Result<Value, Problem> {
+pub(super) fn json(row: &DocumentRow) -> Result<Value, Problem> {
     serde_json::from_slice(row.body.as_deref().unwrap_or_default()).map_err(|error| {
         tracing::error!(%error, version = row.version, "read the estate document");
         Problem::new(Code::StoreFailed, "the estate document cannot be read")
@@ -87,15 +87,8 @@ pub async fn import(
     body: Body<EstateDoc, MAX_ESTATE>,
 ) -> Result<Response, Problem> {
     let document = Arc::new(body.value);
-    if let Err(problems) = Resolved::resolve(Arc::clone(&document)) {
-        let mut problem = Problem::new(
-            Code::InvalidEstate,
-            format!("{} problems; nothing was changed", problems.len()),
-        );
-        problem.errors = problems.iter().map(part).collect();
-        return Err(problem);
-    }
-    // Edits come through here only, so looking and editing under one lock is a compare-and-set.
+    sensible(&document)?;
+    // Edits come through here and from `rules` only, so looking and editing under one lock is a compare-and-set.
     let _one_at_a_time = http.editing.lock().await;
     let current = newest(&http).await?;
     if current.version != version {
@@ -110,7 +103,31 @@ pub async fn import(
         }));
         return Err(problem);
     }
-    let actor = actor(&principal);
+    let row = adopt(&http, &principal, document).await?;
+    let changed = Changed {
+        id: http.progress.borrow().estate.id().to_string(),
+        version: row.version,
+    };
+    Ok(([(header::ETAG, etag(row.version))], Json(changed)).into_response())
+}
+
+/// Refuses a document that makes no sense, with every problem.
+pub(super) fn sensible(document: &Arc<EstateDoc>) -> Result<Resolved, Problem> {
+    Resolved::resolve(Arc::clone(document)).map_err(|problems| {
+        let detail = format!("{} problems; nothing was changed", problems.len());
+        let mut problem = Problem::new(Code::InvalidEstate, detail);
+        problem.errors = problems.iter().map(part).collect();
+        problem
+    })
+}
+
+/// Makes a document the estate; the row it became. The caller holds the lock on editing.
+pub(super) async fn adopt(
+    http: &Http,
+    principal: &Principal,
+    document: Arc<EstateDoc>,
+) -> Result<DocumentRow, Problem> {
+    let actor = actor(principal);
     let asked = http
         .door
         .ask(|reply| Request::Estate {
@@ -120,12 +137,7 @@ pub async fn import(
         })
         .await;
     asked.and_then(|done| done).map_err(|e| failed(&e))?;
-    let row = newest(&http).await?;
-    let changed = Changed {
-        id: http.progress.borrow().estate.id().to_string(),
-        version: row.version,
-    };
-    Ok(([(header::ETAG, etag(row.version))], Json(changed)).into_response())
+    newest(http).await
 }
 
 /// What importing a document would change, and what is wrong with it

@@ -2,8 +2,8 @@
 
 use super::{
     Http, alarm_verbs, alarms, deliveries, devices, engine, estate, events, forwarders, health, layers,
-    onboarding, orders, points, problem, profiles, prom, rejects, scans, series, service, status, tokens,
-    updates, watch, writes,
+    onboarding, orders, points, problem, profiles, prom, quality, rejects, rule_check, rules, scans, series,
+    service, status, tokens, updates, watch, writes,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -43,6 +43,7 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(forwarders::list))
         .routes(routes!(forwarders::parked))
         .routes(routes!(alarms::list))
+        .routes(routes!(quality::quality))
         .routes(routes!(alarms::show))
         .routes(routes!(alarms::transitions))
         .routes(routes!(alarm_verbs::acknowledge))
@@ -52,6 +53,10 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(alarm_verbs::bulk))
         .routes(routes!(service::list, service::take_out))
         .routes(routes!(service::bring_back))
+        .routes(routes!(rules::list, rules::add))
+        .routes(routes!(rule_check::check))
+        .routes(routes!(rules::show, rules::change, rules::remove))
+        .routes(routes!(rules::history))
         .routes(routes!(orders::list))
         .routes(routes!(orders::show))
         .routes(routes!(orders::transitions))

@@ -98,6 +98,12 @@ impl Planner {
         planned
     }
 
+    /// Names of the channels over which people would be told of a notice.
+    pub fn channels_of(&self, notice: &Notice) -> Vec<String> {
+        let channels = self.channels_for(notice).into_iter();
+        channels.map(|(channel, _)| channel.to_string()).collect()
+    }
+
     /// A test message for a channel; `None` when there is no such channel. `nonce` tells one test from another.
     pub fn test(
         &self,

@@ -1,11 +1,11 @@
 //! The radio half of the simulated estate: LoRaWAN and Zigbee devices publishing to the broker as their network
 //! server and bridge would, some broken frames among them.
 
-use super::payload;
 use super::world::World;
 use crate::clock::SharedClock;
 use linli_domain::estate::{Address, AssetKind, Device, Estate};
 use linli_domain::id::AssetId;
+use linli_sim::payload;
 use rumqttc::{AsyncClient, Event, MqttOptions, Outgoing, Packet, QoS};
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,7 +113,14 @@ fn message(
         }
         _ => return None,
     };
-    let (topic, event) = payload::chirpstack(key, device.id.as_str(), port, round, &bytes, clock.now().wall);
+    let (topic, event) = payload::chirpstack(
+        key,
+        device.id.as_str(),
+        port,
+        round,
+        &bytes,
+        clock.now().wall.as_millis(),
+    );
     Some((topic, event.into_bytes()))
 }
 
@@ -141,7 +148,8 @@ fn distance_mm(world: &World, bin: &AssetId, geometry: Option<linli_domain::esta
 /// Frames that must be refused: cut short, of nobody, not text, nested without end.
 fn broken(round: u32, clock: &SharedClock) -> Vec<(String, Vec<u8>)> {
     let stranger = "00000000deadbeef";
-    let (topic, event) = payload::chirpstack(stranger, "stranger", 2, round, &[1], clock.now().wall);
+    let (topic, event) =
+        payload::chirpstack(stranger, "stranger", 2, round, &[1], clock.now().wall.as_millis());
     let base = format!("application/17c82e96-be03-4f38-aef3-f83d48582d97/device/{stranger}/event/up");
     vec![
         (topic, event.into_bytes()),

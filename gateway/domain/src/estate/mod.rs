@@ -5,6 +5,7 @@
 //! measures by speaking, so the engine adds them as they are first heard, and this module only says which asset
 //! such a point watches.
 
+pub mod advice;
 pub mod builtin;
 mod check;
 mod check_when;

@@ -69,6 +69,24 @@ impl During {
             (on(day) && minute >= from) || (on((day + 6) % 7) && minute < to)
         }
     }
+    /// The longest time it watches in one piece.
+    pub fn longest(&self) -> Duration {
+        let minutes = |minutes: u16| Duration::from_secs(u64::from(minutes) * 60);
+        if self.from_min != self.to_min {
+            return minutes((self.to_min + DAY_MIN - self.from_min) % DAY_MIN);
+        }
+        if self.days == 0x7f {
+            return Duration::MAX;
+        }
+        // Whole days in a row, over the end of the week too.
+        let run = (0..7u32).map(|first| {
+            (0..7u32)
+                .take_while(|n| self.days & (1 << ((first + n) % 7)) != 0)
+                .count()
+        });
+        let days = run.max().unwrap_or(0);
+        minutes(DAY_MIN) * u32::try_from(days).unwrap_or(0)
+    }
     /// How long from now it wants to be asked again: at the next full minute that is a border, or soon.
     pub fn look_again(&self, now: &Now) -> Duration {
         let Some((_, minute)) = self.local(now) else {

@@ -6,6 +6,8 @@ use crate::batch::{Subject, TransitionRow};
 use crate::error::{Damage, Doing, StoreError};
 use crate::rows::AuditRow;
 use crate::write::subject_columns;
+use linli_domain::id::AlarmId;
+use linli_domain::time::Timestamp;
 use rusqlite::{Row, params};
 
 /// A transition and its number in the history of all.
@@ -26,6 +28,29 @@ pub struct AuditEntry {
     pub row: AuditRow,
     /// The hash over it and everything before it.
     pub hash: AuditHash,
+}
+
+/// One transition of an alarm, with what the alarm is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlarmTransition {
+    /// Its number in the history.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Label of the state before.
+    pub from: String,
+    /// Label of the state after.
+    pub to: String,
+    /// What made it change.
+    pub event: String,
+    /// The alarm.
+    pub alarm: AlarmId,
+    /// Its asset.
+    pub asset: String,
+    /// Its class.
+    pub class: String,
+    /// Its urgency as it is now; 1 is the most urgent.
+    pub priority: u8,
 }
 
 /// The end of the audit. Kept elsewhere, it shows later that nothing was cut off.
@@ -63,6 +88,53 @@ impl Reader {
                 })
             },
         )
+    }
+
+    /// Transitions of alarms with `from <= at < to`, oldest first, going on after the id of the last page's last one; at
+    /// most [`MAX_PAGE`], each with the asset, the class and the urgency of its alarm.
+    pub fn alarm_transitions(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        after: i64,
+    ) -> Result<Vec<AlarmTransition>, StoreError> {
+        self.all(
+            "read what happened to alarms",
+            "SELECT t.id, t.at, t.previous, t.next, t.event, t.subject, a.asset, a.class, a.priority
+             FROM transition t JOIN alarm a ON a.id = t.subject
+             WHERE t.kind = 'alarm' AND t.id > ?1 AND t.at >= ?2 AND t.at < ?3 ORDER BY t.id LIMIT ?4",
+            params![after, from.as_millis(), to.as_millis(), page(MAX_PAGE)],
+            |row| {
+                Ok(AlarmTransition {
+                    id: row.get(0)?,
+                    at: time(row, 1)?,
+                    from: row.get(2)?,
+                    to: row.get(3)?,
+                    event: row.get(4)?,
+                    alarm: AlarmId(row.get::<_, i64>(5)?.unsigned_abs()),
+                    asset: row.get(6)?,
+                    class: row.get(7)?,
+                    priority: row.get(8)?,
+                })
+            },
+        )
+    }
+
+    /// How often orders were closed by a manager's decision, and how often they were closed at all, `from <= at < to`.
+    pub fn closings(&self, from: Timestamp, to: Timestamp) -> Result<(u64, u64), StoreError> {
+        let counts = self.first(
+            "count how orders were closed",
+            "SELECT count(*) FILTER (WHERE event = 'override'), count(*) FROM transition
+             WHERE kind = 'order' AND next = 'closed' AND previous <> 'closed' AND at >= ?1 AND at < ?2",
+            params![from.as_millis(), to.as_millis()],
+            |row| {
+                Ok((
+                    row.get::<_, i64>(0)?.unsigned_abs(),
+                    row.get::<_, i64>(1)?.unsigned_abs(),
+                ))
+            },
+        )?;
+        Ok(counts.unwrap_or_default())
     }
 
     /// A page of the audit, newest first.

@@ -224,8 +224,7 @@ impl Reader {
     /// The same by the finest rollup that is left, where the samples went.
     fn summed_before(&self, point: PointKey, from: i64) -> Result<Option<(Edge, Timestamp)>, StoreError> {
         let doing = "look for the sums before";
-        let sql =
-            "SELECT data, id FROM rollup WHERE point = ?1 AND width = ?2 AND t0 < ?3 ORDER BY t0 DESC LIMIT 2";
+        let sql = "SELECT data, id FROM rollup WHERE point = ?1 AND width = ?2 AND t0 < ?3 ORDER BY t0 DESC LIMIT 2";
         for width in [rollup::HOUR, rollup::DAY] {
             let mut query = self.conn.prepare_cached(sql).doing(doing)?;
             let mut rows = query.query(params![point.0, width, from]).doing(doing)?;

@@ -3,8 +3,10 @@
 use crate::estate::{Estate, at, now};
 use linli_domain::id::{CommitId, PointKey};
 use linli_domain::reading::{Quality, Reading, Reason, Value};
+use linli_domain::time::Timestamp;
 use linli_ledger::{Batch, Entry, StoredSample};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 #[derive(Debug, Clone)]
@@ -133,7 +135,25 @@ fn same(stored: &StoredSample, model: &StoredSample) -> bool {
         } == *model
 }
 
+/// Everything of every point at once is what is stored of each.
+fn check_sweep(estate: &mut Estate) {
+    let mut swept: BTreeMap<u32, Vec<StoredSample>> = BTreeMap::new();
+    let (from, to) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
+    let take = &mut |point: PointKey, sample| swept.entry(point.0).or_default().push(sample);
+    estate.reader().sweep(from, to, take).unwrap();
+    for (point, samples) in &mut swept {
+        samples.sort_by_key(|sample| sample.observed);
+        let mut stored = estate.all_samples(*point);
+        // Equal times come in no order.
+        let key = |sample: &StoredSample| (sample.observed, format!("{sample:?}"));
+        samples.sort_by_key(key);
+        stored.sort_by_key(key);
+        assert_eq!(*samples, stored, "{point}");
+    }
+}
+
 fn check(estate: &mut Estate, model: &Model) {
+    check_sweep(estate);
     for point in (0..4).map(|n| PointKey(n * 1_000_003)) {
         let (stored, expected) = (estate.all_samples(point.0), model.samples(point));
         assert_eq!(stored.len(), expected.len(), "{point}");

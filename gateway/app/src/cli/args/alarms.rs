@@ -8,6 +8,8 @@ use clap::{Args, Subcommand};
 pub enum Alarms {
     /// List alarms, newest first
     List(ListAlarms),
+    /// Show whether people can work with the alarms they get: rates, chatter, standing alarms, beside their targets
+    Quality(Quality),
     /// Show one alarm: its state, the readings that raised it, and its whole life
     Show {
         /// Alarm number, such as AL-7
@@ -93,4 +95,15 @@ pub struct Serviced {
     /// The device
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
+}
+
+/// `linli alarms quality`.
+#[derive(Debug, Args)]
+pub struct Quality {
+    /// Over so many of the last days, 1 to 366
+    #[arg(long, value_name = "NUMBER", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=366))]
+    pub days: u32,
+    /// People on duty at a time
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub operators: u32,
 }

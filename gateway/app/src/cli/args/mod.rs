@@ -3,14 +3,20 @@
 //! The texts here are the English ones; `help` puts the Chinese ones in their place.
 
 mod alarms;
+mod backtest;
 mod firmware;
 mod onboarding;
+mod rules;
+mod simulate;
 mod store;
 mod work;
 
-pub use alarms::{Alarms, ListAlarms, Serviced};
+pub use alarms::{Alarms, ListAlarms, Quality, Serviced};
+pub use backtest::{Backtest, Replay};
 pub use firmware::{NodeKind, Sign};
 pub use onboarding::{Accept, DeviceList, Point, Show, Watch, Which};
+pub use rules::{RuleFile, Rules};
+pub use simulate::Simulate;
 pub use store::{Backup, Doctor, Export, Format, Restore, Series, States};
 pub use work::{Engine, List, Notify, Orders, Outbox, Rejects, Token};
 
@@ -79,6 +85,12 @@ pub enum Command {
     Run,
     /// Run a simulated estate with gateway and status page, on temporary data; nothing to install
     Demo(Demo),
+    /// Play an estate with scripted faults in virtual time, and judge what the gateway makes of it
+    Simulate(Simulate),
+    /// Show what proposed rules would have done on recorded readings, beside what really happened; changes nothing
+    Backtest(Backtest),
+    /// Send recorded frames through the whole pipeline, on a ledger of its own
+    Replay(Replay),
     /// Say everything that is wrong with a configuration, its profiles and its estate file
     Check(Check),
     /// The estate as a file
@@ -90,6 +102,9 @@ pub enum Command {
     /// Alarms
     #[command(subcommand)]
     Alarms(Alarms),
+    /// Rules: what is an alarm
+    #[command(subcommand)]
+    Rules(Rules),
     /// Work orders
     #[command(subcommand)]
     Orders(Orders),

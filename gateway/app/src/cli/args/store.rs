@@ -98,7 +98,7 @@ pub enum Format {
     Ndjson,
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse_rfc3339(text).ok_or_else(|| {
         format!("{text:?} is not a time such as 2026-01-31T19:02:11Z or 2026-01-31T19:02:11+08:00")
     })

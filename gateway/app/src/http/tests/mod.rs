@@ -14,6 +14,7 @@ mod onboarding;
 mod page;
 mod profiles;
 mod refusals;
+mod rules;
 mod series;
 mod serving;
 mod site;

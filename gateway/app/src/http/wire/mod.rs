@@ -21,6 +21,7 @@ mod states_tests;
 pub mod profile;
 pub mod raw;
 pub mod reject;
+pub mod rule;
 pub mod token;
 pub mod update;
 

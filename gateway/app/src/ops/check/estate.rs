@@ -6,6 +6,7 @@ use super::{cross, foreign, spans};
 use crate::config::Outline;
 use crate::config::problem::{Problem, Sink};
 use crate::config::said;
+use crate::ops::advice;
 use linli_decode::Catalogue;
 use linli_domain::estate::doc::{AssetDoc, DeviceDoc, OrderProfileDoc, PlaceDoc, RuleDoc};
 use linli_domain::estate::{Estate, EstateDoc};
@@ -41,15 +42,25 @@ pub(super) fn check(
     }
     let document = shape(&sink, &table, errors.is_empty());
     if let Some(document) = &document {
-        if let Err(problems) = Estate::resolve(Arc::new(document.clone())) {
-            for problem in problems {
-                let span = spans::find(table.get_ref(), &problem.path);
-                let message = if span.is_some() {
-                    problem.message
-                } else {
-                    format!("{}: {}", problem.path, problem.message)
-                };
-                sink.error(span, foreign("estate", &message, problem.hint.as_deref()));
+        match Estate::resolve(Arc::new(document.clone())) {
+            Err(problems) => {
+                for problem in problems {
+                    let span = spans::find(table.get_ref(), &problem.path);
+                    let message = if span.is_some() {
+                        problem.message
+                    } else {
+                        format!("{}: {}", problem.path, problem.message)
+                    };
+                    sink.error(span, foreign("estate", &message, problem.hint.as_deref()));
+                }
+            }
+            // What devices measure is known with a catalogue only.
+            Ok(estate) => {
+                if let Some((_, catalogue)) = against {
+                    for advice in advice::of(&estate, catalogue) {
+                        sink.warn(spans::find(table.get_ref(), &advice.path), advice::said(&advice));
+                    }
+                }
             }
         }
         if let Some((outline, catalogue)) = against {

@@ -111,6 +111,15 @@ fn resolve_rule(
             "say what the person must do: what needs no response is an event, not an alarm",
         );
     }
+    for (key, text) in [("cause", &rule.cause), ("consequence", &rule.consequence)] {
+        if text.as_ref().is_some_and(crate::text::Text::is_incomplete) {
+            problems.add_hint(
+                format!("{path}.{key}"),
+                "is missing in one language",
+                "write it in Chinese and in English",
+            );
+        }
+    }
     check_delay(format!("{path}.on_delay"), rule.on_delay, problems);
     check_delay(format!("{path}.off_delay"), rule.off_delay, problems);
     if let Some(re_alarm) = rule.re_alarm {

@@ -1,10 +1,10 @@
 //! What real devices would send: vendor bytes inside ChirpStack v4 events, Zigbee2MQTT JSON.
 //!
 //! The layouts are the ones of the device catalogue, written the other way round and on purpose not derived from
-//! it: a wrong profile must show as a refused or wrong reading in the demo.
+//! it: a wrong profile must show as a refused or wrong reading.
 
+use crate::rfc3339;
 use base64::Engine as _;
-use linli_domain::time::Timestamp;
 use serde_json::json;
 
 /// Milesight EM400-UDL: battery, temperature, distance, tilt.
@@ -57,19 +57,19 @@ pub fn sjcgq11lm(wet: bool, battery: u8, celsius: f64) -> String {
     .to_string()
 }
 
-/// Topic and payload of a ChirpStack v4 uplink.
+/// Topic and payload of a ChirpStack v4 uplink heard at `at_ms` (milliseconds since 1970).
 pub fn chirpstack(
     dev_eui: &str,
     name: &str,
     port: u8,
     counter: u32,
     bytes: &[u8],
-    at: Timestamp,
+    at_ms: i64,
 ) -> (String, String) {
     let application = "17c82e96-be03-4f38-aef3-f83d48582d97";
     let event = json!({
         "deduplicationId": format!("00000000-0000-4000-8000-{counter:08x}{port:04x}"),
-        "time": at.to_string(),
+        "time": rfc3339(at_ms),
         "deviceInfo": {
             "tenantName": "linli", "applicationId": application, "applicationName": "estate",
             "deviceName": name, "devEui": dev_eui,

@@ -1,0 +1,114 @@
+//! Advice on rules in both languages, and what devices can measure by the catalogue.
+
+use crate::config::said::{Said, both};
+use crate::profiles::ANNOUNCED;
+use linli_decode::Catalogue;
+use linli_domain::estate::advice::{Advice, Kind, Measures, advise};
+use linli_domain::estate::builtin::GATEWAY;
+use linli_domain::estate::{Device, Estate};
+use linli_domain::measure::Measure;
+use linli_domain::text::Text;
+
+/// What the devices of an estate may measure, as far as the catalogue knows.
+struct Known<'c>(&'c Catalogue);
+
+impl Measures for Known<'_> {
+    fn may(&self, device: &Device, measure: Measure) -> bool {
+        if matches!(device.profile.as_str(), ANNOUNCED | GATEWAY) {
+            return true;
+        }
+        let Some(profile) = self.0.get(&device.profile) else {
+            return true;
+        };
+        // In another role a device measures other things, and a distance becomes a fill level by the geometry of its bin.
+        let measures = profile.measures();
+        !profile.roles().is_empty()
+            || measures.contains(&measure)
+            || (measure.name() == "bin.fill" && measures.iter().any(|known| known.name() == "bin.distance"))
+    }
+}
+
+/// All advice on the rules of an estate.
+pub fn of(estate: &Estate, catalogue: &Catalogue) -> Vec<Advice> {
+    advise(estate, &Known(catalogue))
+}
+
+/// One piece of advice in words.
+pub fn said(advice: &Advice) -> Said {
+    Said::new(advice.kind.code(), message(advice)).hint(hint(&advice.kind))
+}
+
+fn message(advice: &Advice) -> Text {
+    let rule = &advice.rule;
+    match &advice.kind {
+        Kind::Overlaps {
+            with, asset, assets, ..
+        } => both!(
+            "规则 {rule} 与 {with} 在 {asset} 等 {assets} 个资产上做同一件事：一个故障会有两条告警",
+            "the rules {rule} and {with} do the same on {asset} ({assets} assets in all): two alarms for one fault"
+        ),
+        Kind::NoAsset => both!(
+            "规则 {rule} 不管小区中的任何资产，永远不会触发",
+            "the rule {rule} looks after no asset of the estate: it is never raised"
+        ),
+        Kind::NoDevice => both!(
+            "规则 {rule} 的资产上没有设备测量该量，永远不会触发",
+            "no device on the assets of the rule {rule} measures this: it is never raised"
+        ),
+        Kind::DelayOutlastsHours => both!(
+            "规则 {rule} 的延时比它的时段还长，永远不会触发",
+            "the rule {rule} must be wrong for longer than its hours last: it is never raised"
+        ),
+        Kind::DelayOutlastsWindow => both!(
+            "规则 {rule} 的延时比它的窗口还长，几乎不会触发",
+            "the rule {rule} must be wrong for longer than its window remembers: it is hardly ever raised"
+        ),
+        Kind::AlwaysWrong => both!(
+            "规则 {rule} 把 0 到 100 的任何值都判为异常，会一直触发",
+            "the rule {rule} calls every value from 0 to 100 wrong: it is always raised"
+        ),
+        Kind::IdleOverride { asset } => both!(
+            "规则 {rule} 不管 {asset}，对它的例外没有作用",
+            "the rule {rule} does not look after {asset}: what it overrides there has no effect"
+        ),
+        Kind::NoCause => both!(
+            "规则 {rule} 没有写明原因",
+            "the rule {rule} does not say why it happens"
+        ),
+        Kind::NoConsequence => both!(
+            "规则 {rule} 没有写明不处理的后果",
+            "the rule {rule} does not say what follows when nobody acts"
+        ),
+    }
+}
+
+fn hint(kind: &Kind) -> Text {
+    match kind {
+        Kind::Overlaps { shipped: true, .. } => both!(
+            "写同一个 class 以取代随附的规则，或换一个 fault",
+            "give it the class of the shipped rule to take its place, or another fault"
+        ),
+        Kind::Overlaps { .. } => both!(
+            "删去其中一条，或用 overrides 区分资产",
+            "remove one of them, or tell their assets apart with overrides"
+        ),
+        Kind::NoAsset => both!("核对 applies_to", "check applies_to"),
+        Kind::NoDevice => both!(
+            "核对 measure，或先接入设备",
+            "check the measure, or add the device first"
+        ),
+        Kind::DelayOutlastsHours | Kind::DelayOutlastsWindow => {
+            both!("缩短 on_delay", "make on_delay shorter")
+        }
+        Kind::AlwaysWrong => both!("核对设定值", "check the set value"),
+        Kind::IdleOverride { .. } => both!("删去这条例外", "remove the override"),
+        Kind::NoCause => both!(
+            "写上 cause = {{ zh = \"…\", en = \"…\" }}",
+            "write cause = {{ zh = \"…\", en = \"…\" }}"
+        ),
+        Kind::NoConsequence => both!(
+            "写上 consequence = {{ zh = \"…\", en = \"…\" }}",
+            "write consequence = {{ zh = \"…\", en = \"…\" }}"
+        ),
+    }
+}

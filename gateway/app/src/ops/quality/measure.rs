@@ -1,0 +1,249 @@
+//! The figures, from a history. Pure.
+
+use super::STALE;
+use super::figures::{Figure, Frequent, Mix, Quality, Standing, TARGETS, Target};
+use linli_domain::time::Timestamp;
+use linli_ledger::{AlarmRow, AlarmTransition};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// So many activations of one alarm within a minute are chatter.
+const CHATTER: usize = 3;
+/// An alarm that was over again so soon is fleeting: nobody could have done anything about it.
+const FLEETING: Duration = MINUTE;
+/// So many alarms within ten minutes are a flood for one person.
+const FLOOD: usize = 10;
+const FLOOD_WINDOW: Duration = Duration::from_secs(600);
+/// Most assets with a class that are named.
+const TOP: usize = 10;
+/// Most standing alarms that are named.
+const MAX_STANDING: usize = 100;
+
+/// What one asset and class did.
+#[derive(Default)]
+struct Key {
+    times: u64,
+    recent: VecDeque<Timestamp>,
+    chattered: bool,
+}
+
+/// Measures a history (oldest first), the live alarms raised a day before its end, and orders closed by decision and in all.
+pub fn measure(
+    history: &[AlarmTransition],
+    live: &[AlarmRow],
+    (overridden, closed): (u64, u64),
+    (from, to): (Timestamp, Timestamp),
+    operators: u32,
+) -> Quality {
+    let operators = operators.max(1);
+    let mut keys: BTreeMap<(&str, &str), Key> = BTreeMap::new();
+    let mut raised: Vec<Timestamp> = Vec::new();
+    let mut raised_at: BTreeMap<u64, Timestamp> = BTreeMap::new();
+    let mut been: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
+    let (mut fleeting, mut mix, mut urgent) = (0, Mix::default(), Vec::new());
+    for change in history {
+        let activates = matches!(change.event.as_str(), "raised" | "raised_again" | "relapsed");
+        if activates {
+            let key = keys.entry((&change.asset, &change.class)).or_default();
+            key.activated(change.at);
+        }
+        if matches!(change.event.as_str(), "raised" | "raised_again") {
+            raised.push(change.at);
+            raised_at.insert(change.alarm.0, change.at);
+            mix.add(change.priority);
+            if change.priority <= 2 {
+                urgent.push(change.at);
+            }
+            if let Some(key) = keys.get_mut(&(change.asset.as_str(), change.class.as_str())) {
+                key.times += 1;
+            }
+        }
+        let is_over = matches!(change.to.as_str(), "rtn_unack" | "latched" | "normal");
+        if is_over
+            && let Some(since) = raised_at.remove(&change.alarm.0)
+            && change.at.since(since) < FLEETING
+        {
+            fleeting += 1;
+        }
+        if let state @ ("shelved" | "suppressed" | "out_of_service") = change.to.as_str() {
+            been.entry(state).or_default().insert(change.alarm.0);
+        }
+    }
+    raised.sort_unstable();
+    let (most, flood) = floods(&raised, FLOOD * operators as usize);
+    let standing: Vec<&AlarmRow> = live.iter().filter(|row| stands(row, to)).collect();
+    let count = |state: &str| been.get(state).map_or(0, |alarms| alarms.len() as u64);
+    let mut top: Vec<Frequent> = keys
+        .iter()
+        .map(|((asset, class), key)| Frequent {
+            asset: (*asset).to_owned(),
+            class: (*class).to_owned(),
+            times: key.times,
+            chattered: key.chattered,
+        })
+        .collect();
+    let chattering = top.iter().filter(|key| key.chattered).count() as u64;
+    top.sort_by(|a, b| b.times.cmp(&a.times).then_with(|| a.asset.cmp(&b.asset)));
+    top.truncate(TOP);
+    let all = raised.len() as u64;
+    let of_top: u64 = top.iter().map(|key| key.times).sum();
+    let (shelved, suppressed, out_of_service) =
+        (count("shelved"), count("suppressed"), count("out_of_service"));
+    let values = [
+        per_hour(all, to.since(from)) / f64::from(operators),
+        share(flood.as_secs(), to.since(from).as_secs()),
+        most_per_hour(&urgent),
+        to_f64(chattering),
+        share(fleeting, all),
+        to_f64(standing.len() as u64),
+        // Of a handful of alarms ten kinds are always nearly all.
+        if all < 100 { 0.0 } else { share(of_top, all) },
+        share(mix.p1, all),
+        share(shelved + suppressed + out_of_service, all),
+        share(overridden, closed),
+    ];
+    let figures = TARGETS
+        .iter()
+        .zip(values)
+        .map(|(target, value)| figure(target, value));
+    let mut oldest: Vec<&&AlarmRow> = standing.iter().collect();
+    oldest.sort_by_key(|row| row.raised);
+    Quality {
+        from,
+        to,
+        operators,
+        raised: all,
+        most_in_ten_minutes: most,
+        flood_seconds: flood.as_secs(),
+        chattering,
+        fleeting,
+        standing: standing.len() as u64,
+        mix,
+        shelved,
+        suppressed,
+        out_of_service,
+        overridden,
+        closed,
+        figures: figures.collect(),
+        top: top.into_iter().filter(|key| key.times > 0).collect(),
+        standing_alarms: oldest
+            .into_iter()
+            .take(MAX_STANDING)
+            .map(|row| Standing {
+                id: row.id.to_string(),
+                asset: row.asset.to_string(),
+                class: row.class.to_string(),
+                state: row.state.clone(),
+                raised_at: row.raised,
+            })
+            .collect(),
+    }
+}
+
+impl Key {
+    fn activated(&mut self, at: Timestamp) {
+        self.recent.push_back(at);
+        while self.recent.front().is_some_and(|first| at.since(*first) > MINUTE) {
+            self.recent.pop_front();
+        }
+        self.chattered |= self.recent.len() >= CHATTER;
+    }
+}
+
+impl Mix {
+    fn add(&mut self, priority: u8) {
+        match priority {
+            1 => self.p1 += 1,
+            2 => self.p2 += 1,
+            3 => self.p3 += 1,
+            _ => self.p4 += 1,
+        }
+    }
+}
+
+/// Active for more than a day; one that is back to normal and waits for a person does not stand.
+fn stands(row: &AlarmRow, to: Timestamp) -> bool {
+    to.since(row.raised) > STALE && !matches!(row.state.as_str(), "rtn_unack" | "latched" | "normal")
+}
+
+/// Most alarms in ten minutes, and how long there were `many` or more in the last ten.
+fn floods(raised: &[Timestamp], many: usize) -> (u64, Duration) {
+    let (mut most, mut flood, mut until) = (0, Duration::ZERO, None::<Timestamp>);
+    let mut window: VecDeque<Timestamp> = VecDeque::new();
+    for at in raised {
+        window.push_back(*at);
+        while window
+            .front()
+            .is_some_and(|first| at.since(*first) >= FLOOD_WINDOW)
+        {
+            window.pop_front();
+        }
+        most = most.max(window.len());
+        if window.len() >= many {
+            // It lasts until the first of these many is ten minutes old.
+            let first = window.get(window.len() - many).copied().unwrap_or(*at);
+            let ends = first.plus(FLOOD_WINDOW);
+            flood += ends.since(until.map_or(*at, |until| until.max(*at)));
+            until = Some(until.map_or(ends, |until| until.max(ends)));
+        }
+    }
+    (most as u64, flood)
+}
+
+/// Most urgent alarms in any hour.
+fn most_per_hour(urgent: &[Timestamp]) -> f64 {
+    let mut window: VecDeque<Timestamp> = VecDeque::new();
+    let mut most = 0;
+    for at in urgent {
+        window.push_back(*at);
+        while window
+            .front()
+            .is_some_and(|first| at.since(*first) >= 60 * MINUTE)
+        {
+            window.pop_front();
+        }
+        most = most.max(window.len());
+    }
+    to_f64(most as u64)
+}
+
+fn figure(target: &Target, value: f64) -> Figure {
+    let value = (value * 100.0).round() / 100.0;
+    let tier = if value <= target.fine {
+        "good"
+    } else if value <= target.most {
+        "watch"
+    } else {
+        "poor"
+    };
+    Figure {
+        figure: target.figure.to_owned(),
+        value,
+        fine: target.fine,
+        most: target.most,
+        tier: tier.to_owned(),
+    }
+}
+
+fn per_hour(count: u64, span: Duration) -> f64 {
+    to_f64(count) / (span.as_secs_f64() / 3_600.0).max(1.0)
+}
+
+/// A share in percent; of nothing it is none.
+fn share(part: u64, of: u64) -> f64 {
+    if of == 0 {
+        0.0
+    } else {
+        100.0 * to_f64(part) / to_f64(of)
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts of alarms")]
+fn to_f64(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,132 @@
+//! A recording played again does what it did.
+
+use super::*;
+use crate::sim;
+use linli_sim::{FaultKind, Plan, Play, Size};
+use std::fs::File;
+use std::io::BufReader;
+
+fn catalogue() -> Catalogue {
+    Catalogue::load(crate::profiles::BUILT_IN.iter().copied()).0
+}
+
+fn play() -> Play {
+    let faults = [
+        FaultKind::Leak,
+        FaultKind::Fire,
+        FaultKind::DeadSlave,
+        FaultKind::BrokerLoss,
+    ];
+    Play::new(
+        Plan::of_size(Size::Small, 21),
+        &faults,
+        21,
+        Duration::from_secs(11 * 3_600),
+    )
+    .unwrap()
+}
+
+fn replayed(
+    folder: &Path,
+    recording: impl BufRead,
+    pace: &mut dyn FnMut(Duration),
+) -> Result<Replayed, ReplayError> {
+    let estate: EstateDoc = toml::from_str(&play().plan().to_toml()).unwrap();
+    let subscriptions = sim::subscriptions(&estate);
+    let (estate, catalogue) = (Arc::new(estate), catalogue());
+    let then = Duration::from_secs(600);
+    replay(
+        Replay {
+            folder,
+            estate,
+            catalogue,
+            subscriptions,
+            then,
+        },
+        recording,
+        pace,
+    )
+}
+
+#[test]
+fn a_play_that_was_written_down_raises_the_same_alarms_when_it_is_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = sim::write_files(&mut play(), &catalogue(), folder.path()).unwrap();
+    let document: EstateDoc = toml::from_str(&play().plan().to_toml()).unwrap();
+    let simulation = sim::Simulation {
+        play: play(),
+        catalogue: catalogue(),
+        document,
+    };
+    let live = sim::simulate(simulation, &mut |_| {}).unwrap();
+
+    let frames = BufReader::new(File::open(folder.path().join("frames.ndjson")).unwrap());
+    let ledger = tempfile::tempdir().unwrap();
+    let mut waited = Duration::ZERO;
+    let again = replayed(ledger.path(), frames, &mut |wait| waited += wait).unwrap();
+    assert_eq!((again.through.frames, again.not_played), (lines, 0));
+    assert_eq!(again.through.readings, live.through.readings);
+    assert_eq!(again.alarms, live.verdict.alarms.raised);
+    assert_eq!(again.orders, live.verdict.orders.raised);
+    assert!(
+        waited > Duration::from_secs(10 * 3_600),
+        "the pace is that of the recording: {waited:?}"
+    );
+}
+
+#[test]
+fn what_cannot_be_played_is_named_and_the_rest_is_played() {
+    let at = Timestamp::from_millis(linli_sim::BEGINS_MS);
+    let topic = "zigbee2mqtt/nobody";
+    let line = |line: &Line| serde_json::to_string(line).unwrap();
+    let mut cut = Line::message(at, "main", topic, b"{}");
+    cut.payload.bytes = 9_000;
+    let asked = linli_decode::RegisterRequest {
+        function: 4,
+        start: 1,
+        count: 1,
+    };
+    let recording = [
+        "no frame".to_owned(),
+        String::new(),
+        line(&Line::message(at, "main", topic, b"{\"water_leak\":true}")),
+        line(&cut),
+        line(&Line::answer(at, "nobody", &asked, Some(&[1]))),
+        line(&Line::message(at, "main", "of/no/subscription", b"x")),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = replayed(folder.path(), recording.join("\n").as_bytes(), &mut |_| {}).unwrap();
+    assert_eq!((outcome.through.frames, outcome.not_played), (2, 3));
+    assert_eq!(
+        outcome.named.iter().map(|named| named.line).collect::<Vec<_>>(),
+        [1, 4, 5]
+    );
+    assert_eq!(
+        outcome
+            .refused
+            .iter()
+            .map(|(reason, _)| reason.as_str())
+            .collect::<Vec<_>>(),
+        ["unrouted"]
+    );
+}
+
+#[test]
+fn a_recording_without_a_frame_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = replayed(folder.path(), "\n\nnothing\n".as_bytes(), &mut |_| {});
+    assert!(matches!(outcome, Err(ReplayError::Empty)));
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_stop_time() {
+    let at = Timestamp::from_millis;
+    let mut clock = RecordedClock {
+        begins: at(10_000),
+        last: at(10_000),
+        set_ms: 0,
+    };
+    let passed = [10_000, 12_000, 5_000, 6_500, 6_500].map(|ms| clock.at(at(ms)).as_millis());
+    assert_eq!(passed, [0, 2_000, 2_000, 3_500, 3_500]);
+    assert_eq!(clock.set_ms, -7_000);
+}

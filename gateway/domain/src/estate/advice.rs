@@ -1,0 +1,258 @@
+//! Advice 提醒 on the rules of an estate that is right: what is allowed and probably not meant.
+//!
+//! A contradiction is refused when an estate is resolved (`check_when`). Here stands what may be meant: two rules that do
+//! the same job, a rule nothing can ever raise, one that nothing can ever end, one that does not say why it happens.
+//! What devices can measure is only known to who has the catalogue, so it is asked for.
+
+use super::{Asset, AssetIndex, Device, Estate};
+use crate::id::{AssetId, RuleId};
+use crate::measure::Measure;
+use crate::rule::{Rule, When};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// What may not be meant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Two rules raise alarms for the same fault on the same asset by the same kind of condition.
+    Overlaps {
+        /// The other rule.
+        with: RuleId,
+        /// Whether it came with the program.
+        shipped: bool,
+        /// The first asset both look after.
+        asset: AssetId,
+        /// How many there are.
+        assets: usize,
+    },
+    /// No asset of the estate is looked after.
+    NoAsset,
+    /// No device of those assets measures what it looks at.
+    NoDevice,
+    /// It watches for a shorter time than it must be wrong.
+    DelayOutlastsHours,
+    /// A window forgets before the delay is over.
+    DelayOutlastsWindow,
+    /// Every value there can be is wrong.
+    AlwaysWrong,
+    /// An override names an asset the rule does not look after.
+    IdleOverride {
+        /// The asset.
+        asset: AssetId,
+    },
+    /// It does not say why it happens.
+    NoCause,
+    /// It does not say what follows when nobody acts.
+    NoConsequence,
+}
+
+/// One piece of advice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    /// The rule.
+    pub rule: RuleId,
+    /// Where in the document: `rules[3].vote`.
+    pub path: String,
+    /// What.
+    pub kind: Kind,
+}
+
+impl Kind {
+    /// A word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Overlaps { .. } => "overlaps",
+            Self::NoAsset | Self::NoDevice | Self::DelayOutlastsHours | Self::DelayOutlastsWindow => {
+                "never_fires"
+            }
+            Self::AlwaysWrong => "always_fires",
+            Self::IdleOverride { .. } => "idle_override",
+            Self::NoCause => "no_cause",
+            Self::NoConsequence => "no_consequence",
+        }
+    }
+
+    fn part(&self) -> &'static str {
+        match self {
+            Self::Overlaps { .. } => "fault",
+            Self::NoAsset => "applies_to",
+            Self::NoDevice => "measure",
+            Self::DelayOutlastsHours | Self::DelayOutlastsWindow => "on_delay",
+            Self::AlwaysWrong => "when",
+            Self::IdleOverride { .. } => "overrides",
+            Self::NoCause => "cause",
+            Self::NoConsequence => "consequence",
+        }
+    }
+}
+
+/// What the devices of an estate can measure.
+pub trait Measures {
+    /// Whether a device may measure this; in doubt, as for one that describes itself, it may.
+    fn may(&self, device: &Device, measure: Measure) -> bool;
+}
+
+/// All advice on the rules of the document; shipped ones are only looked at beside them.
+pub fn advise(estate: &Estate, measures: &dyn Measures) -> Vec<Advice> {
+    let mut all = Vec::new();
+    let own = estate.rules().iter().filter(|rule| !rule.shipped);
+    for rule in own {
+        let place = estate.doc().rules.iter().position(|doc| doc.id == rule.id);
+        let mut add = |kind: Kind| {
+            let path = format!("rules[{}].{}", place.unwrap_or(0), kind.part());
+            all.push(Advice {
+                rule: rule.id.clone(),
+                path,
+                kind,
+            });
+        };
+        alone(estate, rule, measures).into_iter().for_each(&mut add);
+        overlaps(estate, rule).into_iter().for_each(&mut add);
+    }
+    all
+}
+
+fn covered<'e>(estate: &'e Estate, rule: &Rule) -> impl Iterator<Item = &'e Asset> {
+    estate
+        .assets()
+        .iter()
+        .filter(move |asset| rule.applies_to.covers(&asset.id, asset.kind))
+}
+
+/// What can be said of a rule by itself.
+fn alone(estate: &Estate, rule: &Arc<Rule>, measures: &dyn Measures) -> Vec<Kind> {
+    let mut found = Vec::new();
+    let assets: Vec<&Asset> = covered(estate, rule).collect();
+    if assets.is_empty() {
+        found.push(Kind::NoAsset);
+    } else if !assets
+        .iter()
+        .any(|asset| is_measured(estate, &asset.id, rule.measure, measures))
+    {
+        found.push(Kind::NoDevice);
+    }
+    if rule
+        .during
+        .as_ref()
+        .is_some_and(|during| during.longest() < rule.on_delay)
+    {
+        found.push(Kind::DelayOutlastsHours);
+    }
+    if let When::Rises { within, .. } | When::Falls { within, .. } | When::Often { within, .. } = rule.when
+        && rule.on_delay > within
+    {
+        found.push(Kind::DelayOutlastsWindow);
+    }
+    if always_wrong(rule) {
+        found.push(Kind::AlwaysWrong);
+    }
+    for asset in rule.overrides.keys() {
+        if !assets.iter().any(|covered| covered.id == *asset) {
+            found.push(Kind::IdleOverride { asset: asset.clone() });
+        }
+    }
+    if rule.cause.is_none() {
+        found.push(Kind::NoCause);
+    }
+    if rule.consequence.is_none() {
+        found.push(Kind::NoConsequence);
+    }
+    found
+}
+
+fn is_measured(estate: &Estate, asset: &AssetId, measure: Measure, measures: &dyn Measures) -> bool {
+    let Some((index, _)) = estate.asset_by_id(asset) else {
+        return false;
+    };
+    estate.devices().iter().any(|device| {
+        let here = |of: Option<AssetIndex>| of.or(device.asset) == Some(index);
+        let mut bound = device.bindings.iter().filter(|binding| here(binding.asset));
+        bound.any(|b| b.becomes.unwrap_or(b.measure) == measure)
+            || (device.asset == Some(index) && measures.may(device, measure))
+    })
+}
+
+/// A share lies between 0 and 100.
+fn always_wrong(rule: &Rule) -> bool {
+    if !matches!(rule.measure.unit().symbol(), "%" | "%RH") {
+        return false;
+    }
+    match rule.when {
+        When::Above { set, .. } => set <= 0.0,
+        When::Below { set, .. } => set >= 100.0,
+        _ => false,
+    }
+}
+
+/// The rules that do the same job on some asset: the same fault, the same measure, the same kind of condition. A pair of
+/// the estate's own is told once, at the later one.
+fn overlaps(estate: &Estate, rule: &Arc<Rule>) -> Vec<Kind> {
+    let same = |other: &&Arc<Rule>| {
+        other.id != rule.id
+            && other.fault == rule.fault
+            && other.measure == rule.measure
+            && std::mem::discriminant(&other.when) == std::mem::discriminant(&rule.when)
+            // Other hours are another job.
+            && other.during == rule.during
+            // A shipped rule of the same class stays away by itself.
+            && !(other.shipped && other.class == rule.class)
+    };
+    let place = |id: &RuleId| estate.doc().rules.iter().position(|doc| doc.id == *id);
+    let mut found: BTreeMap<RuleId, Kind> = BTreeMap::new();
+    for other in estate.rules().iter().filter(same) {
+        if !other.shipped && place(&other.id) > place(&rule.id) {
+            continue;
+        }
+        let mut both = covered(estate, rule).filter(|asset| {
+            rule.on(&asset.id, asset.kind).is_some()
+                && other.on(&asset.id, asset.kind).is_some()
+                && !(other.shipped && replaced(estate, other, asset))
+        });
+        if let Some(first) = both.next() {
+            let kind = Kind::Overlaps {
+                with: other.id.clone(),
+                shipped: other.shipped,
+                asset: first.id.clone(),
+                assets: 1 + both.count(),
+            };
+            found.insert(other.id.clone(), kind);
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Whether a rule of the estate with the same class takes the place of a shipped one on an asset.
+fn replaced(estate: &Estate, shipped: &Rule, asset: &Asset) -> bool {
+    estate
+        .rules()
+        .iter()
+        .any(|own| !own.shipped && own.class == shipped.class && own.applies_to.covers(&asset.id, asset.kind))
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overlaps {
+                with, asset, assets, ..
+            } => write!(
+                f,
+                "does the job of rule {with} on {asset} ({assets} assets): two alarms for one fault"
+            ),
+            Self::NoAsset => f.write_str("looks after no asset of the estate: it is never raised"),
+            Self::NoDevice => f.write_str("no device of its assets measures this: it is never raised"),
+            Self::DelayOutlastsHours => {
+                f.write_str("must be wrong for longer than its hours last: it is never raised")
+            }
+            Self::DelayOutlastsWindow => {
+                f.write_str("must be wrong for longer than its window remembers: it is hardly ever raised")
+            }
+            Self::AlwaysWrong => f.write_str("every value from 0 to 100 is wrong: it is always raised"),
+            Self::IdleOverride { asset } => {
+                write!(f, "overrides {asset}, which the rule does not look after")
+            }
+            Self::NoCause => f.write_str("does not say why it happens"),
+            Self::NoConsequence => f.write_str("does not say what follows when nobody acts"),
+        }
+    }
+}
