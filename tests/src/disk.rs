@@ -31,6 +31,18 @@ impl SmallDisk {
         }
     }
 
+    /// Whether this user may mount one; where not, it says so and the story cannot be told.
+    pub fn possible() -> bool {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mounted = as_root(&["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs"], folder.path());
+        if mounted {
+            as_root(&["umount", "-l"], folder.path());
+        } else {
+            eprintln!("NOT RUN: a story of a full disk needs root, or `sudo -n mount`");
+        }
+        mounted
+    }
+
     /// Fills it to the last byte.
     pub fn fill(&self) {
         let mut file = File::create(self.folder.join("ballast")).expect("a file");
