@@ -226,12 +226,17 @@ fn damaged_sums_are_made_anew_from_the_samples_and_stop_neither_the_sealer_nor_a
         &estate,
         "UPDATE rollup SET data = zeroblob(length(data)) WHERE point = 1",
     );
-    let asked = sums(&mut estate).unwrap_err();
-    let Some(piece @ Piece::Rollup(_)) = asked.damaged_piece() else {
-        panic!("{asked:?}")
-    };
-    let now = estate.now().wall;
-    assert_eq!(estate.ledger().set_aside_piece(piece, now).unwrap(), Some(0));
+    // A question may come upon several: each is told, set aside, and the question asked again.
+    let mut found = 0;
+    while let Err(asked) = sums(&mut estate) {
+        let Some(piece @ Piece::Rollup(_)) = asked.damaged_piece() else {
+            panic!("{asked:?}")
+        };
+        let now = estate.now().wall;
+        assert_eq!(estate.ledger().set_aside_piece(piece, now).unwrap(), Some(0));
+        found += 1;
+    }
+    assert!(found >= 1);
     assert_eq!(sums(&mut estate).unwrap(), before);
     // The sealer comes upon the others by itself.
     for n in 100..130 {
