@@ -47,8 +47,6 @@ pub(crate) struct Line {
     matcher: Matcher,
     coming: BinaryHeap<Coming>,
     sent: u64,
-    /// Units that are known to repeat themselves; before that they do so at once, afterwards whenever they like.
-    known_repeaters: u64,
     heard_at_ms: u64,
     pub(crate) outcome: Outcome,
 }
@@ -62,7 +60,6 @@ impl Line {
             matcher: Matcher::new(framing),
             coming: BinaryHeap::new(),
             sent: 0,
-            known_repeaters: 0,
             heard_at_ms: 0,
             outcome: Outcome::default(),
         }
@@ -143,21 +140,21 @@ impl Line {
                 }
                 self.send(prompt, damaged);
             }
-            // Twice.
+            // Twice: at once, until the master knows that this one repeats itself; then whenever it likes.
             15 => {
-                let known = self.known_repeaters & (1 << unit) != 0;
                 let again = match self.framing {
                     Framing::Tcp => self.random.below(LATENESS_MS),
-                    Framing::Rtu if known => self.random.below(LATENESS_MS - prompt),
+                    Framing::Rtu if self.matcher.is_repeater(unit) => self.random.below(LATENESS_MS - prompt),
                     Framing::Rtu => self.random.below(SILENCE_MS),
                 };
-                self.known_repeaters |= 1 << unit;
                 self.send(prompt, whole.clone());
                 self.send(prompt + again, whole);
             }
-            // Another unit, or another master's slave, speaks first.
+            // Another unit, or another master's slave, speaks first. What one of ours says unasked nobody can tell from
+            // an answer once it is asked, so ours do so only while nothing that is still coming can end this wait early.
             16 => {
-                let other = (1 + self.random.below(UNITS + 3)) as u8;
+                let ours = if self.coming.is_empty() { 0 } else { UNITS };
+                let other = (1 + ours + self.random.below(UNITS + 3 - ours)) as u8;
                 if other != unit {
                     let frame = self.frame(transaction ^ 0x5555, other, &registers(other, request));
                     let sooner = self.random.below(prompt);

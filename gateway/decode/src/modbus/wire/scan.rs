@@ -205,7 +205,8 @@ impl Matcher {
         }
     }
 
-    fn is_repeater(&self, unit: u8) -> bool {
+    /// Whether `unit` was heard to answer one question twice; from then on each of its answers leaves a ghost.
+    pub fn is_repeater(&self, unit: u8) -> bool {
         self.repeaters[usize::from(unit / 64)] & (1 << (unit % 64)) != 0
     }
 
