@@ -13,6 +13,7 @@ need promtool prometheus
 need victoria-metrics victoria-metrics
 need influxd influxdb
 need socat socat
+need faketime faketime
 need python3 python3
 need qemu-system-arm qemu-system-arm
 # The firmware is built with an installed rustup target, else with Debian's compiler, which has no library for the target
@@ -41,4 +42,4 @@ if ! PYTHONPATH="$venv" python3 -c 'import pymodbus, serial; assert pymodbus.__v
     python3 -m pip install --quiet --root-user-action=ignore --target "$venv" 'pymodbus==3.8.6' pyserial ||
         { echo "peers: could not install pymodbus; python3 needs pip (Debian: python3-pip)" >&2; exit 1; }
 fi
-echo "peers: mosquitto and its clients, openssl, promtool, victoria-metrics, influxdb, socat, pymodbus, QEMU and a compiler for the firmware are here"
+echo "peers: mosquitto and its clients, openssl, promtool, victoria-metrics, influxdb, socat, faketime, pymodbus, QEMU and a compiler for the firmware are here"

@@ -1,5 +1,6 @@
 //! The real program: started, asked over HTTP, killed and started again on the same folder.
 
+use crate::clock::{self, StoryClock};
 use crate::disk::SmallDisk;
 use crate::process::{Running, workspace_program};
 use crate::wait::until;
@@ -35,6 +36,12 @@ pub struct Site {
     pub more: String,
     /// The data folder is a disk of its own of so many megabytes.
     pub small_disk_mb: Option<u32>,
+    /// The time the gateway goes by, when it is not the machine's.
+    pub clock: Option<StoryClock>,
+    /// The address of a group robot, channel name `group`.
+    pub robot: Option<String>,
+    /// Further variables of its environment.
+    pub environment: Vec<(String, String)>,
 }
 
 /// A gateway with its folder.
@@ -46,6 +53,8 @@ pub struct Gateway {
     pub folder: tempfile::TempDir,
     client: reqwest::Client,
     base: String,
+    clock: Option<StoryClock>,
+    environment: Vec<(String, String)>,
 }
 
 /// Subscriptions of every connection of a story.
@@ -77,6 +86,8 @@ impl Gateway {
             folder,
             client: reqwest::Client::new(),
             base: String::new(),
+            clock: site.clock.clone(),
+            environment: site.environment.clone(),
         };
         gateway.run().await;
         gateway
@@ -93,12 +104,20 @@ impl Gateway {
             .map(|l| if l.ends_with("# http") { listen.as_str() } else { l })
             .collect::<Vec<_>>();
         std::fs::write(&config, text.join("\n")).expect("the configuration");
-        let mut command = Command::new(workspace_program("linli"));
+        let mut command = match &self.clock {
+            Some(clock) => {
+                let mut command = Command::new(workspace_program("linli-test-clock"));
+                command.env(clock::VARIABLE, clock.file());
+                command
+            }
+            None => Command::new(workspace_program("linli")),
+        };
         command
             .arg("run")
             .arg("--config")
             .arg(&config)
-            .env("RUST_BACKTRACE", "1");
+            .env("RUST_BACKTRACE", "1")
+            .envs(self.environment.iter().cloned());
         self.running = Some(Running::start("linli", &mut command));
         self.base = format!("http://127.0.0.1:{port}");
         let this = &*self;
@@ -222,20 +241,7 @@ impl Gateway {
 
     /// Moves an order on with the first token, as a person would: look, then press.
     pub async fn order(&self, id: &str, verb: &str, body: Value) -> Value {
-        let order = self
-            .get(&format!("/api/v1/orders/{id}"))
-            .await
-            .expect("the order");
-        let (status, answer) = self
-            .post(
-                &self.token(),
-                &format!("/api/v1/orders/{id}/{verb}"),
-                order["version"].as_u64(),
-                body,
-            )
-            .await;
-        assert!(status < 300, "{verb} {id}: {status} {answer}\n{}", self.log());
-        answer
+        self.press(&self.token(), id, verb, body).await
     }
 
     /// The value of a metric, summed over its labels; or of one series, written as the page shows it.
@@ -264,6 +270,34 @@ impl Gateway {
             dump["commit"].as_u64().expect("a commit"),
             dump["state"].as_str().expect("the state").to_owned(),
         )
+    }
+
+    /// What is due by now has happened and is stored. The first question reaches the pipeline after the time it asks about;
+    /// it lets time pass before it takes the second.
+    pub async fn settled(&self) {
+        self.dump().await;
+        self.dump().await;
+    }
+
+    /// A further token: its secret.
+    pub async fn token_of(&self, name: &str, role: &str) -> String {
+        let (text, code) = self
+            .cli(&["token", "add", name, "--role", role, "--json"])
+            .await;
+        assert_eq!(code, 0, "{text}");
+        let issued: Value = serde_json::from_str(&text).expect("a token");
+        issued["token"].as_str().expect("a secret").to_owned()
+    }
+
+    /// Moves an order on as the holder of `token` would: look, then press.
+    pub async fn press(&self, token: &str, id: &str, verb: &str, body: Value) -> Value {
+        let path = format!("/api/v1/orders/{id}");
+        let version = self.get(&path).await.expect("the order")["version"].as_u64();
+        let (status, answer) = self
+            .post(token, &format!("{path}/{verb}"), version, body)
+            .await;
+        assert!(status < 300, "{verb} {id}: {status} {answer}\n{}", self.log());
+        answer
     }
 
     /// Waits until an order of `asset` is in `state`.
@@ -357,6 +391,13 @@ fn write(folder: &Path, site: &Site) {
         text.push_str(
             "[[channels]]\nname = \"hook\"\nkind = \"webhook\"\nurl = { file = \"hook.url\" }\n\
              keys = [{ file = \"hook.key\" }]\nallow_private = true\n[[routes]]\nchannels = [\"hook\"]\n",
+        );
+    }
+    if let Some(url) = &site.robot {
+        std::fs::write(folder.join("robot.url"), url).expect("a file");
+        text.push_str(
+            "[[channels]]\nname = \"group\"\nkind = \"wecom\"\nurl = { file = \"robot.url\" }\n\
+             [[routes]]\nchannels = [\"group\"]\n",
         );
     }
     std::fs::write(folder.join("linli.toml"), text).expect("the configuration");

@@ -12,6 +12,7 @@
 pub mod alarm_rounds;
 pub mod burst;
 pub mod certificates;
+pub mod clock;
 pub mod disk;
 pub mod gateway;
 pub mod influx;
@@ -22,6 +23,7 @@ pub mod process;
 pub mod proxy;
 pub mod publisher;
 pub mod qemu;
+pub mod robot;
 pub mod store;
 pub mod talker;
 pub mod wait;

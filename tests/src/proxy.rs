@@ -3,7 +3,7 @@
 
 use crate::mqtt;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +22,7 @@ pub struct Proxy {
     passed: Arc<AtomicU64>,
     too_early: Arc<Mutex<Vec<String>>>,
     held: Arc<tokio::sync::watch::Sender<bool>>,
+    swallows: Arc<AtomicBool>,
 }
 
 impl Proxy {
@@ -35,6 +36,7 @@ impl Proxy {
             passed: Arc::default(),
             too_early: Arc::default(),
             held,
+            swallows: Arc::default(),
         };
         let task = proxy.clone();
         tokio::spawn(async move {
@@ -58,6 +60,11 @@ impl Proxy {
     /// Cuts every connection and lets none through while held, so that nothing reaches the gateway.
     pub async fn hold(&self, held: bool) {
         self.held.send_replace(held);
+    }
+
+    /// While it swallows, no PUBACK passes: the broker believes that nothing has arrived.
+    pub fn swallow(&self, swallows: bool) {
+        self.swallows.store(swallows, Ordering::Relaxed);
     }
 
     /// How many PUBACKs passed.
@@ -108,6 +115,9 @@ impl Proxy {
                         );
                     }
                     if let Some(id) = packet.puback_id() {
+                        if self.swallows.load(Ordering::Relaxed) {
+                            continue;
+                        }
                         self.judge(&open, id, &witness).await;
                     }
                     to_broker.write_all(&packet.encode()).await?;

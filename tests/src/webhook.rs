@@ -29,9 +29,24 @@ pub struct Receiver {
     forged: Arc<Mutex<Vec<String>>>,
 }
 
+/// What time it is for a receiver, in seconds since 1970.
+type Seconds = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// A receiver believes no message that was signed longer ago or later than this.
+const TOLERANCE_SECONDS: i64 = 300;
+
 impl Receiver {
     /// Starts one with a fixed test secret.
     pub async fn start() -> Self {
+        Self::with(None).await
+    }
+
+    /// Starts one that has a clock, and as the text advises refuses what was signed too long ago by it.
+    pub async fn strict(seconds: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+        Self::with(Some(Arc::new(seconds))).await
+    }
+
+    async fn with(clock: Option<Seconds>) -> Self {
         let key: Vec<u8> = (0u8..32).collect();
         let secret = format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(&key));
         let received: Arc<Mutex<Vec<Received>>> = Arc::default();
@@ -40,7 +55,7 @@ impl Receiver {
         let app = Router::new().route(
             "/hook",
             post(move |headers: HeaderMap, body: Bytes| async move {
-                match verify(&key, &headers, &body) {
+                match verify(&key, &headers, &body, clock.as_deref().map(|seconds| seconds())) {
                     Ok(event) => {
                         good.lock().expect("the list").push(event);
                         StatusCode::NO_CONTENT
@@ -90,7 +105,7 @@ impl Receiver {
     }
 }
 
-fn verify(key: &[u8], headers: &HeaderMap, body: &[u8]) -> Result<Received, String> {
+fn verify(key: &[u8], headers: &HeaderMap, body: &[u8], now: Option<i64>) -> Result<Received, String> {
     let header = |name: &str| {
         headers
             .get(name)
@@ -103,6 +118,12 @@ fn verify(key: &[u8], headers: &HeaderMap, body: &[u8]) -> Result<Received, Stri
         header("webhook-timestamp")?,
         header("webhook-signature")?,
     );
+    let signed_at = time
+        .parse::<i64>()
+        .map_err(|_| format!("{id}: {time} is no time"))?;
+    if now.is_some_and(|now| (now - signed_at).abs() > TOLERANCE_SECONDS) {
+        return Err(format!("{id}: signed at {time}"));
+    }
     let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(key).map_err(|e| e.to_string())?;
     mac.update(format!("{id}.{time}.").as_bytes());
     mac.update(body);

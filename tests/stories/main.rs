@@ -28,3 +28,4 @@ mod outage;
 mod own;
 mod promql;
 mod rules;
+mod scenarios;

@@ -1,23 +1,47 @@
-//! The one place that asks the machine for the time. Everything else is handed a [`Now`].
+//! The one place that asks the machine for the time. Everything else is handed a [`Now`], and waits through [`rest`].
+
+#[cfg(any(test, feature = "test-clock"))]
+pub mod hand;
 
 use linli_domain::time::{BootId, Monotonic, Now, Timestamp};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A source of [`Now`]; tests hand in their own.
 pub trait Clock: Send + Sync {
     /// The time at this moment.
     fn now(&self) -> Now;
+
+    /// How long to wait by the machine's time before asking again whether `pause` is over by this clock. A clock that does
+    /// not run with the machine's says less than `pause`.
+    fn nap(&self, pause: Duration) -> Duration {
+        pause
+    }
 }
 
 /// The clock the program is composed with.
 pub type SharedClock = Arc<dyn Clock>;
 
+/// Waits until `pause` is over by this clock. Whoever waits for something that is told, ordered or measured waits here;
+/// the patience with a socket is the machine's own.
+pub async fn rest(clock: &SharedClock, pause: Duration) {
+    let over = clock.now().after(pause);
+    loop {
+        let left = over.at.since(clock.now().monotonic);
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(clock.nap(left)).await;
+    }
+}
+
+/// This program was built after this instant, so a wall clock before it is wrong.
+const BUILT: Timestamp = Timestamp::from_millis(1_764_000_000_000);
+
 /// The machine's clocks: UTC, `CLOCK_BOOTTIME`, and the kernel's boot id.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
     boot: BootId,
-    /// The program was built after this instant, so a wall clock before it is wrong.
-    built: Timestamp,
 }
 
 impl SystemClock {
@@ -27,10 +51,7 @@ impl SystemClock {
             .ok()
             .and_then(|text| u64::from_str_radix(text.trim().split('-').next_back()?, 16).ok())
             .unwrap_or_else(|| u64::from(std::process::id()));
-        Self {
-            boot: BootId(boot),
-            built: Timestamp::from_millis(1_764_000_000_000),
-        }
+        Self { boot: BootId(boot) }
     }
 }
 
@@ -54,7 +75,7 @@ impl Clock for SystemClock {
             wall,
             monotonic: Monotonic(millis),
             boot: self.boot,
-            trusted: wall >= self.built,
+            trusted: wall >= BUILT,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! `linli`: parses the arguments, does what they say, and ends with an exit code.
 
+use linli::clock::SystemClock;
+use std::sync::Arc;
+
 fn main() -> std::process::ExitCode {
-    linli::cli::main()
+    linli::cli::main(Arc::new(SystemClock::new()))
 }

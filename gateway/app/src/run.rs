@@ -3,7 +3,7 @@
 //! It decides nothing. Start: ledger, engine, pipeline, outflow, HTTP, and the field last, so that nothing arrives
 //! before it can be kept. Stop: intake, core, outflow.
 
-use crate::clock::{SharedClock, SystemClock};
+use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::field;
 use crate::http;
@@ -48,8 +48,8 @@ pub struct Gateway {
 }
 
 /// Runs until `stop` is cancelled.
-pub async fn run(config: Config, stop: CancellationToken) -> Result<()> {
-    let mut gateway = start(config).await?;
+pub async fn run(config: Config, clock: SharedClock, stop: CancellationToken) -> Result<()> {
+    let mut gateway = start(config, clock).await?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(http = %gateway.http, broker = ?gateway.broker, "linli is running");
     let ended = tokio::select! {
@@ -65,11 +65,10 @@ pub async fn run(config: Config, stop: CancellationToken) -> Result<()> {
     Ok(())
 }
 
-/// Builds the parts and starts their tasks.
-pub async fn start(config: Config) -> Result<Gateway> {
+/// Builds the parts and starts their tasks; all of them go by `clock`.
+pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
     // Both TLS users (MQTT, HTTP client) take the process's provider; a second installation is harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let clock: SharedClock = Arc::new(SystemClock::new());
     let metrics = Metrics::new().context("register the metrics")?;
     metrics
         .build_info

@@ -4,7 +4,7 @@
 //! It measures and tells; what is an alarm is for `config/rules/gateway.toml` to say. The disk is watched by the
 //! pipeline, links and targets by those who use them.
 
-use crate::clock::SharedClock;
+use crate::clock::{self, SharedClock};
 use crate::field::{Fact, Frame};
 use crate::metrics::Metrics;
 use crate::ops::backup;
@@ -122,9 +122,8 @@ pub struct Surroundings {
 pub async fn run(around: Surroundings, stop: CancellationToken) {
     let started = around.clock.now().monotonic;
     let mut vitals = Vitals::new(around.since);
-    let mut ticks = tokio::time::interval(LOOK);
     let mut beaten = None;
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+    loop {
         let now = around.clock.now();
         let up = now.monotonic.since(started).as_secs();
         around
@@ -143,6 +142,10 @@ pub async fn run(around: Surroundings, stop: CancellationToken) {
         if !facts.is_empty() {
             // A pipeline that is stopping takes nothing; neither does it need to.
             let _ = stop.run_until_cancelled(around.door.push(facts)).await;
+        }
+        let rested = stop.run_until_cancelled(clock::rest(&around.clock, LOOK)).await;
+        if rested.is_none() {
+            return;
         }
     }
 }

@@ -36,6 +36,7 @@ pub mod text;
 mod token;
 mod work;
 
+use crate::clock::SharedClock;
 use args::{Cli, Command, Engine};
 use clap::FromArgMatches;
 use context::Context;
@@ -60,8 +61,9 @@ pub enum Failure {
 /// What every command ends with.
 pub type Outcome = Result<(), Failure>;
 
-/// Parses the arguments of this process, does what they say, and maps the result to an exit code.
-pub fn main() -> ExitCode {
+/// Parses the arguments of this process, does what they say, and maps the result to an exit code. A gateway that runs
+/// goes by `clock`.
+pub fn main(clock: SharedClock) -> ExitCode {
     // The HTTP client needs a provider even for plain connections; a second installation is harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let wish = help::wished_language(std::env::args_os().skip(1));
@@ -77,7 +79,7 @@ pub fn main() -> ExitCode {
         }
     };
     let context = Context::new(&cli.common, &|name| std::env::var(name).ok());
-    let (code, text) = match dispatch(cli.command, &context) {
+    let (code, text) = match dispatch(cli.command, &context, clock) {
         Ok(()) => (0, String::new()),
         Err(failure @ Failure::Usage(_)) => (2, failure.to_string()),
         Err(failure) => (1, failure.to_string()),
@@ -88,9 +90,9 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn dispatch(command: Command, context: &Context) -> Outcome {
+fn dispatch(command: Command, context: &Context, clock: SharedClock) -> Outcome {
     match command {
-        Command::Run => service::run(context),
+        Command::Run => service::run(context, clock),
         Command::Demo(demo) => service::demo(context, &demo),
         Command::Simulate(arguments) => simulate::simulate(context, &arguments),
         Command::Backtest(arguments) => backtest::backtest(context, &arguments),

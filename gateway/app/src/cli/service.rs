@@ -4,6 +4,7 @@ use crate::cli::args::Demo;
 use crate::cli::context::Context;
 use crate::cli::text::{self, Key};
 use crate::cli::{Failure, Outcome, output, problem};
+use crate::clock::SharedClock;
 use crate::config::{self, Log, render, secrets};
 use crate::sim::{self, DemoOptions, Narrator};
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// Runs the gateway until it is told to stop.
-pub(super) fn run(context: &Context) -> Outcome {
+pub(super) fn run(context: &Context, clock: SharedClock) -> Outcome {
     let loaded = config::inspect(&context.config, &secrets::process_environment);
     if !loaded.problems.is_empty() {
         output::note(render::render(&loaded.problems, context.language, context.colour).trim_end());
@@ -24,7 +25,7 @@ pub(super) fn run(context: &Context) -> Outcome {
     let runtime = runtime()?;
     runtime.block_on(async {
         let stop = stop_on_signals()?;
-        crate::run::run(config, stop)
+        crate::run::run(config, clock, stop)
             .await
             .map_err(|error| Failure::Problem(format!("{error:#}")))
     })

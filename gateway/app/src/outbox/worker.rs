@@ -12,7 +12,7 @@ use super::Outcome;
 use super::flights::landed;
 use super::outlet::Outlet;
 use super::queue::Parcel;
-use crate::clock::SharedClock;
+use crate::clock::{self, SharedClock};
 use crate::config::Channel;
 use crate::metrics::Metrics;
 use crate::pipeline::{Door, Failed, Progress, Request};
@@ -179,7 +179,7 @@ impl Worker {
                 Woken::Landed(id, outcome)
             }
             () = grown(&mut self.progress, &mut self.seen) => Woken::Look,
-            () = tokio::time::sleep(pause) => Woken::Look,
+            () = clock::rest(&self.clock, pause) => Woken::Look,
         }
     }
 

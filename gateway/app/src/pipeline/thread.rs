@@ -145,7 +145,9 @@ impl Loop {
             .engine
             .next_wake()
             .map_or(HEARTBEAT, |deadline| deadline.at.since(now.monotonic));
-        most.min(wake).min(HEARTBEAT).max(SHORTEST)
+        self.core
+            .clock
+            .nap(most.min(wake).min(HEARTBEAT).max(SHORTEST))
     }
 
     pub(super) fn tick(&mut self) {

@@ -84,7 +84,7 @@ pub async fn demo(
         text
     });
     let config = configuration(folder.path(), options.http_port, &password, &buses, &transports)?;
-    let gateway = run::start(config).await?;
+    let gateway = run::start(config, Arc::clone(&clock)).await?;
     let api = Api {
         base: format!("http://{}", gateway.http),
         token: std::fs::read_to_string(folder.path().join("data/admin.token"))?

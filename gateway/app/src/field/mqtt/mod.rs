@@ -28,7 +28,7 @@ use super::AckTicket;
 use super::backoff::{self, Backoff};
 use super::facts::{About, Facts};
 use super::topic::Routes;
-use crate::clock::SharedClock;
+use crate::clock::{self, SharedClock};
 use crate::config::MqttConnection;
 use crate::metrics::Metrics;
 use crate::pipeline::{Door, fnv};
@@ -275,7 +275,7 @@ impl Connection {
                 () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     return Ok(None);
                 }
-                () = tokio::time::sleep(quiet.unwrap_or(sys::QUIET)), if quiet.is_some() => {
+                () = clock::rest(&self.clock, quiet.unwrap_or(sys::QUIET)), if quiet.is_some() => {
                     if self.sys.is_over(self.clock.now().monotonic) {
                         self.push(self.facts.count(About::BrokerDropped, 0)).await;
                     }

@@ -1,7 +1,7 @@
 //! Keeps the gauges of alarm quality: the last day, once a minute.
 
 use super::between;
-use crate::clock::SharedClock;
+use crate::clock::{self, SharedClock};
 use crate::metrics::Metrics;
 use linli_ledger::Reader;
 use std::path::PathBuf;
@@ -14,8 +14,7 @@ const OVER: Duration = Duration::from_secs(86_400);
 
 /// Looks until cancelled. What cannot be read is looked at again a minute later.
 pub async fn watch(data: PathBuf, clock: SharedClock, metrics: Arc<Metrics>, stop: CancellationToken) {
-    let mut looks = tokio::time::interval(LOOK);
-    while stop.run_until_cancelled(looks.tick()).await.is_some() {
+    loop {
         let (data, to) = (data.clone(), clock.now().wall);
         let measured = tokio::task::spawn_blocking(move || {
             let reader = Reader::open(&data).map_err(|error| error.to_string())?;
@@ -32,6 +31,10 @@ pub async fn watch(data: PathBuf, clock: SharedClock, metrics: Arc<Metrics>, sto
             }
             Ok(Err(error)) => tracing::warn!(%error, "alarm quality could not be measured"),
             Err(error) => tracing::warn!(%error, "alarm quality could not be measured"),
+        }
+        let rested = stop.run_until_cancelled(clock::rest(&clock, LOOK)).await;
+        if rested.is_none() {
+            return;
         }
     }
 }
