@@ -36,7 +36,7 @@ pub async fn rest(clock: &SharedClock, pause: Duration) {
 }
 
 /// This program was built after this instant, so a wall clock before it is wrong.
-const BUILT: Timestamp = Timestamp::from_millis(1_764_000_000_000);
+pub(crate) const BUILT: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 
 /// The machine's clocks: UTC, `CLOCK_BOOTTIME`, and the kernel's boot id.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,7 @@
 //! It decides nothing. Start: ledger, engine, pipeline, outflow, HTTP, and the field last, so that nothing arrives
 //! before it can be kept. Stop: intake, core, outflow.
 
-use crate::clock::SharedClock;
+use crate::clock::{BUILT, SharedClock};
 use crate::config::Config;
 use crate::field;
 use crate::http;
@@ -106,7 +106,10 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
         .reader()?
         .retained(clock.now().wall)
         .context("read the retained messages")?;
-    let since = ledger.reader()?.begun_at()?.unwrap_or_else(|| clock.now().wall);
+    let since = ledger
+        .reader()?
+        .begun_at(BUILT)?
+        .unwrap_or_else(|| clock.now().wall);
     let readers = http::Readers::open(&config.store.data)?;
 
     let (ack_senders, ack_receivers): (Vec<_>, Vec<_>) =

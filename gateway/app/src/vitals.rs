@@ -4,7 +4,7 @@
 //! It measures and tells; what is an alarm is for `config/rules/gateway.toml` to say. The disk is watched by the
 //! pipeline, links and targets by those who use them.
 
-use crate::clock::{self, SharedClock};
+use crate::clock::{self, BUILT, SharedClock};
 use crate::field::{Fact, Frame};
 use crate::metrics::Metrics;
 use crate::ops::backup;
@@ -29,7 +29,8 @@ const BACKUP_TOLD: Duration = Duration::from_secs(3_600);
 /// What was told already. Pure: the caller says what time it is and when the last backup was made.
 #[derive(Debug)]
 struct Vitals {
-    /// Since when the ledger exists: without any backup, its age counts from here.
+    /// Since when the ledger exists: without any backup, its age counts from here. One that was begun by a clock nobody had
+    /// set exists since the time was known.
     since: Timestamp,
     last: Option<Now>,
     trusted: Option<bool>,
@@ -86,6 +87,9 @@ impl Vitals {
     }
 
     fn ages(&mut self, now: Now, backup: Option<Timestamp>, told: &mut Vec<(&'static str, Value)>) {
+        if self.since < BUILT {
+            self.since = now.wall;
+        }
         let due = self
             .backup
             .is_none_or(|(at, which)| which != backup || now.monotonic.since(at.monotonic) >= BACKUP_TOLD);
@@ -209,6 +213,21 @@ mod tests {
         assert_eq!(first, [("gateway.clock_ok", Value::State(false))]);
         let set = told(&mut vitals, at(5, 0), None);
         assert_eq!(set, [("gateway.clock_ok", Value::State(true))]);
+    }
+
+    #[test]
+    fn a_ledger_begun_by_a_clock_nobody_had_set_has_no_backup_of_1970_to_miss() {
+        let lost = Now {
+            wall: Timestamp::from_millis(5_000),
+            trusted: false,
+            ..at(0, 0)
+        };
+        let mut vitals = Vitals::new(lost.wall);
+        told(&mut vitals, lost, None);
+        let set = told(&mut vitals, at(5, 0), None);
+        assert_eq!(set, [("gateway.clock_ok", Value::State(true))]);
+        let later = told(&mut vitals, at(3_605, 0), None);
+        assert_eq!(later, [("gateway.backup_age", Value::Number(1.0))]);
     }
 
     #[test]

@@ -108,12 +108,7 @@ mod tests {
         let now = clock.now();
         assert_eq!(
             (now.wall, now.monotonic, now.boot, now.trusted),
-            (
-                Timestamp::from_millis(5_000),
-                Monotonic(700),
-                BootId(3),
-                false
-            )
+            (Timestamp::from_millis(5_000), Monotonic(700), BootId(3), false)
         );
         moved(folder.path(), "1800000000000 900 3");
         assert!(clock.now().trusted);
@@ -135,8 +130,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_waits_for_an_hour_waits_until_it_is_moved_by_one() {
         let folder = tempfile::tempdir().unwrap();
-        let clock: SharedClock =
-            Arc::new(HandClock::new(moved(folder.path(), "1800000000000 0 1")).unwrap());
+        let clock: SharedClock = Arc::new(HandClock::new(moved(folder.path(), "1800000000000 0 1")).unwrap());
         let mut waiting = Box::pin(rest(&clock, Duration::from_secs(3_600)));
         assert!(futures_util::poll!(waiting.as_mut()).is_pending());
         // The wall clock alone moves no delay.

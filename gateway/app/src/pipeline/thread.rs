@@ -145,9 +145,7 @@ impl Loop {
             .engine
             .next_wake()
             .map_or(HEARTBEAT, |deadline| deadline.at.since(now.monotonic));
-        self.core
-            .clock
-            .nap(most.min(wake).min(HEARTBEAT).max(SHORTEST))
+        self.core.clock.nap(most.min(wake).min(HEARTBEAT).max(SHORTEST))
     }
 
     pub(super) fn tick(&mut self) {

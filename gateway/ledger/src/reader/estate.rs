@@ -228,10 +228,14 @@ impl Reader {
         })
     }
 
-    /// When the ledger was begun: the first row of the audit, which is never let go.
-    pub fn begun_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        let sql = "SELECT at FROM audit ORDER BY id LIMIT 1";
-        self.first("read when the ledger was begun", sql, [], |row| Ok(time(row, 0)?))
+    /// When the ledger was begun: the first row of the audit, which is never let go, that was not written before `believed`,
+    /// by a clock nobody had set.
+    pub fn begun_at(&self, believed: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT at FROM audit WHERE at >= ?1 ORDER BY id LIMIT 1";
+        let believed = params![believed.as_millis()];
+        self.first("read when the ledger was begun", sql, believed, |row| {
+            Ok(time(row, 0)?)
+        })
     }
 
     /// What the ledger takes on disk.

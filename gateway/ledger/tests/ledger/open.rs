@@ -1,7 +1,8 @@
 //! Opening: one writer per folder, no file of a newer format, everything there again after a restart.
 
-use crate::estate::{Estate, number, wet};
-use linli_ledger::{DATABASE_FILE, Ledger, OpenError, Options, Reader};
+use crate::estate::{Estate, at, number, wet};
+use linli_domain::time::Timestamp;
+use linli_ledger::{Batch, DATABASE_FILE, Ledger, OpenError, Options, Reader};
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
@@ -96,4 +97,32 @@ fn the_file_is_set_up_for_power_cuts_and_small_boxes() {
         ("wal", "2")
     );
     assert_eq!(ask("page_size"), "4096");
+}
+
+#[test]
+fn a_ledger_begun_by_a_clock_nobody_had_set_begins_when_the_time_is_known() {
+    let mut estate = Estate::new();
+    let built = at(0);
+    assert_eq!(estate.reader().begun_at(built).unwrap(), None);
+    for millis in [5_000, at(70).as_millis(), at(80).as_millis()] {
+        let audit = [linli_ledger::AuditRow {
+            at: Timestamp::from_millis(millis),
+            actor: "gateway".into(),
+            action: "clock.jump".into(),
+            subject: "gateway".into(),
+            detail: String::new(),
+        }];
+        let now = estate.now();
+        let batch = Batch {
+            audit: &audit,
+            ..Batch::at(now)
+        };
+        estate.ledger().commit(&batch).unwrap();
+    }
+    assert_eq!(estate.reader().begun_at(built).unwrap(), Some(at(70)));
+    let ever = Timestamp::from_millis(i64::MIN);
+    assert_eq!(
+        estate.reader().begun_at(ever).unwrap(),
+        Some(Timestamp::from_millis(5_000))
+    );
 }
