@@ -281,9 +281,7 @@ impl Gateway {
 
     /// A further token: its secret.
     pub async fn token_of(&self, name: &str, role: &str) -> String {
-        let (text, code) = self
-            .cli(&["token", "add", name, "--role", role, "--json"])
-            .await;
+        let (text, code) = self.cli(&["token", "add", name, "--role", role, "--json"]).await;
         assert_eq!(code, 0, "{text}");
         let issued: Value = serde_json::from_str(&text).expect("a token");
         issued["token"].as_str().expect("a secret").to_owned()
@@ -293,9 +291,7 @@ impl Gateway {
     pub async fn press(&self, token: &str, id: &str, verb: &str, body: Value) -> Value {
         let path = format!("/api/v1/orders/{id}");
         let version = self.get(&path).await.expect("the order")["version"].as_u64();
-        let (status, answer) = self
-            .post(token, &format!("{path}/{verb}"), version, body)
-            .await;
+        let (status, answer) = self.post(token, &format!("{path}/{verb}"), version, body).await;
         assert!(status < 300, "{verb} {id}: {status} {answer}\n{}", self.log());
         answer
     }

@@ -60,6 +60,10 @@ impl Proxy {
     /// Cuts every connection and lets none through while held, so that nothing reaches the gateway.
     pub async fn hold(&self, held: bool) {
         self.held.send_replace(held);
+        if held {
+            // Every connection listens until it is cut.
+            self.held.closed().await;
+        }
     }
 
     /// While it swallows, no PUBACK passes: the broker believes that nothing has arrived.

@@ -61,22 +61,36 @@ async fn seven_bins_that_fill_up_in_two_minutes_are_seven_alarms_and_two_message
     scene.all_said().await;
     let first = scene.robot.said();
     assert_eq!(first.len(), 1, "{first:#?}");
-    assert!(first[0].contains("Bin 1") && first[0].contains("Bin 2"), "{first:#?}");
-    assert!(!first[0].contains("Bin 3"), "not full for ten minutes yet: {first:#?}");
+    assert!(
+        first[0].contains("Bin 1") && first[0].contains("Bin 2"),
+        "{first:#?}"
+    );
+    assert!(
+        !first[0].contains("Bin 3"),
+        "not full for ten minutes yet: {first:#?}"
+    );
 
     scene.walk_to("2026-06-11T18:12:00+08:00", SECOND).await;
     for n in 1..=BINS {
         let alarm = scene.alarm(&format!("bin-{n}"), "bin-full").await;
         let raised = instant(alarm["raised_at"].as_str().unwrap());
         let due = instant("2026-06-11T18:10:00+08:00").plus((n - 1) * 17 * SECOND);
-        assert_eq!((raised, &alarm["state"]), (due, &json!("active_unack")), "bin {n}");
+        assert_eq!(
+            (raised, &alarm["state"]),
+            (due, &json!("active_unack")),
+            "bin {n}"
+        );
     }
 
-    scene.evening(60, [91.0, 92.0, 93.0, 94.0, 95.0, 96.0, 97.0]).await;
+    scene
+        .evening(60, [91.0, 92.0, 93.0, 94.0, 95.0, 96.0, 97.0])
+        .await;
     scene.all_said().await;
     let said = scene.robot.said();
     assert!(said.len() <= 3, "{said:#?}");
-    let whole = said.iter().any(|text| (1..=BINS).all(|n| text.contains(&format!("Bin {n}"))));
+    let whole = said
+        .iter()
+        .any(|text| (1..=BINS).all(|n| text.contains(&format!("Bin {n}"))));
     assert!(whole, "one message names all seven: {said:#?}");
 
     // Five are emptied.

@@ -30,7 +30,12 @@ off_delay = "12s"
 latch = true
 priority = "P1"
 response = { zh = "关阀，查漏，处理。", en = "Close the valve, find the leak, repair it." }
-order = { role = "repair", profile = "shipped-leak" }
+order = { role = "repair", profile = "leak" }
+
+[[order_profiles]]
+id = "leak"
+name = { zh = "漏水维修", en = "Leak repair" }
+verify = { hold = "10m", grace = "15m" }
 "#;
 
 #[allow(clippy::disallowed_methods, reason = "the truth has to come from somewhere")]
@@ -79,7 +84,10 @@ async fn the_program_of_users_on_a_machine_that_lies_about_the_time() {
         webhook: Some((hook.url(), hook.secret.clone())),
         environment: vec![
             variable("LD_PRELOAD", &library().display().to_string()),
-            variable("FAKETIME_TIMESTAMP_FILE", &lies.path().join("faketime").display().to_string()),
+            variable(
+                "FAKETIME_TIMESTAMP_FILE",
+                &lies.path().join("faketime").display().to_string(),
+            ),
             variable("FAKETIME_NO_CACHE", "1"),
             variable("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
             variable("NO_FAKE_STAT", "1"),
@@ -93,7 +101,10 @@ async fn the_program_of_users_on_a_machine_that_lies_about_the_time() {
     say(broker.port, ROPE, &leak_message(true), false).await;
     gateway.order_in(PUMPS, "dispatched").await;
     let alarm = alarm_is(&gateway, "leak", "active").await;
-    assert!(alarm["raised_at"].as_str().unwrap().starts_with("1970-"), "{alarm:#}");
+    assert!(
+        alarm["raised_at"].as_str().unwrap().starts_with("1970-"),
+        "{alarm:#}"
+    );
     let (_, state) = gateway.dump().await;
     assert!(state.contains(" trusted false"), "{state}");
     until("the notices to wait for the clock", || async {
@@ -101,7 +112,11 @@ async fn the_program_of_users_on_a_machine_that_lies_about_the_time() {
         let wait = rows
             .iter()
             .all(|row| row["last_error"] == "clock" && row["attempts"] == 0);
-        if !rows.is_empty() && wait { Ok(()) } else { Err(format!("{rows:#?}")) }
+        if !rows.is_empty() && wait {
+            Ok(())
+        } else {
+            Err(format!("{rows:#?}"))
+        }
     })
     .await;
     assert!(hook.received().is_empty() && !hook.forged().is_empty());
@@ -113,18 +128,33 @@ async fn the_program_of_users_on_a_machine_that_lies_about_the_time() {
     off_by(lies.path(), 0);
     alarm_is(&gateway, "leak", "normal").await;
     let lived = dry.elapsed();
-    assert!(lived > OFF_DELAY - Duration::from_secs(3), "cleared after {lived:?}");
+    assert!(
+        lived > OFF_DELAY - Duration::from_secs(3),
+        "cleared after {lived:?}"
+    );
     within(PATIENCE, "what waited to be said", || async {
         let told = super::events(&hook, "org.linli.order.dispatched");
-        if told.len() == 1 { Ok(()) } else { Err(format!("{told:#?}\n{}", gateway.log())) }
+        if told.len() == 1 {
+            Ok(())
+        } else {
+            Err(format!("{told:#?}\n{}", gateway.log()))
+        }
     })
     .await;
     assert!(
-        gateway.list("/api/v1/alarms?class=clock-set").await.unwrap().is_empty(),
+        gateway
+            .list("/api/v1/alarms?class=clock-set")
+            .await
+            .unwrap()
+            .is_empty(),
         "to be told the time for the first time is no step"
     );
     assert!(
-        gateway.list("/api/v1/alarms?class=backup-old").await.unwrap().is_empty(),
+        gateway
+            .list("/api/v1/alarms?class=backup-old")
+            .await
+            .unwrap()
+            .is_empty(),
         "a box of today has no backup of 1970 to miss"
     );
 
@@ -139,7 +169,10 @@ async fn the_program_of_users_on_a_machine_that_lies_about_the_time() {
     assert_eq!(set["priority"], "P4");
     alarm_is(&gateway, "leak", "normal").await;
     let lived = dry.elapsed();
-    assert!(lived > OFF_DELAY - Duration::from_secs(3), "cleared after {lived:?}");
+    assert!(
+        lived > OFF_DELAY - Duration::from_secs(3),
+        "cleared after {lived:?}"
+    );
     off_by(lies.path(), -3_600);
     say(broker.port, ROPE, &leak_message(true), false).await;
     alarm_is(&gateway, "leak", "active").await;

@@ -31,8 +31,14 @@ async fn a_rope_that_comes_and_goes_calls_people_once_and_asks_for_a_look_at_the
 
     let alarm = scene.alarm(PUMPS, "leak").await;
     assert!(alarm["count"].as_u64() >= Some(90), "{alarm:#}");
-    assert_eq!((&alarm["flapping"], &alarm["latched"]), (&json!(true), &json!(true)));
-    let (leak, care) = (scene.orders(PUMPS, "leak").await, scene.orders(PUMPS, "flapping").await);
+    assert_eq!(
+        (&alarm["flapping"], &alarm["latched"]),
+        (&json!(true), &json!(true))
+    );
+    let (leak, care) = (
+        scene.orders(PUMPS, "leak").await,
+        scene.orders(PUMPS, "flapping").await,
+    );
     assert_eq!((leak.len(), care.len()), (1, 1), "{leak:#?} {care:#?}");
     assert_eq!(
         (&leak[0]["state"], &care[0]["priority"], &care[0]["state"]),
@@ -44,7 +50,9 @@ async fn a_rope_that_comes_and_goes_calls_people_once_and_asks_for_a_look_at_the
 
     // Dry since 10:30:50. It would be normal after ten minutes; now it takes four times as long.
     let dry = began.plus(1_790 * SECOND);
-    scene.walk(dry.plus(40 * MINUTE).since(scene.clock.truth()) - SECOND, MINUTE).await;
+    scene
+        .walk(dry.plus(40 * MINUTE).since(scene.clock.truth()) - SECOND, MINUTE)
+        .await;
     let alarm = scene.alarm(PUMPS, "leak").await;
     assert_eq!(alarm["condition"], "clearing", "{alarm:#}");
     scene.walk(SECOND, SECOND).await;
@@ -53,7 +61,9 @@ async fn a_rope_that_comes_and_goes_calls_people_once_and_asks_for_a_look_at_the
 
     // An hour after it was wet for the last time it is itself again.
     let wet = began.plus(1_780 * SECOND);
-    scene.walk(wet.plus(60 * MINUTE).since(scene.clock.truth()) - SECOND, MINUTE).await;
+    scene
+        .walk(wet.plus(60 * MINUTE).since(scene.clock.truth()) - SECOND, MINUTE)
+        .await;
     assert!(audit(gateway, "alarm.stable").is_empty());
     scene.walk(SECOND, SECOND).await;
     let stable = audit(gateway, "alarm.stable");
@@ -73,5 +83,8 @@ async fn a_rope_that_comes_and_goes_calls_people_once_and_asks_for_a_look_at_the
         (&json!(dry.plus(10 * MINUTE)), &json!(false)),
         "{alarm:#}"
     );
-    assert!(instant(alarm["raised_at"].as_str().unwrap()) < began.plus(MINUTE), "the same alarm");
+    assert!(
+        instant(alarm["raised_at"].as_str().unwrap()) < began.plus(MINUTE),
+        "the same alarm"
+    );
 }

@@ -18,7 +18,10 @@ async fn a_leak_at_three_in_the_morning_calls_one_person_and_waits_for_ten_dry_m
     scene.walk_to("2026-06-11T03:00:00+08:00", MINUTE).await;
 
     scene.rope_says(true).await;
-    assert!(scene.alarms(PUMPS, "leak").await.is_empty(), "one wet moment is no leak yet");
+    assert!(
+        scene.alarms(PUMPS, "leak").await.is_empty(),
+        "one wet moment is no leak yet"
+    );
     scene.clock.pass(5 * SECOND);
     let wet = Instant::now();
     scene.rope_says(true).await;
@@ -35,19 +38,36 @@ async fn a_leak_at_three_in_the_morning_calls_one_person_and_waits_for_ten_dry_m
     let order = &orders[0];
     let id = order["id"].as_str().unwrap().to_owned();
     assert_eq!(
-        (&order["priority"], &order["asset"], &order["state"], &order["alarms"]),
-        (&json!("P1"), &json!(PUMPS), &json!("dispatched"), &json!([alarm["id"]]))
+        (
+            &order["priority"],
+            &order["asset"],
+            &order["state"],
+            &order["alarms"]
+        ),
+        (
+            &json!("P1"),
+            &json!(PUMPS),
+            &json!("dispatched"),
+            &json!([alarm["id"]])
+        )
     );
 
     // The clock of the story stands at 03:00:05: nothing may be waited for any more, and the machine is quick.
     scene.heard("org.linli.order.dispatched", 1).await;
     until("the group to read of it", || async {
         let said = scene.robot.said();
-        if said.is_empty() { Err(gateway.log()) } else { Ok(()) }
+        if said.is_empty() {
+            Err(gateway.log())
+        } else {
+            Ok(())
+        }
     })
     .await;
     let took = wet.elapsed();
-    assert!(took < 5 * SECOND, "from the second wet message to both notices: {took:?}");
+    assert!(
+        took < 5 * SECOND,
+        "from the second wet message to both notices: {took:?}"
+    );
 
     scene.walk_to("2026-06-11T03:03:00+08:00", 30 * SECOND).await;
     gateway.press(&engineer, &id, "accept", json!({})).await;

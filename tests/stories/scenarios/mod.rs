@@ -178,10 +178,7 @@ impl Scene {
     async fn all_said(&self) {
         self.gateway.settled().await;
         until("the outbox to be empty", || async {
-            let waiting = self
-                .gateway
-                .list("/api/v1/deliveries?state=pending")
-                .await?;
+            let waiting = self.gateway.list("/api/v1/deliveries?state=pending").await?;
             if waiting.is_empty() {
                 Ok(())
             } else {
@@ -205,13 +202,14 @@ fn events(hook: &Receiver, kind: &str) -> Vec<Value> {
 /// The lines of the audit with this action: when, and what they say.
 fn audit(gateway: &Gateway, action: &str) -> Vec<(Timestamp, String)> {
     let reader = Reader::open(&gateway.data()).expect("the ledger");
-    let page = Page {
-        before: None,
-        limit: 500,
-    };
-    let rows = reader.audit(page).expect("the audit");
+    let rows = reader.audit(Page::newest(500)).expect("the audit");
     rows.into_iter()
         .filter(|entry| entry.row.action == action)
-        .map(|entry| (entry.row.at, format!("{} {}", entry.row.subject, entry.row.detail)))
+        .map(|entry| {
+            (
+                entry.row.at,
+                format!("{} {}", entry.row.subject, entry.row.detail),
+            )
+        })
         .collect()
 }
