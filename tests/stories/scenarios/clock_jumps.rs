@@ -81,6 +81,7 @@ async fn a_box_that_wakes_up_in_1970_raises_at_once_and_tells_when_it_knows_the_
         (&alarm["state"], &alarm["latched"]),
         (&json!("active_unack"), &json!(true))
     );
+    let raised = scene.clock.truth();
     let order = scene.orders(PUMPS, "leak").await.remove(0);
     assert_eq!(
         (&order["state"], &order["priority"]),
@@ -136,7 +137,14 @@ async fn a_box_that_wakes_up_in_1970_raises_at_once_and_tells_when_it_knows_the_
         scene.alarms("b4-pumps", "leak").await.is_empty(),
         "three seconds are not fifty-six years"
     );
-    assert_eq!(scene.alarm(PUMPS, "leak").await["state"], "shelved");
+    let alarm = scene.alarm(PUMPS, "leak").await;
+    assert_eq!(alarm["state"], "shelved");
+    let opened = scene.orders(PUMPS, "leak").await.remove(0);
+    assert_eq!(
+        (&alarm["raised_at"], &opened["opened_at"]),
+        (&json!(raised), &json!(raised)),
+        "dated right"
+    );
     scene.walk(2 * SECOND, SECOND).await;
     assert_eq!(scene.alarm("b4-pumps", "leak").await["state"], "active_unack");
     scene.walk(2 * MINUTE, SECOND).await;

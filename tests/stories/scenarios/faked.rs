@@ -8,6 +8,7 @@ use e2e::mosquitto::Mosquitto;
 use e2e::publisher::say;
 use e2e::wait::{until, within};
 use e2e::webhook::Receiver;
+use linli_domain::time::Timestamp;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -71,6 +72,10 @@ async fn alarm_is(gateway: &Gateway, class: &str, condition: &str) -> Value {
     .await
 }
 
+fn instant(time: &Value) -> Timestamp {
+    e2e::clock::instant(time.as_str().unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_of_users_on_a_machine_that_lies_about_the_time() {
     let lies = tempfile::tempdir().unwrap();
@@ -101,6 +106,7 @@ async fn the_program_of_users_on_a_machine_that_lies_about_the_time() {
     say(broker.port, ROPE, &leak_message(true), false).await;
     gateway.order_in(PUMPS, "dispatched").await;
     let alarm = alarm_is(&gateway, "leak", "active").await;
+    let raised = truth_seconds();
     assert!(
         alarm["raised_at"].as_str().unwrap().starts_with("1970-"),
         "{alarm:#}"
@@ -132,6 +138,9 @@ async fn the_program_of_users_on_a_machine_that_lies_about_the_time() {
         lived > OFF_DELAY - Duration::from_secs(3),
         "cleared after {lived:?}"
     );
+    let alarm = alarm_is(&gateway, "leak", "normal").await;
+    let dated = instant(&alarm["raised_at"]).as_millis() / 1_000;
+    assert!((raised - 20..=raised).contains(&dated), "{alarm:#}");
     within(PATIENCE, "what waited to be said", || async {
         let told = super::events(&hook, "org.linli.order.dispatched");
         if told.len() == 1 {
@@ -176,11 +185,8 @@ async fn the_program_of_users_on_a_machine_that_lies_about_the_time() {
     off_by(lies.path(), -3_600);
     say(broker.port, ROPE, &leak_message(true), false).await;
     alarm_is(&gateway, "leak", "active").await;
-    let shown = e2e::clock::instant(
-        gateway.list("/api/v1/alarms?class=leak").await.unwrap()[0]["last_raised_at"]
-            .as_str()
-            .unwrap(),
-    );
+    let alarm = alarm_is(&gateway, "leak", "active").await;
+    let shown = instant(&alarm["last_raised_at"]);
     let behind = truth_seconds() - shown.as_millis() / 1_000;
     assert!((3_590..3_700).contains(&behind), "{behind} s");
     let dead = gateway.list("/api/v1/deliveries?state=dead").await.unwrap();

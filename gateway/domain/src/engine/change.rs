@@ -109,6 +109,8 @@ pub enum AlarmEvent {
     Late,
     /// Points of it left the estate, or came back.
     Points,
+    /// A clock nobody had set has dated it; now that the time is known its times are put right.
+    Dated,
     /// It is over; the engine forgets it.
     Ended,
 }

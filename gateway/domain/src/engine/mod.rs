@@ -16,6 +16,7 @@ mod causes;
 mod change;
 mod commands;
 mod crowd;
+mod dates;
 mod devices;
 mod dump;
 mod edit;

@@ -151,6 +151,9 @@ impl Engine {
             clock.gateway_jumped(jump);
             self.store.set_clock(device, Some(clock));
         }
+        if now.trusted && !last.trusted {
+            self.put_dates_right(last, jump, now, changes);
+        }
         changes.audit.push(AuditEvent {
             at: now.wall,
             actor: None,

@@ -1,13 +1,14 @@
 //! The acceptance scenarios of the workflow, as far as the core plays in them.
 
 use crate::estate_test::{ESTATE, EstateTest, actor};
-use linli_domain::command::{ActorRole, Refusal};
-use linli_domain::engine::NoticeKind;
+use linli_domain::command::{Action, ActorRole, Refusal};
+use linli_domain::engine::{AlarmEvent, Input, NoticeKind};
 use linli_domain::order::table::Closing;
 use linli_domain::order::{OrderRole, OrderState};
 use linli_domain::reading::{Quality, Reason, Value};
 use linli_domain::rule::Priority;
 use linli_domain::time::Timestamp;
+use std::sync::Arc;
 
 #[test]
 fn s1_leak_at_night() {
@@ -194,6 +195,36 @@ fn s9_a_jump_of_the_wall_clock_fires_nothing_and_freezes_nothing() {
     );
     let jumps = e.changes.audit.iter().filter(|a| &*a.action == "clock.jump");
     assert_eq!(jumps.count(), 2);
+}
+
+#[test]
+fn s9_what_was_dated_1970_is_dated_right_once_the_time_is_known() {
+    let mut e = EstateTest::new();
+    e.says("bay/parking.occupied", true).wait("5m");
+    let before = e.alarm().raised_at;
+    e.reboot("1h");
+    e.now.wall = Timestamp::from_millis(2_000);
+    e.now.trusted = false;
+    e.says("rope/leak.wet", true).wait("5s");
+    let leak = e.living("b3-pipe", "leak").id;
+    let of = |e: &EstateTest| Arc::clone(e.engine.orders().find(|o| o.alarms.contains(&leak)).unwrap());
+    let (order, version) = (of(&e).id, of(&e).version);
+    e.act(actor("A", ActorRole::Staff), Action::Accept { order, version })
+        .unwrap();
+    e.wait("30s");
+    let known = Timestamp::parse_rfc3339("2026-03-01T04:00:00Z").unwrap();
+    e.now.wall = known;
+    e.now.trusted = true;
+    e.wait("1s").input(Input::Tick).reply.unwrap();
+    let ago = |seconds| known.minus(std::time::Duration::from_secs(seconds));
+    let (alarm, order) = (e.living("b3-pipe", "leak"), of(&e));
+    assert_eq!((alarm.raised_at, alarm.last_raised_at), (ago(30), ago(30)));
+    assert_eq!((order.opened_at, order.accepted_at), (ago(30), Some(ago(30))));
+    let dated = e.changes.alarms.iter().filter(|c| c.event == AlarmEvent::Dated);
+    assert_eq!(dated.map(|c| c.alarm.id).collect::<Vec<_>>(), [alarm.id]);
+    let bay = e.engine.alarms().find(|a| a.id != alarm.id).unwrap();
+    assert_eq!(bay.raised_at, before, "that clock was right");
+    assert_eq!(e.notices(NoticeKind::AlarmRaised), 2, "nobody is told anew");
 }
 
 #[test]
