@@ -7,6 +7,7 @@ pub(crate) mod chunk;
 pub(crate) mod columns;
 pub(crate) mod crc;
 pub(crate) mod log;
+pub(crate) mod seen;
 pub(crate) mod stretches;
 
 #[cfg(test)]

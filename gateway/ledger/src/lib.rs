@@ -67,7 +67,7 @@ pub use lock::LOCK_FILE;
 pub use once::PACKET_COMMITS;
 pub use outbox_rows::{Delivery, DeliveryState, DeliveryUpdate, NewDelivery};
 pub use reader::{
-    AlarmFilter, AlarmTransition, AuditEnd, AuditEntry, Bucket, Counts, FileSizes, Kept, MAX_PAGE,
+    AlarmFilter, AlarmTransition, AuditEnd, AuditEntry, Bucket, Counts, Effort, FileSizes, Kept, MAX_PAGE,
     OrderFilter, Page, Reader, Reject, RejectCount, RejectFilter, SampleCursor, SamplePage, Span, Spans,
     Transition,
 };

@@ -3,8 +3,11 @@
 //! Every question is bounded by a page or goes in pieces, so no read transaction lasts long. A reader sees what has
 //! committed and nothing else; it never waits for the writer and never makes it wait.
 
+mod before;
 mod buckets;
+mod effort;
 mod estate;
+mod fill;
 mod history;
 mod latest;
 mod outbox;
@@ -17,6 +20,7 @@ mod unknown;
 
 pub use buckets::Bucket;
 pub(crate) use buckets::summary_of;
+pub use effort::Effort;
 pub use estate::{Counts, FileSizes, Kept};
 pub use history::{AlarmTransition, AuditEnd, AuditEntry, Transition};
 pub use rejects::{Reject, RejectCount, RejectFilter};
@@ -27,6 +31,7 @@ pub use stretches::{Span, Spans};
 use crate::error::{Damage, Doing, OpenError, StoreError};
 use crate::schema::{self, DATABASE_FILE};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 /// Most rows of one page, whatever is asked for.
@@ -37,6 +42,7 @@ pub const MAX_PAGE: usize = 10_000;
 pub struct Reader {
     pub(crate) conn: Connection,
     dir: PathBuf,
+    effort: Cell<Effort>,
 }
 
 impl Reader {
@@ -46,6 +52,7 @@ impl Reader {
         Ok(Reader {
             conn,
             dir: dir.to_owned(),
+            effort: Cell::default(),
         })
     }
 
@@ -54,6 +61,7 @@ impl Reader {
         Ok(Reader {
             conn: schema::open_reader(path)?,
             dir: path.parent().unwrap_or(Path::new(".")).to_owned(),
+            effort: Cell::default(),
         })
     }
 

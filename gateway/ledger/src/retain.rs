@@ -1,6 +1,7 @@
 //! How long what is kept, and what goes first when room is short.
 //!
-//! Samples and rollups of a point have ages of their own, by measure. When the file must shrink before its time, the
+//! Samples and rollups of a point have ages of their own, by measure; samples without hours leave those behind as they
+//! go. When the file must shrink before its time, the
 //! oldest samples of all points go first, then the oldest minutes, then hours; days, alarms, orders, messages and the
 //! audit never. Everything goes in bounded portions, each a transaction, and is counted.
 
@@ -10,6 +11,7 @@ use crate::rollup::{DAY, HOUR, MINUTE};
 use linli_domain::id::PointKey;
 use linli_domain::time::Timestamp;
 use rusqlite::params;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Chunks or rows of rollups that go in one portion.
@@ -75,7 +77,6 @@ pub struct LetGo {
 impl Ledger {
     /// Lets go of what is older than its measure keeps, until the deadline, and looks at most every ten minutes.
     pub fn retain(&mut self, now: Timestamp, slice: Duration) -> Result<LetGo, StoreError> {
-        let doing = "let go of what is too old";
         if self.to_retain.is_empty() {
             if now.since(self.retained) < EVERY && self.retained <= now {
                 return Ok(LetGo::default());
@@ -89,7 +90,8 @@ impl Ledger {
             let Some(keep) = self.keep_of(&measure) else {
                 continue;
             };
-            let one = self.transaction(|ledger| ledger.let_go_of_point(point, &keep, now), doing)?;
+            let one = self.transaction(|ledger| ledger.let_go_of_point(point, &keep, now));
+            let one = self.past_damage(one, now)?;
             gone.chunks += one.chunks;
             gone.samples += one.samples;
             gone.rollups += one.rollups;
@@ -130,7 +132,8 @@ impl Ledger {
         rows.collect::<Result<_, _>>().doing(doing)
     }
 
-    fn let_go_of_point(&self, point: PointKey, keep: &Keep, now: Timestamp) -> rusqlite::Result<LetGo> {
+    fn let_go_of_point(&self, point: PointKey, keep: &Keep, now: Timestamp) -> Result<LetGo, StoreError> {
+        let doing = "let go of what is too old";
         let before = |age: Age| age.map(|age| now.minus(age).as_millis());
         let mut gone = LetGo::default();
         if let Some(before) = before(keep.raw) {
@@ -138,18 +141,23 @@ impl Ledger {
                        (SELECT n, t1 FROM chunk WHERE point = ?1 AND t1 < ?2 AND t0 < ?2 ORDER BY t0 LIMIT ?3)";
             let (chunks, samples, upto): (i64, i64, i64) = self
                 .conn
-                .prepare_cached(sql)?
-                .query_row(params![point.0, before, PORTION], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-                })?;
+                .prepare_cached(sql)
+                .and_then(|mut query| {
+                    query.query_row(params![point.0, before, PORTION], |row| {
+                        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                    })
+                })
+                .doing(doing)?;
             if chunks > 0 {
+                self.keep_hours(point, upto)?;
                 self.conn
                     .prepare_cached(
                         "DELETE FROM chunk WHERE id IN
                          (SELECT id FROM chunk WHERE point = ?1 AND t1 < ?2 AND t0 < ?2 ORDER BY t0 LIMIT ?3)",
-                    )?
-                    .execute(params![point.0, before, PORTION])?;
-                self.note_raw_from(point, upto + 1)?;
+                    )
+                    .and_then(|mut delete| delete.execute(params![point.0, before, PORTION]))
+                    .and_then(|_| self.note_raw_from(point, upto + 1))
+                    .doing(doing)?;
                 (gone.chunks, gone.samples) = (chunks as u64, samples as u64);
                 gone.more = chunks == PORTION;
             }
@@ -158,8 +166,9 @@ impl Ledger {
             if let Some(before) = before(age) {
                 let deleted = self
                     .conn
-                    .prepare_cached("DELETE FROM rollup WHERE point = ?1 AND width = ?2 AND t1 < ?3")?
-                    .execute(params![point.0, width, before - width])?;
+                    .prepare_cached("DELETE FROM rollup WHERE point = ?1 AND width = ?2 AND t1 < ?3")
+                    .and_then(|mut delete| delete.execute(params![point.0, width, before - width]))
+                    .doing(doing)?;
                 gone.rollups += deleted as u64;
             }
         }
@@ -176,33 +185,21 @@ impl Ledger {
     /// Lets go of the oldest there is, one portion: samples, then minutes, then hours. Nothing more to give is
     /// `more == false` with nothing gone.
     pub fn make_room(&mut self) -> Result<LetGo, StoreError> {
-        let doing = "make room";
-        let gone = self.transaction(
-            |ledger| {
-                let gone = ledger.oldest_chunks()?;
-                if gone.chunks > 0 {
-                    return Ok(gone);
-                }
-                for width in [MINUTE, HOUR] {
-                    let deleted = ledger
-                        .conn
-                        .prepare_cached(
-                            "DELETE FROM rollup WHERE id IN
-                             (SELECT id FROM rollup WHERE width = ?1 ORDER BY t0 LIMIT ?2)",
-                        )?
-                        .execute(params![width, PORTION])?;
-                    if deleted > 0 {
-                        return Ok(LetGo {
-                            rollups: deleted as u64,
-                            more: true,
-                            ..LetGo::default()
-                        });
-                    }
-                }
-                Ok(LetGo::default())
-            },
-            doing,
-        )?;
+        let gone = self.transaction(|ledger| {
+            let gone = ledger.oldest_chunks()?;
+            if gone.chunks > 0 {
+                return Ok(gone);
+            }
+            ledger.oldest_sums()
+        });
+        let gone = match gone {
+            // It has no time of its own; the last commit's is close enough for the note.
+            Err(error) if error.damaged_piece().is_some() => {
+                let at = self.last_commit_at()?;
+                self.past_damage(Err(error), at)?
+            }
+            other => other?,
+        };
         if gone.more {
             self.conn
                 .execute_batch("PRAGMA incremental_vacuum(4096)")
@@ -211,41 +208,91 @@ impl Ledger {
         Ok(gone)
     }
 
-    fn oldest_chunks(&self) -> rusqlite::Result<LetGo> {
+    /// Minutes, then hours.
+    fn oldest_sums(&self) -> Result<LetGo, StoreError> {
+        for width in [MINUTE, HOUR] {
+            let deleted = self
+                .conn
+                .prepare_cached(
+                    "DELETE FROM rollup WHERE id IN
+                     (SELECT id FROM rollup WHERE width = ?1 ORDER BY t0 LIMIT ?2)",
+                )
+                .and_then(|mut delete| delete.execute(params![width, PORTION]))
+                .doing("make room")?;
+            if deleted > 0 {
+                return Ok(LetGo {
+                    rollups: deleted as u64,
+                    more: true,
+                    ..LetGo::default()
+                });
+            }
+        }
+        Ok(LetGo::default())
+    }
+
+    /// What cannot be read is set aside instead: it must not keep everything else from its turn.
+    fn past_damage(&mut self, gone: Result<LetGo, StoreError>, now: Timestamp) -> Result<LetGo, StoreError> {
+        let Err(error) = gone else {
+            return gone;
+        };
+        let piece = error.damaged_piece();
+        match piece.map(|piece| self.set_aside_piece(piece, now)).transpose()? {
+            Some(Some(_)) => Ok(LetGo {
+                more: true,
+                ..LetGo::default()
+            }),
+            _ => Err(error),
+        }
+    }
+
+    fn last_commit_at(&self) -> Result<Timestamp, StoreError> {
+        self.conn
+            .query_row("SELECT coalesce(max(at), 0) FROM stage", [], |row| row.get(0))
+            .map(Timestamp::from_millis)
+            .doing("read when the last commit was made")
+    }
+
+    fn oldest_chunks(&self) -> Result<LetGo, StoreError> {
+        let doing = "make room";
         // Only what the rollups hold already goes.
         let sql = "SELECT c.id, c.point, c.n, c.t1 FROM chunk c JOIN series s ON s.point = c.point
                    WHERE s.rolled = 1 ORDER BY c.t1 LIMIT ?1";
         let chunks: Vec<(i64, u32, i64, i64)> = self
             .conn
-            .prepare_cached(sql)?
-            .query_map([PORTION], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-            })?
-            .collect::<Result<_, _>>()?;
+            .prepare_cached(sql)
+            .and_then(|mut query| {
+                query
+                    .query_map([PORTION], |row| {
+                        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                    })?
+                    .collect::<Result<_, _>>()
+            })
+            .doing(doing)?;
         let mut gone = LetGo {
             more: !chunks.is_empty(),
             ..LetGo::default()
         };
+        // They come in the order of their ends, so the last of a point is its latest.
+        let ends: BTreeMap<u32, i64> = chunks.iter().map(|(_, point, _, t1)| (*point, *t1)).collect();
+        for (point, upto) in ends {
+            self.keep_hours(PointKey(point), upto)?;
+        }
         for (id, point, samples, t1) in chunks {
             self.conn
-                .prepare_cached("DELETE FROM chunk WHERE id = ?1")?
-                .execute([id])?;
-            self.note_raw_from(PointKey(point), t1 + 1)?;
+                .prepare_cached("DELETE FROM chunk WHERE id = ?1")
+                .and_then(|mut delete| delete.execute([id]))
+                .and_then(|_| self.note_raw_from(PointKey(point), t1 + 1))
+                .doing(doing)?;
             gone.chunks += 1;
             gone.samples += samples as u64;
         }
         Ok(gone)
     }
 
-    fn transaction<T>(
-        &mut self,
-        work: impl FnOnce(&Self) -> rusqlite::Result<T>,
-        doing: &'static str,
-    ) -> Result<T, StoreError> {
+    fn transaction<T>(&mut self, work: impl FnOnce(&Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let wrong = |(doing, source)| StoreError::Sqlite { doing, source };
         begin(&self.conn).map_err(wrong)?;
-        let done = work(self).doing(doing);
-        match done {
+        match work(self) {
             Ok(done) => {
                 end(&self.conn)
                     .map_err(wrong)

@@ -2,8 +2,9 @@
 //!
 //! Whenever a point is sealed, the buckets its new samples fall into are made anew from its chunks, in the same
 //! transaction. Where samples of a bucket were let go already, what follows joins it, and late ones are added to count,
-//! extremes and sum; durations and transitions stay as they are then. Minutes are kept of days on which a point spoke more than twice a
-//! minute: for any other point they would take more room than its samples.
+//! extremes and sum; durations and transitions stay as they are then. Minutes are kept of days on which a point spoke
+//! more than twice a minute, hours of days on which it spoke more than twelve times an hour: for any other day they
+//! would take about as much room as its samples. Its hours are made when its samples go ([`Ledger::keep_hours`]).
 
 use crate::codec::stretches;
 use crate::codec::{chunk, columns::StoredSample};
@@ -24,8 +25,15 @@ pub const DAY: i64 = 86_400_000;
 
 /// The widths, and what one row of each spans: a day of minutes, 32 days of hours, 512 days of days.
 pub(crate) const WIDTHS: [(i64, i64); 3] = [(MINUTE, DAY), (HOUR, 32 * DAY), (DAY, 512 * DAY)];
-/// Samples of a day from which its minutes are kept.
-const DENSE_DAY: u64 = 2 * 1_440;
+
+/// Samples that a day must have more of for its sums of this width to be kept.
+fn least(width: i64) -> Option<u64> {
+    match width {
+        MINUTE => Some(2 * 1_440),
+        HOUR => Some(12 * 24),
+        _ => None,
+    }
+}
 
 impl Ledger {
     /// Makes the buckets anew that samples at these observed times fall into; within an open transaction.
@@ -75,17 +83,23 @@ impl Ledger {
             let first = observed.partition_point(|at| *at < start);
             observed.get(first).is_some_and(|at| *at < start + width)
         };
-        let dense: BTreeSet<i64> = folded[2]
+        let days: BTreeMap<i64, u64> = folded[2]
             .iter()
-            .filter(|(_, day)| day.all.summary.samples > DENSE_DAY)
-            .map(|(start, _)| *start)
+            .map(|(day, sums)| (*day, sums.all.summary.samples))
             .collect();
         for (n, (width, span)) in WIDTHS.iter().enumerate() {
+            let dense = |start: i64| {
+                let said = days.get(&(start.div_euclid(DAY) * DAY)).copied().unwrap_or(0);
+                least(*width).is_none_or(|least| said > least)
+            };
             let changed: Vec<(i64, Folded)> = std::mem::take(&mut folded[n])
                 .into_iter()
-                .filter(|(start, _)| *width != MINUTE || dense.contains(&(start.div_euclid(DAY) * DAY)))
-                // A day that has just become dense gets all its minutes.
-                .filter(|(start, _)| *width == MINUTE || touched(*start, *width))
+                // A day that has just become dense gets all its sums.
+                .filter(|(start, _)| touched(*start, *width) || *width != DAY && *start >= raw_from)
+                .map(|(start, mut folded)| {
+                    folded.is_kept = dense(start) || *width == HOUR && start < raw_from;
+                    (start, folded)
+                })
                 .collect();
             for row in changed.chunk_by(|a, b| a.0.div_euclid(*span) == b.0.div_euclid(*span)) {
                 self.put_buckets(point, *width, *span, row, raw_from)?;
@@ -94,6 +108,7 @@ impl Ledger {
         Ok(())
     }
 
+    /// Stores buckets; those that are not to be kept only where they are there already.
     fn put_buckets(
         &self,
         point: PointKey,
@@ -107,15 +122,57 @@ impl Ledger {
         };
         let t0 = first.div_euclid(span) * span;
         let mut buckets = row_of(&self.conn, point, width, t0)?.unwrap_or_default();
+        let mut put = false;
         for (start, folded) in changed {
             match buckets.binary_search_by_key(start, |(known, _)| *known) {
                 // What is left of the samples is not the whole bucket any more.
                 Ok(n) if *start < raw_from => folded.add_to(&mut buckets[n].1),
                 Ok(n) => buckets[n].1 = folded.all,
-                Err(n) => buckets.insert(n, (*start, folded.all)),
+                Err(n) if folded.is_kept => buckets.insert(n, (*start, folded.all)),
+                Err(_) => continue,
+            }
+            put = true;
+        }
+        if put {
+            put_row(&self.conn, point, width, t0, &buckets)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the hours of samples observed up to `upto` that have none, before those samples are let go; within an open
+    /// transaction.
+    pub(crate) fn keep_hours(&self, point: PointKey, upto: i64) -> Result<(), StoreError> {
+        let from = raw_from(&self.conn, point)?;
+        let day = |at: i64| at.div_euclid(DAY).saturating_mul(DAY);
+        let to = upto.div_euclid(HOUR).saturating_add(1).saturating_mul(HOUR);
+        let days = counted(&self.conn, point, DAY, day(from), to)?;
+        if days == counted(&self.conn, point, HOUR, day(from), day(to).saturating_add(DAY))? {
+            return Ok(());
+        }
+        let mut hours: BTreeMap<i64, Stretch> = BTreeMap::new();
+        for sample in chunk_samples(&self.conn, point, from, to)? {
+            let at = sample.observed.as_millis();
+            hours
+                .entry(at.div_euclid(HOUR) * HOUR)
+                .or_default()
+                .join(&Stretch::of(at, sample.value.as_ref()));
+        }
+        let hours: Vec<(i64, Stretch)> = hours.into_iter().collect();
+        let span = 32 * DAY;
+        for row in hours.chunk_by(|a, b| a.0.div_euclid(span) == b.0.div_euclid(span)) {
+            let t0 = row[0].0.div_euclid(span) * span;
+            let mut buckets = row_of(&self.conn, point, HOUR, t0)?.unwrap_or_default();
+            let known = buckets.len();
+            for (start, stretch) in row {
+                if let Err(n) = buckets.binary_search_by_key(start, |(known, _)| *known) {
+                    buckets.insert(n, (*start, *stretch));
+                }
+            }
+            if buckets.len() > known {
+                put_row(&self.conn, point, HOUR, t0, &buckets)?;
             }
         }
-        put_row(&self.conn, point, width, t0, &buckets)
+        Ok(())
     }
 
     /// Makes the rollups of points that have chunks from before there were any, point by point until the deadline.
@@ -169,6 +226,8 @@ struct Folded {
     new: Stretch,
     /// Some of the new ones lie before samples that were there, or before what was let go.
     late: bool,
+    /// Whether it is worth its room.
+    is_kept: bool,
 }
 
 impl Folded {
@@ -238,6 +297,23 @@ pub(crate) fn chunk_samples(
     }
     found.sort_by_key(|(id, sample)| (sample.observed, *id));
     Ok(found.into_iter().map(|(_, sample)| sample).collect())
+}
+
+/// Samples counted in the sums of one width that begin in a range.
+fn counted(conn: &Connection, point: PointKey, width: i64, from: i64, to: i64) -> Result<u64, StoreError> {
+    let doing = "count what is summed up";
+    let sql = "SELECT t0 FROM rollup WHERE point = ?1 AND width = ?2 AND t0 < ?4 AND t1 >= ?3";
+    let mut query = conn.prepare_cached(sql).doing(doing)?;
+    let rows = query
+        .query_map(params![point.0, width, from, to], |row| row.get(0))
+        .doing(doing)?;
+    let mut samples = 0;
+    for t0 in rows {
+        let buckets = row_of(conn, point, width, t0.doing(doing)?)?.unwrap_or_default();
+        let within = buckets.iter().filter(|(at, _)| (from..to).contains(at));
+        samples += within.map(|(_, sums)| sums.summary.samples).sum::<u64>();
+    }
+    Ok(samples)
 }
 
 /// The buckets of one row.

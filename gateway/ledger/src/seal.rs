@@ -7,6 +7,7 @@
 
 mod collect;
 mod encode;
+mod pieces;
 
 use crate::codec::columns::Columns;
 use crate::codec::crc::checksum;
@@ -21,8 +22,6 @@ use std::time::{Duration, Instant};
 
 /// Samples a pass holds in memory at most, unless a single point has more; about 26 bytes each.
 const PASS_SAMPLES: usize = 600_000;
-/// Longest chunk in samples.
-const CHUNK_SAMPLES: usize = 4_000;
 
 /// What one call may use.
 #[derive(Debug, Clone, Copy)]

@@ -66,12 +66,16 @@ pub struct Stretch {
 impl Stretch {
     /// One sample.
     pub(crate) fn of(at: i64, value: Option<&Value>) -> Self {
-        let edge = Edge::of(value);
         let number = match value {
             Some(Value::Number(number)) => Some(*number).filter(|number| number.is_finite()),
             Some(Value::State(state)) => Some(f64::from(u8::from(*state))),
             _ => None,
         };
+        Self::of_look(at, number, Edge::of(value))
+    }
+
+    /// One sample by its number, which is finite, and its state.
+    pub(crate) fn of_look(at: i64, number: Option<f64>, edge: Edge) -> Self {
         let mut summary = Summary::default();
         summary.add(number);
         Self {

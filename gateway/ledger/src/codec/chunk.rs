@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 const FORMAT: u8 = 1;
 /// Longest chunk a decoder believes in.
-const MAX_SAMPLES: usize = 1 << 20;
+pub(super) const MAX_SAMPLES: usize = 1 << 20;
 
 /// Encodes `columns`. The error is one of the compressor and says that nothing was written.
 pub(crate) fn encode(point: PointKey, columns: &Columns) -> Result<Vec<u8>, pco::errors::PcoError> {
@@ -166,7 +166,7 @@ pub(crate) fn decode_times(point: PointKey, chunk: &[u8]) -> Result<Vec<i64>, &'
     numbers(&mut cursor, n)
 }
 
-fn verified(point: PointKey, chunk: &[u8]) -> Result<Cursor<'_>, &'static str> {
+pub(super) fn verified(point: PointKey, chunk: &[u8]) -> Result<Cursor<'_>, &'static str> {
     let (body, crc) = chunk.split_last_chunk::<4>().ok_or("it is too short")?;
     if checksum(u64::from(point.0), body) != u32::from_le_bytes(*crc) {
         return Err("its checksum differs");
@@ -178,7 +178,10 @@ fn verified(point: PointKey, chunk: &[u8]) -> Result<Cursor<'_>, &'static str> {
     Ok(cursor)
 }
 
-fn numbers<T: pco::data_types::Number>(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<T>, &'static str> {
+pub(super) fn numbers<T: pco::data_types::Number>(
+    cursor: &mut Cursor<'_>,
+    n: usize,
+) -> Result<Vec<T>, &'static str> {
     let packed = cursor.bytes().ok_or("a column is cut short")?;
     let values = simple_decompress::<T>(packed).map_err(|_| "a column cannot be decompressed")?;
     if values.len() == n {
@@ -188,7 +191,7 @@ fn numbers<T: pco::data_types::Number>(cursor: &mut Cursor<'_>, n: usize) -> Res
     }
 }
 
-fn runs(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<u8>, &'static str> {
+pub(super) fn runs(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<u8>, &'static str> {
     let mut values = Vec::with_capacity(n);
     while values.len() < n {
         let (value, length) = cursor.byte().zip(cursor.count()).ok_or("a column is cut short")?;

@@ -65,6 +65,15 @@ pub(crate) struct Columns {
     pub(crate) texts: Vec<Arc<str>>,
 }
 
+/// A place between two samples of columns: how much of each column lies before it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Place {
+    pub(crate) samples: usize,
+    numbers: usize,
+    states: usize,
+    texts: usize,
+}
+
 impl Columns {
     pub(crate) fn len(&self) -> usize {
         self.observed.len()
@@ -138,17 +147,27 @@ impl Columns {
         *self = samples.iter().collect();
     }
 
-    /// Cuts sorted columns into pieces of nearly equal length, none longer than `most`.
-    pub(crate) fn split(self, most: usize) -> Vec<Columns> {
-        let pieces = self.len().div_ceil(most.max(1));
-        if pieces <= 1 {
-            return vec![self];
-        }
-        let samples: Vec<StoredSample> = self.samples().collect();
-        samples
-            .chunks(self.len().div_ceil(pieces))
-            .map(|piece| piece.iter().collect())
-            .collect()
+    /// At most `most` samples from a place on, and the place behind them.
+    pub(crate) fn part(&self, from: Place, most: usize) -> (Columns, Place) {
+        let end = self.len().min(from.samples.saturating_add(most));
+        let kind = &self.kind[from.samples..end];
+        let of = |wanted: Kind| kind.iter().filter(|kind| **kind == wanted as u8).count();
+        let next = Place {
+            samples: end,
+            numbers: from.numbers + of(Kind::Number),
+            states: from.states + of(Kind::State),
+            texts: from.texts + of(Kind::Text),
+        };
+        let part = Columns {
+            observed: self.observed[from.samples..end].to_vec(),
+            lag: self.lag[from.samples..end].to_vec(),
+            quality: self.quality[from.samples..end].to_vec(),
+            kind: kind.to_vec(),
+            numbers: self.numbers[from.numbers..next.numbers].to_vec(),
+            states: self.states[from.states..next.states].to_vec(),
+            texts: self.texts[from.texts..next.texts].to_vec(),
+        };
+        (part, next)
     }
 
     /// Numbers, and states as 0 and 1, with their observed time.

@@ -2,8 +2,9 @@
 
 use super::columns::{Columns, StoredSample};
 use super::crc::checksum;
-use super::{chunk, log};
+use super::{chunk, log, seen};
 use crate::batch::Entry;
+use crate::stretch::{Edge, Stretch};
 use linli_domain::id::{CommitId, PointKey};
 use linli_domain::reading::{Quality, Reading, Value};
 use linli_domain::time::{BootId, Monotonic, Now, Timestamp};
@@ -89,6 +90,28 @@ proptest! {
     }
 
     #[test]
+    fn what_sums_see_of_a_chunk_is_what_is_in_it(
+        readings in prop::collection::vec(reading(), 1..200), cut in any::<prop::sample::Index>()
+    ) {
+        let mut columns: Columns = readings.iter().map(StoredSample::from).collect::<Vec<_>>().iter().collect();
+        columns.sort();
+        let bytes = chunk::encode(PointKey(3), &columns).unwrap();
+        let looks: Vec<seen::Look> = seen::decode(PointKey(3), &bytes).unwrap().looks().collect();
+        let ones = looks.iter().map(|look| Stretch::of_look(look.at, look.number, look.edge));
+        let samples: Vec<StoredSample> = columns.samples().collect();
+        let expected = samples.iter().map(|one| Stretch::of(one.observed.as_millis(), one.value.as_ref()));
+        prop_assert_eq!(ones.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        // The one before any of them, and the last of all.
+        let last = samples[samples.len() - 1].observed.as_millis();
+        let before = samples[cut.index(samples.len())].observed.as_millis();
+        for before in [before, last.saturating_add(1)] {
+            let earlier = samples.iter().rfind(|one| one.observed.as_millis() < before);
+            let expected = earlier.map(|one| (one.observed.as_millis(), Edge::of(one.value.as_ref())));
+            prop_assert_eq!(seen::edge_before(PointKey(3), &bytes, last, before).unwrap(), expected);
+        }
+    }
+
+    #[test]
     fn one_changed_byte_is_found(readings in prop::collection::vec(reading(), 1..20), place: prop::sample::Index, change in 1u8..) {
         let entries: Vec<Entry<'_>> = readings.iter().map(|reading| Entry::Reading { reading, evaluated: true }).collect();
         let mut bytes = Vec::new();
@@ -107,5 +130,8 @@ proptest! {
         let _ = chunk::decode(PointKey(1), &bytes);
         let _ = chunk::decode_numbers(PointKey(1), &bytes).map(drop);
         let _ = chunk::decode_times(PointKey(1), &bytes);
+        let _ = seen::decode(PointKey(1), &bytes).map(drop);
+        let _ = seen::edge_before(PointKey(1), &bytes, 0, 0);
+        let _ = seen::edge_before(PointKey(1), &bytes, 0, 1);
     }
 }

@@ -105,10 +105,16 @@ impl Reader {
                 .map_err(|_| damaged("it is not a blob"))
                 .doing(doing)?;
             match chunk::decode_numbers(point, data).map_err(damaged).doing(doing)? {
-                Numbers::Plain { observed, numbers } => filling.add_plain(&observed, &numbers),
-                Numbers::Mixed(columns) => columns
-                    .numeric()
-                    .for_each(|(observed, number)| filling.add(observed, number)),
+                Numbers::Plain { observed, numbers } => {
+                    self.unpacked(observed.len());
+                    filling.add_plain(&observed, &numbers);
+                }
+                Numbers::Mixed(columns) => {
+                    self.unpacked(columns.len());
+                    columns
+                        .numeric()
+                        .for_each(|(observed, number)| filling.add(observed, number));
+                }
             }
         }
         Ok(())

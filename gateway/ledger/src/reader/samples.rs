@@ -143,6 +143,7 @@ impl Reader {
                 .map_err(|_| damaged("it is not a blob"))
                 .doing(doing)?;
             let columns = chunk::decode(point, data).map_err(damaged).doing(doing)?;
+            self.unpacked(columns.len());
             if visit(id, columns).is_break() {
                 break;
             }

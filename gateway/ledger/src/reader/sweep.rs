@@ -50,6 +50,7 @@ impl Reader {
             let data = row.get_ref(2).doing(doing)?.as_blob();
             let data = data.map_err(|_| damaged("it is not a blob")).doing(doing)?;
             let columns = chunk::decode(point, data).map_err(damaged).doing(doing)?;
+            self.unpacked(columns.len());
             let within = |sample: &StoredSample| sample.observed >= from && sample.observed < to;
             columns
                 .samples()

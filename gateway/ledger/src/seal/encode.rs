@@ -1,6 +1,7 @@
 //! Turns collected samples into chunks within an open transaction, and moves the watermark of their point.
 
-use super::{CHUNK_SAMPLES, Done};
+use super::Done;
+use super::pieces::{self, Piece};
 use crate::codec::chunk;
 use crate::codec::columns::Columns;
 use crate::error::{Damage, Doing, StoreError};
@@ -8,7 +9,7 @@ use crate::heads::{Series, pack_latest};
 use crate::ledger::Ledger;
 use crate::summary::Summary;
 use linli_domain::id::{CommitId, PointKey};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Instant;
 
 impl Ledger {
@@ -52,10 +53,15 @@ impl Ledger {
                 .doing(doing)?;
         }
         let mut last_chunk = series.last_chunk;
-        for piece in columns.split(CHUNK_SAMPLES) {
-            if piece.len() > 0 {
-                last_chunk = insert_chunk(&self.conn, point, &piece)?;
-            }
+        let pieces = pieces::cut(point, &columns, self.longest_chunk())
+            .map_err(|_| Damage::Chunk {
+                point,
+                chunk: 0,
+                what: "its samples cannot be compressed",
+            })
+            .doing(doing)?;
+        for piece in &pieces {
+            last_chunk = insert_chunk(&self.conn, point, piece)?;
         }
         store_series(&self.conn, series, upto, last_chunk).doing(doing)?;
         self.roll_up(point, &times)?;
@@ -66,7 +72,12 @@ impl Ledger {
         })
     }
 
-    /// Puts the collected samples behind those of the point's last chunk when that one is small.
+    /// In samples.
+    fn longest_chunk(&self) -> usize {
+        self.options.seal_samples.saturating_mul(2)
+    }
+
+    /// Puts the collected samples behind those of the point's last chunk when that one may grow.
     fn with_last_chunk(
         &self,
         point: PointKey,
@@ -74,17 +85,21 @@ impl Ledger {
         collected: Columns,
     ) -> Result<(Columns, bool), StoreError> {
         let doing = "read the last chunk of a point";
-        let small = |n: i64| {
-            (n as usize) < self.options.seal_samples && n as usize + collected.len() <= CHUNK_SAMPLES
-        };
-        let n = self
+        let found = self
             .conn
-            .prepare_cached("SELECT n FROM chunk WHERE id = ?1 AND point = ?2")
-            .and_then(|mut query| query.query_row(params![last, point.0], |row| row.get(0)));
-        match n {
-            Ok(n) if small(n) => {}
-            Ok(_) | Err(rusqlite::Error::QueryReturnedNoRows) => return Ok((collected, false)),
-            Err(source) => return Err(StoreError::Sqlite { doing, source }),
+            .prepare_cached("SELECT n, length(data) FROM chunk WHERE id = ?1 AND point = ?2")
+            .and_then(|mut query| {
+                query
+                    .query_row(params![last, point.0], |row| {
+                        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+                    })
+                    .optional()
+            })
+            .doing(doing)?;
+        let grows = found
+            .is_some_and(|(n, bytes)| !pieces::is_full(n as usize, bytes as usize, self.longest_chunk()));
+        if !grows {
+            return Ok((collected, false));
         }
         let mut columns = chunk::decode(point, &self.chunk_bytes(last)?)
             .map_err(|what| Damage::Chunk {
@@ -100,15 +115,8 @@ impl Ledger {
     }
 }
 
-fn insert_chunk(conn: &Connection, point: PointKey, columns: &Columns) -> Result<i64, StoreError> {
+fn insert_chunk(conn: &Connection, point: PointKey, (columns, data): &Piece) -> Result<i64, StoreError> {
     let doing = "store a chunk";
-    let data = chunk::encode(point, columns)
-        .map_err(|_| Damage::Chunk {
-            point,
-            chunk: 0,
-            what: "its samples cannot be compressed",
-        })
-        .doing(doing)?;
     let summary = Summary::of(columns.numeric().map(|(_, value)| value));
     let (t0, t1) = (columns.observed.first(), columns.observed.last());
     conn.prepare_cached(

@@ -248,11 +248,11 @@ fn damaged_sums_are_made_anew_from_the_samples_and_stop_neither_the_sealer_nor_a
     // And the doctor upon those nobody asks about.
     rot(
         &estate,
-        "UPDATE rollup SET data = x'00' WHERE point = 2 AND width = 3600000",
+        "UPDATE rollup SET data = x'00' WHERE point = 2 AND width = 86400000",
     );
     rot(
         &estate,
-        "UPDATE rollup SET t1 = t1 + 1 WHERE point = 2 AND width = 86400000",
+        "UPDATE rollup SET t1 = t1 + 1 WHERE point = 1 AND width = 86400000",
     );
     let seen = estate.reader().examine(&mut |_| {}).unwrap();
     assert_eq!(seen.findings.len(), 2, "{:?}", seen.findings);

@@ -15,6 +15,7 @@ mod faults;
 mod model;
 mod once;
 mod open;
+mod questions;
 mod records;
 mod rollup;
 mod rot;

@@ -97,7 +97,9 @@ enum Step {
 }
 
 /// Samples of a point that has states, or of one that has numbers; either may be missing now and then.
-fn step(states: bool) -> impl Strategy<Value = Step> {
+///
+/// Within `reach` times seven seconds: within half a day there is enough for its hours to be kept, over three days not.
+fn step(states: bool, reach: i64) -> impl Strategy<Value = Step> {
     let value = if states {
         any::<bool>().prop_map(Value::State).boxed()
     } else {
@@ -107,9 +109,9 @@ fn step(states: bool) -> impl Strategy<Value = Step> {
     };
     let value = prop::option::weighted(0.8, value);
     // Times over three days in steps of seven seconds, in any order: late data is the rule here.
-    let sample = (0i64..37_000, value).prop_map(|(at, value)| (at * 7_000, value));
+    let sample = (0..reach, value).prop_map(|(at, value)| (at * 7_000, value));
     prop_oneof![
-        4 => prop::collection::vec(sample, 1..60).prop_map(Step::Hear),
+        4 => prop::collection::vec(sample, 1..90).prop_map(Step::Hear),
         3 => Just(Step::Seal),
         1 => Just(Step::Restart),
     ]
@@ -120,7 +122,8 @@ proptest! {
 
     #[test]
     fn sums_are_those_of_the_samples_under_late_data(
-        steps in any::<bool>().prop_flat_map(|states| prop::collection::vec(step(states), 1..14))
+        steps in (any::<bool>(), prop::sample::select(vec![37_000i64, 6_000]))
+            .prop_flat_map(|(states, reach)| prop::collection::vec(step(states, reach), 1..18))
     ) {
         let mut estate = rolling();
         let mut samples: Vec<(i64, Option<Value>)> = Vec::new();
@@ -264,40 +267,46 @@ fn samples_go_after_their_time_and_their_hours_stay() {
 /// A day goes on after its morning was let go: what is sealed later joins its sums, and nothing is counted twice.
 #[test]
 fn a_day_of_which_a_part_was_let_go_counts_every_sample_once() {
-    let mut estate = rolling();
+    let mut estate = Estate::with(Options {
+        seal_samples: 30,
+        stage_target: 3_000,
+        keep: vec![Keep {
+            measure: "*".into(),
+            raw: Some(Duration::from_secs(3_600)),
+            minute: None,
+            hour: None,
+            day: None,
+        }],
+        ..Options::default()
+    });
+    known(&mut estate, 1, "bin-7/bin.fill");
+    known(&mut estate, 2, "rope-7/leak.wet");
     let mut together = rolling();
     let hear = |estate: &mut Estate, n: i64| {
         estate.hear(&[number(1, n * MINUTE, n as f64), wet(2, n * MINUTE, n % 3 == 0)]);
     };
-    for n in 0..100 {
+    let mut gone = 0;
+    for n in 0..300 {
         hear(&mut estate, n);
         hear(&mut together, n);
         if n % 35 == 34 {
             seal(&mut estate);
         }
+        if n % 100 == 99 {
+            // All but the last hour and the chunk it begins in.
+            seal(&mut estate);
+            let now = at(n * MINUTE);
+            estate.clock = n * MINUTE;
+            while {
+                let went = estate.ledger().retain(now, Duration::from_millis(50)).unwrap();
+                gone += went.samples;
+                went.more
+            } {}
+            estate.restart();
+        }
     }
     seal(&mut estate);
-    for _ in 0..2 {
-        // As much as the oldest chunks of both points.
-        let rot = rusqlite::Connection::open(estate.dir().join("linli.db")).unwrap();
-        rot.execute_batch(
-            "UPDATE series SET raw_from = 1 + (SELECT min(t1) FROM chunk WHERE chunk.point = series.point);
-             DELETE FROM chunk WHERE id IN (SELECT min(id) FROM chunk GROUP BY point);",
-        )
-        .unwrap();
-        drop(rot);
-        estate.restart();
-        let from = if estate.clock == 0 { 100 } else { 200 };
-        estate.clock = 1;
-        for n in from..from + 100 {
-            hear(&mut estate, n);
-            hear(&mut together, n);
-            if n % 35 == 34 {
-                seal(&mut estate);
-            }
-        }
-        seal(&mut estate);
-    }
+    assert!(gone > 200, "{gone}");
     seal(&mut together);
     for point in [1, 2] {
         for width in [HOUR, DAY] {
@@ -336,10 +345,10 @@ fn a_day_of_which_a_part_was_let_go_counts_every_sample_once() {
 }
 
 /// A point of the file, so that retention knows its measure.
-fn known(estate: &mut Estate, id: &str) {
+fn known(estate: &mut Estate, key: u32, id: &str) {
     let (device, measure) = id.split_once('/').unwrap();
     let point = linli_ledger::PointRow {
-        key: PointKey(1),
+        key: PointKey(key),
         id: id.parse().unwrap(),
         device: device.parse().unwrap(),
         measure: measure.into(),
@@ -367,7 +376,7 @@ fn the_hour_in_which_the_samples_begin_is_counted_once_and_its_state_is_still_kn
         }],
         ..Options::default()
     });
-    known(&mut estate, "bay-7/parking.occupied");
+    known(&mut estate, 1, "bay-7/parking.occupied");
     let all = 30 * 144;
     for n in 0..all {
         estate.clock = n * 10 * MINUTE;
@@ -454,7 +463,7 @@ fn when_room_is_short_the_oldest_samples_go_first_and_alarms_never() {
 #[test]
 fn a_ledger_from_before_there_were_rollups_gets_them_while_idle() {
     let mut estate = rolling();
-    for n in 0..200 {
+    for n in 0..300 {
         estate.hear(&[number(1, n * MINUTE, n as f64)]);
     }
     seal(&mut estate);
@@ -498,4 +507,87 @@ fn the_sample_before_a_time_is_found_wherever_it_lies() {
     assert_eq!(before(65_000), Some(Some(Value::Number(64.0))));
     assert_eq!(before(i64::from(u32::MAX)), Some(Some(Value::Number(69.0))));
     let _ = Timestamp::from_millis(0);
+}
+
+/// Rows of sums of one width.
+fn rows(estate: &Estate, width: i64) -> i64 {
+    rusqlite::Connection::open(estate.dir().join("linli.db"))
+        .unwrap()
+        .query_row("SELECT count(*) FROM rollup WHERE width = ?1", [width], |row| {
+            row.get(0)
+        })
+        .unwrap()
+}
+
+#[test]
+fn a_bay_that_seldom_changes_has_no_hours_until_its_changes_go() {
+    let mut estate = Estate::with(Options {
+        seal_samples: 50,
+        keep: vec![Keep {
+            measure: "*".into(),
+            raw: Some(Duration::from_secs(10 * 86_400)),
+            minute: None,
+            hour: None,
+            day: None,
+        }],
+        ..Options::default()
+    });
+    known(&mut estate, 1, "bay-7/parking.occupied");
+    let mut changes: Vec<(i64, Option<Value>)> = Vec::new();
+    for n in 0..30 * 15 {
+        let time = n * 96 * MINUTE + n * 7_919 % 400;
+        estate.clock = time;
+        changes.push((time, Some(Value::State(n % 2 == 0))));
+        estate.hear(&[wet(1, time, n % 2 == 0)]);
+        if n % 15 == 14 {
+            seal(&mut estate);
+        }
+    }
+    estate.clock = 30 * DAY;
+    seal(&mut estate);
+    assert!(rows(&estate, HOUR) == 0 && rows(&estate, DAY) > 0);
+    let expected = |width| plain(&changes, 0, 30 * DAY, width);
+    for width in [HOUR, 5 * HOUR, DAY, 7 * HOUR + 1] {
+        assert_eq!(told(&spans(&mut estate, 1, 0, 30 * DAY, width)), expected(width));
+    }
+    let mut gone = 0;
+    while {
+        let now = estate.now().wall;
+        let went = estate.ledger().retain(now, Duration::from_millis(50)).unwrap();
+        gone += went.samples;
+        went.more
+    } {}
+    assert!(gone >= 200, "{gone}");
+    assert!(rows(&estate, HOUR) > 0);
+    for width in [HOUR, 5 * HOUR, DAY] {
+        assert_eq!(told(&spans(&mut estate, 1, 0, 30 * DAY, width)), expected(width));
+    }
+    // The day in which the samples begin now, from its middle on: hours before, samples behind.
+    let first = estate.all_samples(1)[0].observed.as_millis() - NEW_YEAR;
+    let day = first.div_euclid(DAY) * DAY;
+    let from = day + 3 * HOUR;
+    assert_eq!(
+        told(&spans(&mut estate, 1, from, day + DAY, HOUR)),
+        plain(&changes, from, day + DAY, HOUR)
+    );
+    // What comes in late is counted where it belongs, whether its samples are there or not.
+    for (day, minute) in [(2, 7), (25, 7)] {
+        estate.hear(&[wet(1, day * DAY + minute * MINUTE + 1, true)]);
+    }
+    estate.clock = 38 * DAY;
+    seal(&mut estate);
+    let counted: u64 = spans(&mut estate, 1, 0, 30 * DAY, HOUR)
+        .iter()
+        .map(|span| span.stretch.summary.samples)
+        .sum();
+    assert_eq!(counted, changes.len() as u64 + 2);
+    // Room is made the same way.
+    while estate.reader().counts().unwrap().chunks > 0 {
+        estate.ledger().make_room().unwrap();
+    }
+    let counted: u64 = spans(&mut estate, 1, 0, 30 * DAY, HOUR)
+        .iter()
+        .map(|span| span.stretch.summary.samples)
+        .sum();
+    assert_eq!(counted, changes.len() as u64 + 2);
 }

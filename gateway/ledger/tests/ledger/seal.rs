@@ -133,3 +133,50 @@ fn commits_between_slices_are_neither_lost_nor_doubled() {
     estate.seal_all(last, last);
     assert_eq!(estate.all_samples(1).len(), 60 + extra as usize);
 }
+
+/// A thermometer each minute: chunks end where pages do, so little of the file lies empty.
+#[test]
+fn chunks_fill_the_pages_they_lie_on() {
+    let (mut estate, mut dice) = (Estate::new(), 1u64);
+    for day in 0..30 {
+        let heard: Vec<_> = (0..1_440)
+            .map(|n| {
+                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let jitter = (dice >> 33) as i64 % 400;
+                number(
+                    1,
+                    (day * 1_440 + n) * 60_000 + jitter,
+                    (jitter % 30) as f64 / 100.0,
+                )
+            })
+            .collect();
+        estate.hear(&heard);
+        estate.clock = (day + 1) * 86_400_000;
+        let last = estate.ledger().last_commit();
+        estate.seal_all(last, last);
+    }
+    estate.clock += 8 * 86_400_000;
+    let last = estate.ledger().last_commit();
+    estate.seal_all(last, last);
+    assert_eq!(estate.all_samples(1).len(), 30 * 1_440);
+    let kept = &estate.reader().kept().unwrap()[0];
+    let conn = rusqlite::Connection::open(estate.dir().join("linli.db")).unwrap();
+    assert_eq!(kept.samples, 30 * 1_440);
+    // A row with its columns; the first page of one takes 4,061 bytes, each further one 4,092.
+    let rows: Vec<u64> = conn
+        .prepare("SELECT length(data) + 88 FROM chunk")
+        .unwrap()
+        .query_map([], |row| row.get::<_, i64>(0))
+        .unwrap()
+        .map(|bytes| bytes.unwrap().unsigned_abs())
+        .collect();
+    let needed = rows.iter().sum::<u64>().div_ceil(4_092);
+    let taken: u64 = rows
+        .iter()
+        .map(|row| 1 + row.saturating_sub(4_061).div_ceil(4_092))
+        .sum();
+    assert!(
+        taken * 100 <= needed * 105,
+        "{taken} pages for what {needed} would hold: {rows:?}"
+    );
+}
