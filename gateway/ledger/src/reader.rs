@@ -8,6 +8,8 @@ mod estate;
 mod history;
 mod latest;
 mod outbox;
+#[cfg(test)]
+mod plans;
 mod samples;
 mod rejects;
 mod state;
