@@ -122,6 +122,8 @@ fn estate(bins: u32, rules: u32) -> String {
             toml,
             "\n[[rules]]\nid = \"r{n}\"\nclass = \"r{n}\"\nfault = \"r{n}\"\nmeasure = \"bin.fill\"\n\
              applies_to = {{ kind = \"bin\" }}\nwhen = {{ above = {above:.1} }}\npriority = \"P3\"\n\
+             cause = {{ zh = \"数值异常\", en = \"A value is out of its range\" }}\n\
+             consequence = {{ zh = \"设备可能损坏\", en = \"The equipment may be damaged\" }}\n\
              response = {{ zh = \"看\", en = \"Look\" }}\n"
         );
     }

@@ -123,7 +123,9 @@ fn many_rules() -> String {
             text,
             "[[rules]]\nid = \"more-{n}\"\nclass = \"more-{n}\"\nfault = \"more-{n}\"\nmeasure = \"temperature\"\n\
              applies_to = {{ kind = \"bin\" }}\nwhen = {{ above = {}.0, clear = 150.0 }}\non_delay = \"10m\"\n\
-             off_delay = \"2m\"\npriority = \"P3\"\nresponse = {{ zh = \"查看。\", en = \"Look.\" }}\n",
+             off_delay = \"2m\"\npriority = \"P3\"\ncause = {{ zh = \"数值异常\", en = \"A value is out of its range\" }}\n\
+             consequence = {{ zh = \"设备可能损坏\", en = \"The equipment may be damaged\" }}\n\
+             response = {{ zh = \"查看。\", en = \"Look.\" }}\n",
             200 + n
         );
     }

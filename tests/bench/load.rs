@@ -119,10 +119,14 @@ pub(crate) fn estate() -> String {
     text.push_str(
         "[[rules]]\nid = \"bin-hot\"\nclass = \"bin-hot\"\nfault = \"bin-hot\"\nmeasure = \"temperature\"\n\
          applies_to = { kind = \"bin\" }\nwhen = { above = 90.0, clear = 80.0 }\non_delay = \"0s\"\noff_delay = \"10s\"\n\
-         priority = \"P1\"\nresponse = { zh = \"降温。\", en = \"Cool it.\" }\n\
+         priority = \"P1\"\ncause = { zh = \"通风不良\", en = \"Too little air\" }\n\
+         consequence = { zh = \"设备损坏\", en = \"The equipment is damaged\" }\n\
+         response = { zh = \"降温。\", en = \"Cool it.\" }\n\
          [[rules]]\nid = \"bin-full\"\nclass = \"bin-full\"\nfault = \"bin-full\"\nmeasure = \"bin.fill\"\n\
          applies_to = { kind = \"bin\" }\nwhen = { above = 100.0, clear = 70.0 }\non_delay = \"10m\"\noff_delay = \"2m\"\n\
-         priority = \"P3\"\nresponse = { zh = \"清空。\", en = \"Empty it.\" }\n",
+         priority = \"P3\"\ncause = { zh = \"垃圾投放过多\", en = \"More waste than usual\" }\n\
+         consequence = { zh = \"垃圾溢出\", en = \"Waste lies beside the bin\" }\n\
+         response = { zh = \"清空。\", en = \"Empty it.\" }\n",
     );
     text
 }

@@ -70,6 +70,8 @@ latch = true
 re_alarm = "12h"
 inhibits = "branches"
 priority = "P2"
+cause = {{ zh = "管道破损", en = "A pipe leaks" }}
+consequence = {{ zh = "地面积水", en = "Water stands on the floor" }}
 response = {{ zh = "关阀", en = "Close the valve" }}
 order = {{ role = "repair", profile = "leak" }}
 
@@ -82,6 +84,8 @@ applies_to = {{ kind = "pipe_zone" }}
 when = {{ state = true }}
 on_delay = "12h"
 priority = "P3"
+cause = {{ zh = "数值异常", en = "A value is out of its range" }}
+consequence = {{ zh = "设备可能损坏", en = "The equipment may be damaged" }}
 response = {{ zh = "查看", en = "Look" }}
 
 [[order_profiles]]

@@ -50,6 +50,8 @@ on_delay = "0s"
 off_delay = "1s"
 latch = true
 priority = "P1"
+cause = {{ zh = "管道破损", en = "A pipe leaks" }}
+consequence = {{ zh = "地面积水", en = "Water stands on the floor" }}
 response = {{ zh = "关阀,查漏,处理。", en = "Close the valve, find the leak, repair it." }}
 order = {{ role = "repair", profile = "leak" }}
 

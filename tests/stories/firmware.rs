@@ -56,7 +56,9 @@ fn rule(measure: &str, role: &str) -> String {
     format!(
         "[[rules]]\nid = \"rule\"\nclass = \"trouble\"\nfault = \"trouble\"\nmeasure = \"{measure}\"\n\
          applies_to = {{ assets = [\"watched\"] }}\nwhen = {{ state = true }}\non_delay = \"0s\"\noff_delay = \"1s\"\n\
-         latch = true\npriority = \"P1\"\nresponse = {{ zh = \"处理。\", en = \"See to it.\" }}\n\
+         latch = true\npriority = \"P1\"\ncause = {{ zh = \"数值异常\", en = \"A value is out of its range\" }}\n\
+         consequence = {{ zh = \"设备可能损坏\", en = \"The equipment may be damaged\" }}\n\
+         response = {{ zh = \"处理。\", en = \"See to it.\" }}\n\
          order = {{ role = \"{role}\", profile = \"order\" }}\n"
     )
 }

@@ -30,6 +30,8 @@ mod flapping;
 mod health;
 #[path = "runner/late.rs"]
 mod late;
+#[path = "runner/late_same.rs"]
+mod late_same;
 #[path = "runner/life.rs"]
 mod life;
 #[path = "runner/model.rs"]

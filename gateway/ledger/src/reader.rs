@@ -11,6 +11,8 @@ mod fill;
 mod history;
 mod latest;
 mod outbox;
+#[cfg(test)]
+mod plans;
 mod samples;
 mod rejects;
 mod state;

@@ -47,6 +47,8 @@ pub struct AlarmRow {
     pub raised: Timestamp,
     /// When it last changed.
     pub updated: Timestamp,
+    /// The alarm that explains it; a row without one keeps the last it had.
+    pub cause: Option<AlarmId>,
     /// Everything else, as JSON.
     pub document: Vec<u8>,
 }

@@ -18,6 +18,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
     include_str!("schema/7.sql"),
+    include_str!("schema/8.sql"),
 ];
 
 const PAGE_BYTES: u64 = 4096;
@@ -206,6 +207,28 @@ mod tests {
         )
         .unwrap();
         assert_eq!(conn.last_insert_rowid(), 10, "numbers go on");
+    }
+
+    #[test]
+    fn what_explained_an_alarm_of_an_older_format_is_read_from_its_history() {
+        let path = Path::new("memory");
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, path, &MIGRATIONS[..5]).unwrap();
+        conn.execute_batch(
+            "INSERT INTO alarm VALUES (7, 'main', 'leak', 1, 1, 'active_unack', 0, 0, x'00');
+             INSERT INTO alarm VALUES (8, 'branch', 'leak', 0, 1, 'normal', 0, 0, x'00');
+             INSERT INTO transition (kind, subject, at, previous, next, event, actor, note) VALUES
+             ('alarm', 8, 1, 'none', 'suppressed', 'raised', 'gateway', 'AL-7'),
+             ('alarm', 8, 2, 'suppressed', 'normal', 'ended', 'gateway', ''),
+             ('alarm', 7, 2, 'none', 'shelved', 'shelved', 'wang', 'until tomorrow: AL-9');",
+        )
+        .unwrap();
+        migrate(&mut conn, path, MIGRATIONS).unwrap();
+        let cause = |id: i64| -> Option<i64> {
+            conn.query_row("SELECT cause FROM alarm WHERE id = ?1", [id], |r| r.get(0))
+                .unwrap()
+        };
+        assert_eq!((cause(8), cause(7)), (Some(7), None));
     }
 
     #[test]

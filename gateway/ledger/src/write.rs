@@ -208,10 +208,10 @@ fn alarm(conn: &Connection, row: &AlarmRow) -> Result<(), Failed> {
     run(
         conn,
         "store an alarm",
-        "INSERT INTO alarm (id, asset, class, live, priority, state, raised, updated, document)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        "INSERT INTO alarm (id, asset, class, live, priority, state, raised, updated, document, cause)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT (id) DO UPDATE SET asset = ?2, class = ?3, live = ?4, priority = ?5, state = ?6, raised = ?7,
-         updated = ?8, document = ?9",
+         updated = ?8, document = ?9, cause = coalesce(?10, cause)",
         params![
             row.id.0 as i64,
             row.asset.as_str(),
@@ -221,7 +221,8 @@ fn alarm(conn: &Connection, row: &AlarmRow) -> Result<(), Failed> {
             row.state,
             row.raised.as_millis(),
             row.updated.as_millis(),
-            row.document
+            row.document,
+            row.cause.map(|cause| cause.0 as i64)
         ],
     )
 }

@@ -1,6 +1,6 @@
 //! `linli alarms`: the same as the API, for a shell.
 
-use crate::cli::args::{Alarms, ListAlarms, Serviced};
+use crate::cli::args::{Alarms, List, ListAlarms, Serviced};
 use crate::cli::client::{self, Client};
 use crate::cli::context::Context;
 use crate::cli::output::{self, field, name};
@@ -10,6 +10,9 @@ use crate::cli::{Failure, Outcome, problem};
 use crate::messages;
 use linli_domain::text::Language;
 use serde_json::{Value, json};
+
+/// Most alarms one explains that are counted for a person.
+const MOST_COUNTED: u32 = 500;
 
 /// Does one of the commands about alarms.
 pub(super) fn alarms(context: &Context, command: Alarms) -> Outcome {
@@ -58,8 +61,15 @@ fn list(context: &Context, wanted: &ListAlarms) -> Outcome {
         ("asset", wanted.asset.as_deref()),
         ("class", wanted.class.as_deref()),
         ("priority", wanted.priority.as_deref()),
+        ("cause", wanted.cause.as_deref()),
+        ("late", wanted.late.then_some("true")),
     ];
-    let path = client::query(&query("alarms", "live", &wanted.list), &filters);
+    // What a cause explained and what was late is history: most of it is over.
+    let list = List {
+        all: wanted.list.all || wanted.late || wanted.cause.is_some(),
+        limit: wanted.list.limit,
+    };
+    let path = client::query(&query("alarms", "live", &list), &filters);
     listing(context, &path, &head, row)
 }
 
@@ -81,13 +91,20 @@ fn show(context: &Context, id: &str) -> Outcome {
     let path = format!("/api/v1/alarms/{}", segment(context, id)?);
     let alarm = client.get(&path)?;
     let life = client.get(&format!("{path}/transitions"))?;
-    let both = json!({ "alarm": alarm, "life": life["items"] });
-    output::result(context, &both, |both| {
-        written(&both["alarm"], &both["life"], context.language)
-    })
+    let id = field(&alarm, "id");
+    let explained = client::query(
+        &format!("/api/v1/alarms?limit={MOST_COUNTED}"),
+        &[("cause", Some(&id))],
+    );
+    let explained = client.get(&explained)?;
+    let count = explained["items"].as_array().map_or(0, Vec::len);
+    let more = !explained["next_cursor"].is_null();
+    let all = json!({ "alarm": alarm, "life": life["items"], "explains": { "count": count, "more": more } });
+    output::result(context, &all, |all| written(all, context.language))
 }
 
-fn written(alarm: &Value, life: &Value, language: Language) -> String {
+fn written(all: &Value, language: Language) -> String {
+    let (alarm, life) = (&all["alarm"], &all["life"]);
     let say = |key, value: String| format!("{}  {}\n", text::get(language, key), output::printable(&value));
     let mut text = say(
         Key::AlarmWhat,
@@ -123,6 +140,13 @@ fn written(alarm: &Value, life: &Value, language: Language) -> String {
         if !id.is_empty() {
             text += &say(key, id);
         }
+    }
+    let explains = field(&all["explains"], "count");
+    if explains != "0" {
+        let more = if all["explains"]["more"] == true { "+" } else { "" };
+        let id = field(alarm, "id");
+        let said = format!("{explains}{more} (linli alarms list --cause {id})");
+        text += &say(Key::AlarmExplains, said);
     }
     let items = |list: &Value| list.as_array().cloned().unwrap_or_default();
     let evidence: Vec<Vec<String>> = items(&alarm["evidence"])

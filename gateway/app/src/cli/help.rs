@@ -27,6 +27,14 @@ const ZH: &[(&str, &str)] = &[
         "linli alarms quality",
         "告警质量：人手能否应付，频次、抖动、久悬告警，对照目标",
     ),
+    (
+        "linli alarms list --cause",
+        "只列这条告警所解释的告警，例如 AL-7，已结束的也列出",
+    ),
+    (
+        "linli alarms list --late",
+        "只列迟到读数补记的告警，当时没有通知任何人",
+    ),
     ("linli alarms quality --days", "最近多少天，1 到 366"),
     ("linli alarms quality --operators", "同时值班的人数"),
     ("linli rules", "规则：什么算告警"),

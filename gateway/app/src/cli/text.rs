@@ -162,6 +162,7 @@ texts! {
     AlarmRule = "规则", "rule       ";
     AlarmOrder = "工单", "order      ";
     AlarmSuppressedBy = "根因", "suppressed by";
+    AlarmExplains = "连带", "explains   ";
     NotAnId = "\"{id}\" 不是编号", "\"{id}\" is not an id";
     Nothing = "没有", "none";
     MoreExist = "还有更多，用 --limit 增加条数", "there are more; raise --limit";

@@ -44,6 +44,10 @@ pub struct AlarmsQuery {
     /// Raised before.
     #[param(value_type = Option<String>)]
     pub to: Option<Timestamp>,
+    /// Explained by this alarm, such as `AL-7`: now, or when they were.
+    pub cause: Option<String>,
+    /// `true`: history that late readings wrote; `false`: alarms people could know of; both when not given.
+    pub late: Option<bool>,
     /// Items of a page, 1 to 500, 50 when not given.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u32>,
@@ -112,8 +116,19 @@ pub async fn list(
     State(http): State<Arc<Http>>,
     Query(query): Query<AlarmsQuery>,
 ) -> Result<Json<Page<Alarm>>, Problem> {
+    let cause = query.cause.as_deref().map(|cause| {
+        cause.parse::<AlarmId>().map_err(|_| {
+            let cause: String = cause.chars().take(32).collect();
+            Problem::new(
+                Code::BadQuery,
+                format!("{cause:?} is no number of an alarm such as AL-7"),
+            )
+        })
+    });
     let filter = AlarmFilter {
         live: query.live,
+        cause: cause.transpose()?,
+        late: query.late,
         asset: query.asset,
         class: query.class,
         priority: query.priority.map(rank),

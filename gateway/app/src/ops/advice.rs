@@ -71,14 +71,6 @@ fn message(advice: &Advice) -> Text {
             "规则 {rule} 不管 {asset}，对它的例外没有作用",
             "the rule {rule} does not look after {asset}: what it overrides there has no effect"
         ),
-        Kind::NoCause => both!(
-            "规则 {rule} 没有写明原因",
-            "the rule {rule} does not say why it happens"
-        ),
-        Kind::NoConsequence => both!(
-            "规则 {rule} 没有写明不处理的后果",
-            "the rule {rule} does not say what follows when nobody acts"
-        ),
     }
 }
 
@@ -102,13 +94,5 @@ fn hint(kind: &Kind) -> Text {
         }
         Kind::AlwaysWrong => both!("核对设定值", "check the set value"),
         Kind::IdleOverride { .. } => both!("删去这条例外", "remove the override"),
-        Kind::NoCause => both!(
-            "写上 cause = {{ zh = \"…\", en = \"…\" }}",
-            "write cause = {{ zh = \"…\", en = \"…\" }}"
-        ),
-        Kind::NoConsequence => both!(
-            "写上 consequence = {{ zh = \"…\", en = \"…\" }}",
-            "write consequence = {{ zh = \"…\", en = \"…\" }}"
-        ),
     }
 }

@@ -50,6 +50,8 @@ mod tests {
         applies_to = { kind = "pipe_zone" }
         when = { state = true }
         priority = "P1"
+        cause = { zh = "管道破损", en = "A pipe leaks" }
+        consequence = { zh = "地面积水", en = "Water stands on the floor" }
         response = { zh = "关阀。", en = "Close the valve." }
         order = { role = "repair", profile = "leak" }
     "#;

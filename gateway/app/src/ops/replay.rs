@@ -95,7 +95,7 @@ pub struct Replayed {
     pub named: Vec<NotPlayed>,
     /// Frames refused, by reason.
     pub refused: Vec<(String, u64)>,
-    /// Alarms raised.
+    /// Alarms raised; what was late is history, not raised.
     pub alarms: u64,
     /// Orders opened.
     pub orders: u64,
@@ -168,8 +168,10 @@ pub fn replay(
         .reader()
         .map_err(RigError::from)?
         .reject_counts(&RejectFilter::default())?;
-    let began =
-        |told: &&Told, alarm: bool| matches!(told.subject, Subject::Alarm(_)) == alarm && told.from == "none";
+    let began = |told: &&Told, alarm: bool| {
+        let is_history = told.event == "late";
+        matches!(told.subject, Subject::Alarm(_)) == alarm && told.from == "none" && !is_history
+    };
     Ok(Replayed {
         from: begins,
         to: rig.now().wall,

@@ -138,7 +138,11 @@ impl OpenBatch {
     /// Takes an alarm's newest row; an older one of the same batch is replaced.
     pub fn alarm(&mut self, row: store::AlarmRow) {
         match self.alarms.iter_mut().find(|known| known.id == row.id) {
-            Some(known) => *known = row,
+            Some(known) => {
+                // What explained it is kept when it does no longer, as the ledger keeps it.
+                let cause = row.cause.or(known.cause);
+                *known = store::AlarmRow { cause, ..row };
+            }
             None => self.alarms.push(row),
         }
     }

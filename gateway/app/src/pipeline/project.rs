@@ -77,6 +77,7 @@ fn alarm(change: &AlarmChange, commit: CommitId, metrics: &Metrics, batch: &mut 
         state: to.to_owned(),
         raised: alarm.raised_at,
         updated: change.at,
+        cause: alarm.suppression.map(|suppression| suppression.source),
         document,
     });
 }

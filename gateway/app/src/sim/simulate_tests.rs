@@ -68,6 +68,8 @@ fn a_broken_rule_shows_as_missed() {
         applies_to = { kind = "pipe_zone" }
         when = { above = 100000.0 }
         priority = "P1"
+        cause = { zh = "管道破损", en = "A pipe leaks" }
+        consequence = { zh = "地面积水", en = "Water stands on the floor" }
         response = { zh = "关阀。", en = "Close the valve." }
         [[rules]]
         id = "leak-in-the-pump-room-for-ever"
@@ -77,6 +79,8 @@ fn a_broken_rule_shows_as_missed() {
         applies_to = { kind = "pump_room" }
         when = { above = 100000.0 }
         priority = "P1"
+        cause = { zh = "管道破损", en = "A pipe leaks" }
+        consequence = { zh = "地面积水", en = "Water stands on the floor" }
         response = { zh = "关阀。", en = "Close the valve." }
     "#;
     let outcome = played(13, &[FaultKind::Leak], 11, Some(broken));

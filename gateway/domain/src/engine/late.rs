@@ -1,28 +1,31 @@
 //! Late readings: what a device had stored, or what arrives after something newer. They are judged by the same rules in
 //! their own time and write history ("would have been in alarm from … to …"); they raise nothing, clear nothing and page
-//! nobody. If the condition still holds, the newest reading says so, and that raises the alarm as ever.
+//! nobody. If the condition still holds, the newest reading says so, and that raises the alarm as ever: the window of a rule
+//! that looks back holds what was stored up to it.
 //!
 //! | | |
 //! |---|---|
 //! | wrong for the on-delay or longer | an alarm that was over before anybody knew, marked late |
 //! | right for less than the off-delay in between | the same one |
+//! | several sensors must agree | the time in which enough of them did |
 //! | the newest reading comes | whatever goes on in the past ends there |
 //!
-//! Only conditions that look at one value are judged, on rules for which one sensor is enough. A reading whose time is not
-//! believed says nothing about when, and is not judged at all.
+//! [`LateRun`] plays what one sensor says to one rule. Rules that wait for silence are not judged: stored readings do not
+//! change that nothing was heard. A reading whose time is not believed says nothing about when, and is not judged either.
 
 use super::Engine;
 use super::alarms::begin;
 use super::change::{AlarmChange, AlarmEvent, Changes};
 use super::index::{PointLinks, WatchDef};
-use super::readings::{judge, time_of};
-use super::state::LateRun;
-use super::tracks::in_hours;
-use crate::alarm::{MAX_EVIDENCE, Sample, WatchEvent};
+use super::late_run::{LateRun, Looks, Stretch};
+use super::readings::time_of;
 use crate::reading::Reading;
-use crate::rule::{Verdict, Vote, When};
+use crate::rule::{Trace, Vote, When};
 use crate::time::{Now, Timestamp};
 use std::sync::Arc;
+
+/// Late readings that come beside live ones are over when none has come for this long, in milliseconds.
+const QUIET_MS: u64 = 3_600_000;
 
 impl Engine {
     /// Judges a late reading in its own time.
@@ -38,61 +41,50 @@ impl Engine {
             return;
         }
         for n in links.watches() {
-            let Some(def) = self
-                .store
-                .index()
-                .watches
-                .get(n)
-                .filter(|def| looks_at_one(def))
-                .cloned()
-            else {
+            let Some(def) = self.store.index().watches.get(n).cloned() else {
                 continue;
             };
-            let at = reading.observed;
-            let then = Now { wall: at, ..*now };
-            let event = judge(def.rule.when, reading);
-            let event = event.map(|event| in_hours(event, def.rule.during.as_ref(), &then));
-            let Some(WatchEvent::Value(verdict)) = event else {
+            if def.rule.when == When::Silent {
                 continue;
-            };
+            }
             let mut track = self.track(n);
-            let run = track.late.take();
-            // What was right for long enough is over, whatever comes now.
-            let run = run.and_then(|run| match run.right {
-                Some(right) if at >= right.plus(def.rule.off_delay) => {
-                    self.tell_late(&def, run, right.plus(def.rule.off_delay), now, changes);
-                    None
-                }
-                _ => Some(run),
-            });
-            track.late = match (run, verdict) {
-                (None, Verdict::Wrong) => Some(LateRun {
-                    since: at,
-                    right: None,
-                    samples: Sample::of(reading).into_iter().collect(),
-                }),
-                (Some(mut run), Verdict::Wrong) => {
-                    run.since = run.since.min(at);
-                    run.right = run.right.filter(|right| *right > at);
-                    keep(&mut run.samples, reading);
-                    Some(run)
-                }
-                (Some(mut run), Verdict::Right) if at >= run.since => {
-                    run.right = Some(run.right.map_or(at, |right| right.min(at)));
-                    if def.rule.off_delay.is_zero() {
-                        self.tell_late(&def, run, at, now, changes);
-                        None
-                    } else {
-                        Some(run)
-                    }
-                }
-                (run, Verdict::Right | Verdict::Between) => run,
+            let looks = Looks {
+                rule: &def.rule,
+                point: def.point,
+                silence_ms: links.silence_ms,
+                now,
             };
+            let run = track.late.take();
+            let mut run = run.unwrap_or_else(|| Box::new(self.look_back(&def, &track.trace, reading)));
+            run.came = self.store.state().counters.age;
+            let over = run.take(looks, reading);
+            track.late = Some(run);
             self.store.set_track(n, track);
+            for stretch in over {
+                self.tell_stretch(n, &def, stretch, now, changes);
+            }
         }
     }
 
-    /// The newest reading of a point: what late ones said ends here.
+    /// A look back that begins with a reading, and with what was known before it: of numbers the window of those that were
+    /// heard live, of everything the last one. What counts in the age of the engine cannot be put into the past.
+    fn look_back(&self, def: &WatchDef, live: &Trace, reading: &Reading) -> LateRun {
+        let (at, when) = (reading.observed, def.rule.when);
+        let mut trace = live.before(at);
+        let point = self.store.state().points.get(def.point.0 as usize);
+        let heard = point.and_then(|point| Some((point.evaluated, point.latest.as_ref()?)));
+        let last = heard.filter(|(evaluated, latest)| *evaluated < at && latest.quality.is_good());
+        if let Some((evaluated, value)) = last.and_then(|(e, latest)| Some((e, latest.value.as_ref()?))) {
+            let age = u64::try_from(evaluated.as_millis()).unwrap_or(0);
+            trace.take(when, value, evaluated, age);
+        }
+        let mut run = LateRun::new(at, trace);
+        run.live_from = heard.map(|(evaluated, _)| evaluated).filter(|e| *e > at);
+        run
+    }
+
+    /// The newest reading of a point: what late ones said ends here. Those that come beside live ones end where the live
+    /// ones began, once no more of them come.
     #[cold]
     pub(super) fn end_late(
         &mut self,
@@ -102,26 +94,60 @@ impl Engine {
         changes: &mut Changes,
     ) {
         for n in links.watches() {
-            let mut track = self.track(n);
-            let (Some(run), Some(def)) = (track.late.take(), self.store.index().watches.get(n).cloned())
-            else {
+            let age = self.store.state().counters.age;
+            let run = self.store.state().tracks.get(&n).and_then(|t| t.late.as_ref());
+            let is_over =
+                run.is_some_and(|run| run.live_from.is_none() || age.saturating_sub(run.came) >= QUIET_MS);
+            let (Some(def), true) = (self.store.index().watches.get(n).cloned(), is_over) else {
                 continue;
             };
-            let newest = time_of(reading);
-            let end = run
-                .right
-                .map_or(newest, |right| right.plus(def.rule.off_delay).min(newest));
+            let mut track = self.track(n);
+            let Some(run) = track.late.take() else {
+                continue;
+            };
+            // What was stored up to here is the window the newest reading ends.
+            if def.rule.when.is_traced() && run.live_from.is_none() {
+                track.trace = run.window(now, age);
+            }
             self.store.set_track(n, track);
-            self.tell_late(&def, run, end, now, changes);
+            let looks = Looks {
+                rule: &def.rule,
+                point: def.point,
+                silence_ms: links.silence_ms,
+                now,
+            };
+            let newest = run.live_from.unwrap_or_else(|| time_of(reading));
+            for stretch in run.end(looks, newest) {
+                self.tell_stretch(n, &def, stretch, now, changes);
+            }
         }
     }
 
-    /// Writes the history of a stretch, if it was long enough to have been an alarm and nobody knew.
-    fn tell_late(&mut self, def: &WatchDef, run: LateRun, end: Timestamp, now: &Now, changes: &mut Changes) {
-        let from = run.since.plus(def.rule.on_delay);
-        let was_wrong_until = run.right.unwrap_or(end);
+    /// A sensor would have been in alarm: history, if one is enough or enough others agree.
+    fn tell_stretch(&mut self, n: usize, def: &WatchDef, stretch: Stretch, now: &Now, changes: &mut Changes) {
+        if def.rule.vote == Vote::Any {
+            self.tell_late(def, &stretch, (stretch.from, stretch.until), now, changes);
+            return;
+        }
+        for agreed in self.agreed(n, def, stretch.from, stretch.until) {
+            self.tell_late(def, &stretch, agreed, now, changes);
+        }
+        let mut track = self.track(n);
+        track.said.add(stretch.from, stretch.until);
+        self.store.set_track(n, track);
+    }
+
+    /// Writes the history of a time, unless somebody knew.
+    fn tell_late(
+        &mut self,
+        def: &WatchDef,
+        stretch: &Stretch,
+        (from, until): (Timestamp, Timestamp),
+        now: &Now,
+        changes: &mut Changes,
+    ) {
         let known = self.alarm_of(&def.asset, &def.rule.class);
-        if was_wrong_until < from || end <= run.since || known.is_some_and(|alarm| alarm.raised_at <= from) {
+        if known.is_some_and(|alarm| alarm.raised_at <= from) {
             return;
         }
         let id = self.next_alarm();
@@ -129,9 +155,9 @@ impl Engine {
         alarm.late = true;
         alarm.count = 1;
         (alarm.raised_at, alarm.last_raised_at) = (from, from);
-        (alarm.cleared_at, alarm.ended_at) = (Some(end), Some(end));
-        alarm.value = run.samples.first().map(|sample| sample.value.clone());
-        alarm.evidence = run.samples;
+        (alarm.cleared_at, alarm.ended_at) = (Some(until), Some(until));
+        alarm.value = stretch.samples.first().map(|sample| sample.value.clone());
+        alarm.evidence.clone_from(&stretch.samples);
         let alarm = Arc::new(alarm);
         changes.alarms.push(AlarmChange {
             event: AlarmEvent::Late,
@@ -142,17 +168,4 @@ impl Engine {
             alarm,
         });
     }
-}
-
-/// Whether a rule says by one value of one sensor what is wrong.
-fn looks_at_one(def: &WatchDef) -> bool {
-    !def.rule.when.is_traced() && def.rule.when != When::Silent && def.rule.vote == Vote::Any
-}
-
-/// The first half of the record and the last readings.
-fn keep(samples: &mut Vec<Sample>, reading: &Reading) {
-    if samples.len() >= MAX_EVIDENCE {
-        samples.remove(MAX_EVIDENCE / 2);
-    }
-    samples.extend(Sample::of(reading));
 }

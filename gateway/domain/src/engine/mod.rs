@@ -6,7 +6,7 @@
 //! be stepped next, [`Engine::begin`], [`Engine::commit`] and [`Engine::rollback`] let a caller drop the steps of
 //! a batch that could not be stored.
 //!
-//! A step in the order it happens: the clock and due delays (`timers`, `lookout`), then the input (`readings`, `late`,
+//! A step in the order it happens: the clock and due delays (`timers`, `lookout`), then the input (`readings`, `late` with `late_run`,
 //! `devices`, `commands`, `edit`); what follows for alarms is in `alarms`, for who hears of them in `annunciation`,
 //! `causes`, `flapping` and `crowd`, for orders in `orders` and `reviews`, for the health of devices in `flags`. `store` alone writes.
 
@@ -24,6 +24,7 @@ mod flags;
 mod flapping;
 mod index;
 mod late;
+mod late_run;
 mod lookout;
 mod lookup;
 mod orders;

@@ -32,7 +32,7 @@ use crate::command::{Refusal, Reply};
 use crate::estate::MAX_POINTS_PER_DEVICE;
 use crate::id::PointKey;
 use crate::reading::{Quality, Reading, Reason, Value};
-use crate::rule::{Verdict, When};
+use crate::rule::{Verdict, Vote, When};
 use crate::time::{Now, Timestamp};
 use std::time::Duration;
 
@@ -221,7 +221,11 @@ impl Engine {
                 ),
             });
         }
+        let was_raised = watch.is_raised();
         self.store.set_watch(n, next);
+        if def.rule.vote != Vote::Any && was_raised != next.is_raised() {
+            self.note_word(n, next.is_raised(), now);
+        }
         if next == Watch::Normal {
             self.drop_evidence(n);
         }

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The format this program writes and reads.
-const FORMAT: u16 = 4;
+const FORMAT: u16 = 5;
 
 /// Why bytes are not a snapshot.
 #[derive(Debug, thiserror::Error)]

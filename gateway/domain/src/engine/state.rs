@@ -1,6 +1,7 @@
 //! What the engine remembers: everything that decides what it does next, and nothing that can be derived.
 
 use super::PointDef;
+use super::late_run::LateRun;
 use crate::alarm::{Alarm, OutOfService, Sample, Serviced, Watch};
 use crate::estate::Estate;
 use crate::health::availability::Availability;
@@ -92,18 +93,18 @@ pub(super) struct Track {
     /// What has been wrong since it was right last.
     pub(super) evidence: Vec<Sample>,
     /// What late readings say, in their own time.
-    pub(super) late: Option<LateRun>,
+    pub(super) late: Option<Box<LateRun>>,
+    /// When it was in alarm, if others must agree.
+    pub(super) said: Said,
 }
 
-/// A stretch in which late readings were wrong, not yet known to be over.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct LateRun {
-    /// Since when they were wrong.
-    pub(super) since: Timestamp,
-    /// Since when they have been right again, if they are.
-    pub(super) right: Option<Timestamp>,
-    /// The first of them and the last, as the evidence of an alarm.
-    pub(super) samples: Vec<Sample>,
+/// When one sensor of several that must agree was in alarm, in the time of its readings.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Said {
+    /// Begin and end of each time, late ones as they were told.
+    pub(super) over: Vec<(Timestamp, Timestamp)>,
+    /// Since when it is.
+    pub(super) since: Option<Timestamp>,
 }
 
 impl Default for Track {
@@ -113,6 +114,7 @@ impl Default for Track {
             look: NEVER,
             evidence: Vec::new(),
             late: None,
+            said: Said::default(),
         }
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! A rule that wants two of three is as sure as its second surest sensor; a lost one may be wrong, so with one wet and one
 //! lost sensor the condition is unknown, not normal.
+//!
+//! Each sensor's word is remembered for a while, so that one that is heard late can still be agreed with.
 
 use super::Engine;
 use super::index::WatchDef;
+use super::state::Said;
 use crate::alarm::Condition;
 use crate::id::{AssetId, Class};
 use crate::rule::Vote;
+use crate::time::{Now, Timestamp};
 
 impl Engine {
     /// Sums up what the sensors of an alarm key say.
@@ -57,5 +61,86 @@ impl Engine {
         said.sort_unstable_by(|a, b| b.cmp(a));
         let must_agree = def.rule.vote.of(said.len());
         Some(said.get(must_agree - 1).copied().unwrap_or(Condition::Normal))
+    }
+
+    /// Notes that a sensor others must agree with is in alarm, or is no longer.
+    pub(super) fn note_word(&mut self, n: usize, is_raised: bool, now: &Now) {
+        let mut track = self.track(n);
+        if is_raised {
+            track.said.since = Some(now.wall);
+        } else if let Some(since) = track.said.since.take() {
+            track.said.add(since, now.wall);
+        }
+        self.store.set_track(n, track);
+    }
+
+    /// The times within a stretch of one sensor's alarm in which it makes enough of them; not those in which the others
+    /// were enough without it.
+    pub(super) fn agreed(
+        &self,
+        n: usize,
+        def: &WatchDef,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Vec<(Timestamp, Timestamp)> {
+        let index = self.store.index();
+        let is_of_rule = |w: &usize| index.watches.get(*w).is_some_and(|d| d.rule.id == def.rule.id);
+        let of_class = index.of_class(&def.asset, &def.rule.class);
+        let sensors: Vec<usize> = of_class.iter().copied().filter(is_of_rule).collect();
+        let others = sensors.iter().filter(|other| **other != n);
+        let tracks = others.filter_map(|other| self.store.state().tracks.get(other));
+        // Where the number of others in alarm changes, and by how much.
+        let mut steps: Vec<(Timestamp, i32)> = tracks
+            .flat_map(|track| track.said.within(from, until))
+            .flat_map(|(begin, end)| [(begin, 1), (end, -1)])
+            .collect();
+        steps.push((until, 0));
+        steps.sort_unstable();
+        let wanted = i32::try_from(def.rule.vote.of(sensors.len()) - 1).unwrap_or(i32::MAX);
+        let (mut count, mut here, mut agreed) = (0, from, Vec::<(Timestamp, Timestamp)>::new());
+        for (at, step) in steps {
+            if at > here {
+                if count == wanted {
+                    match agreed.last_mut().filter(|last| last.1 == here) {
+                        Some(last) => last.1 = at,
+                        None => agreed.push((here, at)),
+                    }
+                }
+                here = at;
+            }
+            count += step;
+        }
+        agreed
+    }
+}
+
+impl Said {
+    /// Most stretches one sensor's word is remembered for: 512 bytes.
+    const MAX: usize = 32;
+
+    /// Adds a stretch; beyond the limit the oldest goes.
+    pub(super) fn add(&mut self, from: Timestamp, until: Timestamp) {
+        if self.over.len() >= Self::MAX {
+            self.over.remove(0);
+        }
+        self.over.push((from, until));
+    }
+    /// The parts of it in a time, each moment once.
+    pub(super) fn within(&self, from: Timestamp, until: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+        let all = self.over.iter().copied();
+        let all = all.chain(self.since.map(|since| (since, until)));
+        let mut parts: Vec<_> = all
+            .map(|(begin, end)| (begin.max(from), end.min(until)))
+            .filter(|(begin, end)| begin < end)
+            .collect();
+        parts.sort_unstable();
+        parts.dedup_by(|next, before| {
+            let joins = next.0 <= before.1;
+            if joins {
+                before.1 = before.1.max(next.1);
+            }
+            joins
+        });
+        parts
     }
 }

@@ -1,7 +1,7 @@
 //! Advice 提醒 on the rules of an estate that is right: what is allowed and probably not meant.
 //!
 //! A contradiction is refused when an estate is resolved (`check_when`). Here stands what may be meant: two rules that do
-//! the same job, a rule nothing can ever raise, one that nothing can ever end, one that does not say why it happens.
+//! the same job, a rule nothing can ever raise, one that nothing can ever end.
 //! What devices can measure is only known to who has the catalogue, so it is asked for.
 
 use super::{Asset, AssetIndex, Device, Estate};
@@ -41,10 +41,6 @@ pub enum Kind {
         /// The asset.
         asset: AssetId,
     },
-    /// It does not say why it happens.
-    NoCause,
-    /// It does not say what follows when nobody acts.
-    NoConsequence,
 }
 
 /// One piece of advice.
@@ -68,8 +64,6 @@ impl Kind {
             }
             Self::AlwaysWrong => "always_fires",
             Self::IdleOverride { .. } => "idle_override",
-            Self::NoCause => "no_cause",
-            Self::NoConsequence => "no_consequence",
         }
     }
 
@@ -81,8 +75,6 @@ impl Kind {
             Self::DelayOutlastsHours | Self::DelayOutlastsWindow => "on_delay",
             Self::AlwaysWrong => "when",
             Self::IdleOverride { .. } => "overrides",
-            Self::NoCause => "cause",
-            Self::NoConsequence => "consequence",
         }
     }
 }
@@ -151,12 +143,6 @@ fn alone(estate: &Estate, rule: &Arc<Rule>, measures: &dyn Measures) -> Vec<Kind
         if !assets.iter().any(|covered| covered.id == *asset) {
             found.push(Kind::IdleOverride { asset: asset.clone() });
         }
-    }
-    if rule.cause.is_none() {
-        found.push(Kind::NoCause);
-    }
-    if rule.consequence.is_none() {
-        found.push(Kind::NoConsequence);
     }
     found
 }
@@ -251,8 +237,6 @@ impl fmt::Display for Kind {
             Self::IdleOverride { asset } => {
                 write!(f, "overrides {asset}, which the rule does not look after")
             }
-            Self::NoCause => f.write_str("does not say why it happens"),
-            Self::NoConsequence => f.write_str("does not say what follows when nobody acts"),
         }
     }
 }

@@ -44,6 +44,8 @@
 //! off_delay = "10m"
 //! latch = true
 //! priority = "P1"
+//! cause = { zh = "管道破损", en = "A pipe leaks" }
+//! consequence = { zh = "地面积水", en = "Water stands on the floor" }
 //! response = { zh = "关闭分段阀,找到漏点并处理。", en = "Close the section valve, find the leak, repair it." }
 //! order = { role = "repair", profile = "leak" }
 //!

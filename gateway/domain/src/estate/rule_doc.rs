@@ -58,7 +58,7 @@ pub struct RuleDoc {
     /// What is different on some assets.
     #[serde(default)]
     pub overrides: Vec<OverrideDoc>,
-    /// Why it happens.
+    /// Why it happens. A rule without it is refused, as is one without the next.
     #[serde(default)]
     pub cause: Option<Text>,
     /// What follows when nobody acts.

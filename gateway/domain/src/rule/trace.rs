@@ -231,6 +231,41 @@ impl Trace {
             .sum()
     }
 
+    /// What it holds from before a time of the readings: numbers only. Spells and rest count in an age that does not say
+    /// when they were.
+    pub fn before(&self, at: Timestamp) -> Self {
+        match self {
+            Self::Numbers(samples) => {
+                let earlier = samples.iter().filter(|(then, _)| *then < at.as_millis());
+                Self::Numbers(earlier.copied().collect())
+            }
+            Self::Empty | Self::Rest { .. } | Self::Spells { .. } => Self::Empty,
+        }
+    }
+
+    /// A trace that was kept in the time of the readings, as the engine would hold it at an age that is `wall` now. Spells
+    /// from before the engine lived are left out, and what rests from then rests since its beginning.
+    pub fn aged(self, wall: Timestamp, age: u64) -> Self {
+        let ago =
+            |at: u64| unsigned(wall.since(Timestamp::from_millis(i64::try_from(at).unwrap_or(i64::MAX))));
+        let place = |at: u64| age.checked_sub(ago(at));
+        match self {
+            Self::Empty | Self::Numbers(_) => self,
+            Self::Rest { value, since, last } => Self::Rest {
+                value,
+                since: place(since).unwrap_or(0),
+                last: place(last).unwrap_or(0),
+            },
+            Self::Spells { over, on } => Self::Spells {
+                over: over
+                    .into_iter()
+                    .filter_map(|(begin, end)| Some((place(begin)?, place(end)?)))
+                    .collect(),
+                on: on.map(|since| place(since).unwrap_or(0)),
+            },
+        }
+    }
+
     /// The newest numbers it holds with their times, for the record of an alarm.
     pub fn numbers(&self) -> &[(i64, f64)] {
         match self {

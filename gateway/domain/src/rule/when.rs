@@ -5,7 +5,7 @@
 
 use crate::reading::Value;
 use crate::time::duration_text;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What makes a value wrong.
@@ -94,7 +94,7 @@ pub enum When {
 }
 
 /// What a rule says about one value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
     /// Wrong.
     Wrong,

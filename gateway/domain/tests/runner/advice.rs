@@ -56,9 +56,11 @@ fn rule(id: &str, more: &str) -> String {
         or("applies_to =", "applies_to = { kind = \"bin\" }"),
         or("when =", "when = { above = 90.0 }"),
         or("cause =", "cause = { zh = \"因\", en = \"Cause\" }"),
-        or("consequence =", "consequence = { zh = \"果\", en = \"Consequence\" }"),
+        or(
+            "consequence =",
+            "consequence = { zh = \"果\", en = \"Consequence\" }"
+        ),
     )
-    .replace("cause = \"none\"", "")
 }
 
 fn advice(rules: &[String]) -> Vec<(String, Kind)> {
@@ -181,19 +183,29 @@ fn what_nothing_can_raise_or_end_is_said() {
 }
 
 #[test]
-fn a_rule_that_does_not_say_why_is_asked_to_and_one_that_says_it_in_one_language_is_refused() {
-    let silent = rule("r", "cause = \"none\"");
-    let text = format!("{ESTATE}{silent}");
-    let estate = Estate::resolve(Arc::new(toml::from_str(&text).unwrap())).unwrap();
-    let codes: Vec<_> = advise(&estate, &Named)
-        .iter()
-        .map(|advice| advice.kind.code())
-        .collect();
-    assert_eq!(codes, ["no_cause"]);
-    let half = rule("r", "cause = { zh = \"因\", en = \"\" }");
-    let problems =
-        Estate::resolve(Arc::new(toml::from_str(&format!("{ESTATE}{half}")).unwrap())).unwrap_err();
-    assert_eq!(problems[0].path, "rules[0].cause");
+fn a_rule_that_does_not_say_why_what_follows_and_what_to_do_in_both_languages_is_refused() {
+    for part in ["cause", "consequence", "response"] {
+        for (written, wrong) in [("", "is missing"), ("zh", "is missing in one language")] {
+            let line = match written {
+                "" => String::new(),
+                _ => format!("{part} = {{ zh = \"因\", en = \" \" }}\n"),
+            };
+            let said = rule("r", "");
+            let said: String = said
+                .lines()
+                .filter(|said| !said.starts_with(&format!("{part} =")))
+                .map(|said| format!("{said}\n"))
+                .collect();
+            let text = format!("{ESTATE}{said}{line}");
+            let problems = Estate::resolve(Arc::new(toml::from_str(&text).unwrap())).unwrap_err();
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert_eq!(problems[0].path, format!("rules[0].{part}"));
+            assert!(
+                problems[0].to_string().contains(wrong) || part == "response",
+                "{problems:?}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -13,6 +13,8 @@ fn topology() -> String {
         format!(
             "\n[[rules]]\nid = \"{id}\"\nclass = \"{id}\"\nfault = \"{id}\"\nmeasure = \"{measure}\"\n\
              applies_to = {{ kind = \"{kind}\" }}\nwhen = {when}\n{rest}\n\
+             cause = {{ zh = \"数值异常\", en = \"A value is out of its range\" }}\n\
+             consequence = {{ zh = \"设备可能损坏\", en = \"The equipment may be damaged\" }}\n\
              response = {{ zh = \"查看\", en = \"Look\" }}\n"
         )
     };

@@ -39,6 +39,8 @@ measure = "leak.wet"
 applies_to = { kind = "pipe_zone" }
 when = { state = true }
 priority = "P1"
+cause = { zh = "管道破损", en = "A pipe leaks" }
+consequence = { zh = "地面积水", en = "Water stands on the floor" }
 response = { zh = "关阀", en = "Close the valve" }
 
 [[rules]]
@@ -50,6 +52,8 @@ measure = "bin.fill"
 applies_to = { kind = "bin" }
 when = { above = 90.0, clear = 70.0 }
 priority = "P3"
+cause = { zh = "垃圾投放过多", en = "More waste than usual" }
+consequence = { zh = "垃圾溢出", en = "Waste lies beside the bin" }
 response = { zh = "清运", en = "Empty it" }
 "#,
     );

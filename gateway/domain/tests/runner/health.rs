@@ -38,6 +38,8 @@ when = { above = 60.0, clear = 50.0 }
 on_delay = "0s"
 off_delay = "0s"
 priority = "P1"
+cause = { zh = "通风不良", en = "Too little air" }
+consequence = { zh = "设备损坏", en = "The equipment is damaged" }
 response = { zh = "降温。", en = "Cool it." }
 order = { role = "repair", profile = "leak" }
 "#;

@@ -1,6 +1,6 @@
 //! Late readings write history in their own time and page nobody.
 
-use crate::estate_test::EstateTest;
+use crate::estate_test::{ESTATE, EstateTest};
 use linli_domain::alarm::Alarm;
 use linli_domain::engine::AlarmEvent;
 use linli_domain::reading::{Quality, Reason, Value};
@@ -124,4 +124,136 @@ fn what_was_known_then_is_not_written_again() {
     e.recalls("rope/leak.wet", Value::State(true), "20m");
     e.says("rope/leak.wet", true);
     assert_eq!(late(&e), []);
+}
+
+#[test]
+fn records_that_come_between_live_readings_are_one_history() {
+    let mut e = EstateTest::new();
+    e.says("rope/leak.wet", false).wait("2h");
+    e.says("rope/leak.wet", false);
+    // Every live message brings one old record along: wet for twenty minutes, dry after.
+    for minute in (30..=70).rev() {
+        e.recalls("rope/leak.wet", Value::State(minute > 50), &format!("{minute}m"));
+        e.says("rope/leak.wet", false);
+    }
+    assert_eq!(late(&e), [("b3-pipe".into(), 70 * 60 - 5, 40 * 60)]);
+    assert!(e.changes.notices.is_empty());
+}
+
+#[test]
+fn records_beside_live_readings_end_where_the_live_ones_begin_once_no_more_come() {
+    let mut e = EstateTest::new();
+    e.says("rope/leak.wet", false).wait("2h");
+    e.says("rope/leak.wet", false);
+    e.recalls("rope/leak.wet", Value::State(true), "20m");
+    e.keeps_saying("rope/leak.wet", false, "59m");
+    assert_eq!(late(&e), [], "more may come");
+    e.keeps_saying("rope/leak.wet", false, "2m");
+    assert_eq!(
+        late(&e),
+        [("b3-pipe".into(), (20 + 61) * 60 - 5, 61 * 60)],
+        "it was dry when it was heard again"
+    );
+}
+
+#[test]
+fn a_newer_record_that_comes_first_lets_an_older_one_only_lengthen_what_is_wrong() {
+    let mut e = EstateTest::new();
+    e.says("rope/leak.wet", false).wait("3h");
+    for (age, wet) in [
+        ("90m", true),
+        ("100m", true),
+        ("140m", true),
+        ("70m", false),
+        ("50m", false),
+    ] {
+        e.recalls("rope/leak.wet", Value::State(wet), age);
+    }
+    assert_eq!(late(&e), [("b3-pipe".into(), 140 * 60 - 5, 60 * 60)]);
+    e.recalls("rope/leak.wet", Value::State(true), "75m");
+    assert_eq!(late(&e).len(), 1, "it was dry again after that");
+}
+
+#[test]
+fn sensors_that_must_agree_are_looked_up_in_what_was_heard_live() {
+    let toml = ESTATE.replace("latch = true\n", "vote = \"all\"\n");
+    let mut e = EstateTest::with(&toml);
+    e.says("rope/leak.wet", false).says("spot/leak.wet", false);
+    // The spot is heard all along and wet for a while, the rope stores what it sees.
+    e.keeps_saying("spot/leak.wet", false, "30m");
+    e.keeps_saying("spot/leak.wet", true, "30m");
+    e.keeps_saying("spot/leak.wet", false, "60m");
+    for age in ["115m", "100m", "80m", "65m"] {
+        e.recalls("rope/leak.wet", Value::State(true), age);
+    }
+    e.recalls("rope/leak.wet", Value::State(false), "50m");
+    e.recalls("rope/leak.wet", Value::State(false), "40m");
+    let told = late(&e);
+    assert_eq!(told.len(), 1, "{told:?}");
+    // Wet at the spot from 90 min ago (30 s for the reading, 5 s for the delay) to 60, and 10 min more.
+    assert_eq!(told[0], ("b3-pipe".into(), 90 * 60 - 35, 50 * 60 - 30));
+    assert!(e.changes.notices.is_empty() && e.engine.alarms().count() == 0);
+}
+
+#[test]
+fn a_count_a_rise_and_a_rest_that_still_hold_are_raised_once_by_the_newest_reading() {
+    let (number, state) = (Value::Number, Value::State);
+    for (measure, when, past, newest) in [
+        (
+            "temperature",
+            "when = { rises = 10.0, within = \"2h\" }",
+            [20.0, 22.0, 35.0].map(number),
+            number(36.0),
+        ),
+        (
+            "temperature",
+            "when = { stuck = \"30m\", band = 0.5 }",
+            [20.0, 20.0, 20.0].map(number),
+            number(20.0),
+        ),
+        (
+            "door.open",
+            "when = { state = true, times = 2, within = \"2h\" }",
+            [true, false, true].map(state),
+            state(true),
+        ),
+        (
+            "door.open",
+            "when = { state = true, total = \"30m\", within = \"2h\" }",
+            [true, false, true].map(state),
+            state(true),
+        ),
+    ] {
+        let rule = format!(
+            "{ESTATE}\n[[rules]]\nid = \"more\"\nclass = \"more\"\nfault = \"more\"\nmeasure = {measure:?}\n\
+             applies_to = {{ kind = \"bin\" }}\npriority = \"P1\"\n{when}\n\
+             cause = {{ zh = \"因\", en = \"Cause\" }}\nconsequence = {{ zh = \"果\", en = \"Consequence\" }}\n\
+             response = {{ zh = \"查看\", en = \"Look\" }}\n"
+        );
+        let lid = "key = \"lid-1\" }\n";
+        let rule = rule.replace(lid, &format!("{lid}health = {{ jump = false }}\n"));
+        let mut e = EstateTest::with(&rule);
+        let point = format!("lid/{measure}");
+        let before = if measure == "door.open" {
+            state(false)
+        } else {
+            number(20.0)
+        };
+        e.reads(&point, before, "0s", Quality::Good);
+        e.wait("4h");
+        e.changes = Default::default();
+        for (value, age) in past.into_iter().zip(["100m", "60m", "20m"]) {
+            e.recalls(&point, value, age);
+        }
+        assert!(e.changes.notices.is_empty() && e.engine.alarms().count() == 0);
+        e.reads(&point, newest.clone(), "0s", Quality::Good);
+        let told = late(&e);
+        assert_eq!(told.len(), 1, "{when}: {told:?}");
+        assert_eq!(told[0].2, 0, "the past ends where the newest reading begins");
+        assert_eq!(e.alarm_is(), "active_unack", "{when}");
+        assert_eq!(e.notices(linli_domain::engine::NoticeKind::AlarmRaised), 1);
+        let again = e.changes.alarms.len();
+        e.reads(&point, newest.clone(), "0s", Quality::Good);
+        assert_eq!(e.changes.alarms.len(), again, "{when}");
+    }
 }

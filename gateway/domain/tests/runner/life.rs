@@ -122,7 +122,9 @@ fn an_alarm_that_becomes_more_urgent_must_be_seen_again() {
     let worse = format!(
         "{ESTATE}\n[[rules]]\nid = \"overflow\"\nclass = \"bin-full\"\nfault = \"bin-full\"\n\
          measure = \"bin.fill\"\napplies_to = {{ kind = \"bin\" }}\nwhen = {{ above = 98.0 }}\n\
-         priority = \"P2\"\nresponse = {{ zh = \"马上\", en = \"At once\" }}\n"
+         priority = \"P2\"\ncause = {{ zh = \"数值异常\", en = \"A value is out of its range\" }}\n\
+         consequence = {{ zh = \"设备可能损坏\", en = \"The equipment may be damaged\" }}\n\
+         response = {{ zh = \"马上\", en = \"At once\" }}\n"
     );
     let mut e = EstateTest::with(&worse);
     e.shows("lid/bin.fill", 95.0).wait("10m").acknowledges("A");

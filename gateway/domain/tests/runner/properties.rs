@@ -83,6 +83,8 @@ fn estate() -> String {
         format!(
             "\n[[rules]]\nid = {id:?}\nclass = {id:?}\nfault = {id:?}\nmeasure = {measure:?}\n\
              applies_to = {{ kind = {kind:?} }}\nwhen = {when}\npriority = \"P3\"\n{rest}\
+             cause = {{ zh = \"数值异常\", en = \"A value is out of its range\" }}\n\
+             consequence = {{ zh = \"设备可能损坏\", en = \"The equipment may be damaged\" }}\n\
              response = {{ zh = \"查看\", en = \"Look\" }}\n"
         )
     });

@@ -15,6 +15,8 @@ fn rule(measure: &str, rest: &str) -> String {
     format!(
         "{ESTATE}\n[[rules]]\nid = \"more\"\nclass = \"more\"\nfault = \"more\"\nmeasure = {measure:?}\n\
          applies_to = {{ kind = \"bin\" }}\npriority = \"P1\"\n\
+         cause = {{ zh = \"数值异常\", en = \"A value is out of its range\" }}\n\
+         consequence = {{ zh = \"设备可能损坏\", en = \"The equipment may be damaged\" }}\n\
          response = {{ zh = \"查看\", en = \"Look\" }}\n{rest}\n"
     )
 }

@@ -62,6 +62,11 @@ pub struct AuditEnd {
     pub hash: AuditHash,
 }
 
+const ALARM_TRANSITIONS: &str = "SELECT t.id, t.at, t.previous, t.next, t.event, t.subject, a.asset, a.class, a.priority
+     FROM transition t CROSS JOIN alarm a ON a.id = t.subject
+     WHERE t.kind = 'alarm' AND t.at >= ?1 AND (t.at > ?1 OR t.id > ?2) AND t.at < ?3 ORDER BY t.at, t.id LIMIT ?4";
+const CLOSINGS: &str = "SELECT count(*) FILTER (WHERE event = 'override'), count(*) FROM transition
+     WHERE kind = 'order' AND next = 'closed' AND previous <> 'closed' AND at >= ?1 AND at < ?2";
 const AUDIT: &str = "SELECT id, at, actor, action, subject, detail, hash FROM audit";
 
 impl Reader {
@@ -90,20 +95,19 @@ impl Reader {
         )
     }
 
-    /// Transitions of alarms with `from <= at < to`, oldest first, going on after the id of the last page's last one; at
-    /// most [`MAX_PAGE`], each with the asset, the class and the urgency of its alarm.
+    /// Transitions of alarms with `from <= at < to`, oldest first, going on after the last page's last one; at most
+    /// [`MAX_PAGE`], each with the asset, the class and the urgency of its alarm.
     pub fn alarm_transitions(
         &self,
         from: Timestamp,
         to: Timestamp,
-        after: i64,
+        after: Option<&AlarmTransition>,
     ) -> Result<Vec<AlarmTransition>, StoreError> {
+        let (at, id) = after.map_or((from, i64::MIN), |last| (last.at, last.id));
         self.all(
             "read what happened to alarms",
-            "SELECT t.id, t.at, t.previous, t.next, t.event, t.subject, a.asset, a.class, a.priority
-             FROM transition t JOIN alarm a ON a.id = t.subject
-             WHERE t.kind = 'alarm' AND t.id > ?1 AND t.at >= ?2 AND t.at < ?3 ORDER BY t.id LIMIT ?4",
-            params![after, from.as_millis(), to.as_millis(), page(MAX_PAGE)],
+            ALARM_TRANSITIONS,
+            params![at.as_millis(), id, to.as_millis(), page(MAX_PAGE)],
             |row| {
                 Ok(AlarmTransition {
                     id: row.get(0)?,
@@ -124,8 +128,7 @@ impl Reader {
     pub fn closings(&self, from: Timestamp, to: Timestamp) -> Result<(u64, u64), StoreError> {
         let counts = self.first(
             "count how orders were closed",
-            "SELECT count(*) FILTER (WHERE event = 'override'), count(*) FROM transition
-             WHERE kind = 'order' AND next = 'closed' AND previous <> 'closed' AND at >= ?1 AND at < ?2",
+            CLOSINGS,
             params![from.as_millis(), to.as_millis()],
             |row| {
                 Ok((
@@ -196,4 +199,22 @@ fn audit_entry(row: &Row<'_>) -> Result<AuditEntry, Wrong> {
         // A hash of the wrong length fits no chain; verification reports it at its row.
         hash: hash.unwrap_or([0xFF; 32]),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reader::plans;
+
+    #[test]
+    fn what_happened_in_a_time_is_found_by_the_time() {
+        for sql in [ALARM_TRANSITIONS, CLOSINGS] {
+            let plan = plans::of(sql);
+            assert!(
+                plan.contains("transition_by_time (kind=? AND at>? AND at<?)")
+                    && !plan.contains("TEMP B-TREE"),
+                "{plan}"
+            );
+        }
+    }
 }

@@ -41,6 +41,10 @@ pub struct AlarmFilter {
     pub raised_from: Option<Timestamp>,
     /// Raised before.
     pub raised_to: Option<Timestamp>,
+    /// Explained by this alarm, now or when they were.
+    pub cause: Option<AlarmId>,
+    /// Known from late readings alone, or not.
+    pub late: Option<bool>,
 }
 
 /// Which orders; every condition that is set must hold.
@@ -83,6 +87,16 @@ impl Conditions {
         self
     }
 
+    /// Adds a condition that says everything itself, as partial indexes want it.
+    pub(super) fn and_that(mut self, condition: Option<&str>) -> Self {
+        if let Some(condition) = condition {
+            self.sql
+                .push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
+            self.sql.push_str(condition);
+        }
+        self
+    }
+
     /// `select` and the conditions.
     pub(super) fn all(self, select: &str) -> (String, Vec<Sql>) {
         (format!("{select}{}", self.sql), self.params)
@@ -102,31 +116,14 @@ fn millis(at: Option<Timestamp>) -> Option<i64> {
     at.map(Timestamp::as_millis)
 }
 
-const ALARM: &str = "SELECT id, asset, class, live, priority, state, raised, updated, document FROM alarm";
+const ALARM: &str =
+    "SELECT id, asset, class, live, priority, state, raised, updated, document, cause FROM alarm";
 const ORDER: &str = "SELECT id, asset, fault, open, state, version, priority, role, opened, updated, document FROM work_order";
 
 impl Reader {
     /// Alarms that pass the filter, newest number first.
     pub fn alarms(&self, filter: &AlarmFilter, page: Page<AlarmId>) -> Result<Vec<AlarmRow>, StoreError> {
-        let (sql, params) = Conditions::default()
-            .and("live = ?", filter.live.map(i64::from))
-            .and(
-                "asset = ?",
-                filter.asset.as_ref().map(|asset| asset.as_str().to_owned()),
-            )
-            .and(
-                "class = ?",
-                filter.class.as_ref().map(|class| class.as_str().to_owned()),
-            )
-            .and(
-                "instr(?, ',' || state || ',') > 0",
-                (!filter.states.is_empty()).then(|| format!(",{},", filter.states.join(","))),
-            )
-            .and("priority <= ?", filter.priority.map(i64::from))
-            .and("raised >= ?", millis(filter.raised_from))
-            .and("raised < ?", millis(filter.raised_to))
-            .and("id < ?", page.before.map(|id| id.0 as i64))
-            .newest_first(ALARM, page.limit);
+        let (sql, params) = alarms_sql(filter, page);
         self.all("list alarms", &sql, params_from_iter(params), alarm)
     }
 
@@ -173,6 +170,35 @@ impl Reader {
     }
 }
 
+/// The alarms that pass a filter, newest number first.
+fn alarms_sql(filter: &AlarmFilter, page: Page<AlarmId>) -> (String, Vec<Sql>) {
+    Conditions::default()
+        .and_that(filter.live.map(|live| if live { "live" } else { "NOT live" }))
+        .and_that(
+            filter
+                .late
+                .map(|late| if late { "state = 'late'" } else { "state <> 'late'" }),
+        )
+        .and(
+            "asset = ?",
+            filter.asset.as_ref().map(|asset| asset.as_str().to_owned()),
+        )
+        .and(
+            "class = ?",
+            filter.class.as_ref().map(|class| class.as_str().to_owned()),
+        )
+        .and(
+            "instr(?, ',' || state || ',') > 0",
+            (!filter.states.is_empty()).then(|| format!(",{},", filter.states.join(","))),
+        )
+        .and("priority <= ?", filter.priority.map(i64::from))
+        .and("raised >= ?", millis(filter.raised_from))
+        .and("raised < ?", millis(filter.raised_to))
+        .and("id < ?", page.before.map(|id| id.0 as i64))
+        .and("cause = ?", filter.cause.map(|cause| cause.0 as i64))
+        .newest_first(ALARM, page.limit)
+}
+
 fn alarm(row: &Row<'_>) -> Result<AlarmRow, Wrong> {
     Ok(AlarmRow {
         id: AlarmId(row.get::<_, i64>(0)? as u64),
@@ -184,6 +210,7 @@ fn alarm(row: &Row<'_>) -> Result<AlarmRow, Wrong> {
         raised: time(row, 6)?,
         updated: time(row, 7)?,
         document: row.get(8)?,
+        cause: row.get::<_, Option<i64>>(9)?.map(|cause| AlarmId(cause as u64)),
     })
 }
 
@@ -201,4 +228,41 @@ fn order(row: &Row<'_>) -> Result<OrderRow, Wrong> {
         updated: time(row, 9)?,
         document: row.get(10)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reader::plans;
+
+    #[test]
+    fn living_alarms_late_ones_and_those_of_one_cause_are_found_without_looking_at_all() {
+        let plan = |filter: AlarmFilter| plans::of(&alarms_sql(&filter, Page::newest(50)).0);
+        for (filter, index) in [
+            (
+                AlarmFilter {
+                    live: Some(true),
+                    ..AlarmFilter::default()
+                },
+                "alarm_live",
+            ),
+            (
+                AlarmFilter {
+                    late: Some(true),
+                    ..AlarmFilter::default()
+                },
+                "alarm_late",
+            ),
+            (
+                AlarmFilter {
+                    cause: Some(AlarmId(7)),
+                    ..AlarmFilter::default()
+                },
+                "alarm_by_cause",
+            ),
+        ] {
+            let plan = plan(filter);
+            assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
 }

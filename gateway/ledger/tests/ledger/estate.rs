@@ -185,6 +185,7 @@ pub(crate) fn leak_alarm(id: u64, asset: &str, live: bool) -> AlarmRow {
         state: if live { "active".into() } else { "ended".into() },
         raised: at(0),
         updated: at(0),
+        cause: None,
         document: br#"{"rule":"wet"}"#.to_vec(),
     }
 }

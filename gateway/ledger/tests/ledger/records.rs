@@ -374,3 +374,41 @@ fn a_retained_message_is_there_until_it_expires_and_then_it_is_cleared_away() {
         "the sealer removed what had expired"
     );
 }
+
+#[test]
+fn what_explained_an_alarm_is_kept_when_it_explains_it_no_longer() {
+    let mut estate = Estate::new();
+    let explained = AlarmRow {
+        cause: Some(AlarmId(1)),
+        ..leak_alarm(2, "b4", true)
+    };
+    let late = AlarmRow {
+        state: "late".into(),
+        ..leak_alarm(3, "b5", false)
+    };
+    for alarms in [
+        vec![leak_alarm(1, "b3", true), explained.clone(), late],
+        vec![leak_alarm(2, "b4", false)],
+    ] {
+        let batch = Batch {
+            alarms: &alarms,
+            ..Batch::at(now(0))
+        };
+        commit(&mut estate, &batch).unwrap();
+    }
+    let mut ids = |filter: AlarmFilter| -> Vec<u64> {
+        let rows = estate.reader().alarms(&filter, Page::newest(9)).unwrap();
+        rows.iter().map(|row| row.id.0).collect()
+    };
+    let of_cause = AlarmFilter {
+        cause: Some(AlarmId(1)),
+        ..AlarmFilter::default()
+    };
+    assert_eq!(ids(of_cause), [2]);
+    let late = |late| AlarmFilter {
+        late: Some(late),
+        ..AlarmFilter::default()
+    };
+    assert_eq!(ids(late(true)), [3]);
+    assert_eq!(ids(late(false)), [2, 1]);
+}

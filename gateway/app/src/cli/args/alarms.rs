@@ -83,6 +83,12 @@ pub struct ListAlarms {
     /// Only those at least this urgent
     #[arg(long, value_name = "PRIORITY", value_parser = ["P1", "P2", "P3", "P4"])]
     pub priority: Option<String>,
+    /// Only those this alarm explains or explained, such as AL-7; those that are over as well
+    #[arg(long, value_name = "ID")]
+    pub cause: Option<String>,
+    /// Only what late readings say would have been in alarm; it called nobody
+    #[arg(long)]
+    pub late: bool,
 }
 
 /// A device or an asset.

@@ -225,3 +225,35 @@ async fn what_is_out_of_service_stands_in_a_list_and_opens_no_order() {
     );
     assert!(metrics.contains("linli_alarms_by_state{state=\"out_of_service\"} 0"));
 }
+
+#[tokio::test]
+async fn what_one_leak_explains_is_found_by_its_cause_and_late_history_stands_apart() {
+    let story = Story::new().await;
+    let out = story.get("/api/v1/estate/document").send().await;
+    let mut document = out.json();
+    document["assets"][1]["branch_of"] = json!("b3-pipe");
+    document["rules"][0]["inhibits"] = json!("branches");
+    let put = story
+        .ask(Method::PUT, "/api/v1/estate")
+        .json(&document)
+        .token(&story.manager)
+        .with("if-match", out.header("etag"))
+        .send()
+        .await;
+    assert_eq!(put.status, 200, "{put:?}");
+    let (cause, _) = named(&leaking(&story).await);
+    story.says("leak-b4", true).await;
+    let explained = format!("/api/v1/alarms?cause={cause}");
+    let page = story.until(&explained, |page| page["items"][0].is_object()).await;
+    assert_eq!(page["items"].as_array().unwrap().len(), 1);
+    let alarm = &page["items"][0];
+    assert_eq!(
+        (&alarm["asset"], &alarm["state"], &alarm["suppressed_by"]),
+        (&json!("b4-pipe"), &json!("suppressed"), &json!(cause))
+    );
+    assert_eq!(ids(&story, "cause=AL-999").await, [""; 0]);
+    assert_eq!(ids(&story, "late=true").await, [""; 0]);
+    assert_eq!(ids(&story, "late=false").await.len(), 2);
+    let wrong = story.get("/api/v1/alarms?cause=b3-pipe").send().await;
+    assert_eq!(wrong.problem(), "bad_query");
+}

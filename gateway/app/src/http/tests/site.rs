@@ -31,7 +31,8 @@ pub(super) fn estate() -> Value {
         "rules": [{
             "id": "leak", "class": "leak", "fault": "leak", "measure": "leak.wet",
             "applies_to": { "kind": "pipe_zone" }, "when": { "state": true }, "on_delay": "0s", "off_delay": "0s",
-            "latch": true, "priority": "P1", "response": text("关阀,查漏。", "Close the valve."),
+            "latch": true, "priority": "P1", "cause": text("管道破损", "A pipe leaks"),
+            "consequence": text("地面积水", "Water stands on the floor"), "response": text("关阀,查漏。", "Close the valve."),
             "order": { "role": "repair", "profile": "leak" },
         }],
         "order_profiles": [{

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 /// Something about a rule that is allowed and probably not meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RuleAdvice {
-    /// `overlaps`, `never_fires`, `always_fires`, `idle_override`, `no_cause` or `no_consequence`.
+    /// `overlaps`, `never_fires`, `always_fires` or `idle_override`.
     pub code: String,
     /// Where in the rule.
     pub pointer: String,

@@ -117,7 +117,7 @@ impl<'a> Account<'a> {
         }
         for change in &changes.alarms {
             let alarm = &change.alarm;
-            if alarm.raised_at < self.from {
+            if alarm.raised_at < self.from || alarm.late {
                 continue;
             }
             if change.event == AlarmEvent::Raised {
@@ -280,6 +280,8 @@ fn real_alarms(reader: &Reader, from: Timestamp, to: Timestamp) -> Result<Vec<Al
     let filter = AlarmFilter {
         raised_from: Some(from),
         raised_to: Some(to),
+        // What was over before anybody knew called nobody.
+        late: Some(false),
         ..AlarmFilter::default()
     };
     let mut all: Vec<AlarmRow> = Vec::new();

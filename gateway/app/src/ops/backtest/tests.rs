@@ -107,6 +107,8 @@ fn a_proposal_shows_what_would_be_missing_and_what_would_be_new() {
         when = { state = true }
         on_delay = "24h"
         priority = "P1"
+        cause = { zh = "管道破损", en = "A pipe leaks" }
+        consequence = { zh = "地面积水", en = "Water stands on the floor" }
         response = { zh = "关阀。", en = "Close the valve." }
         [[rules]]
         id = "lane-at-once"
@@ -116,6 +118,8 @@ fn a_proposal_shows_what_would_be_missing_and_what_would_be_new() {
         applies_to = { kind = "fire_lane" }
         when = { state = true }
         priority = "P2"
+        cause = { zh = "车辆违停", en = "A vehicle is parked there" }
+        consequence = { zh = "消防车无法通行", en = "No fire engine gets through" }
         response = { zh = "移车。", en = "Have it moved." }
     "#;
     let proposed = proposal::read(text, &day().estate).unwrap();

@@ -147,6 +147,9 @@ pub struct Quality {
     pub chattering: u64,
     /// Alarms that were over again within a minute.
     pub fleeting: u64,
+    /// Entries of the history that late readings wrote; they called nobody and are in no other figure.
+    #[serde(default)]
+    pub late: u64,
     /// Alarms that have stood for more than a day.
     pub standing: u64,
     /// How urgent they were.

@@ -28,116 +28,143 @@ struct Key {
     chattered: bool,
 }
 
-/// Measures a history (oldest first), the live alarms raised a day before its end, and orders closed by decision and in all.
-pub fn measure(
-    history: &[AlarmTransition],
-    live: &[AlarmRow],
-    (overridden, closed): (u64, u64),
-    (from, to): (Timestamp, Timestamp),
-    operators: u32,
-) -> Quality {
-    let operators = operators.max(1);
-    let mut keys: BTreeMap<(&str, &str), Key> = BTreeMap::new();
-    let mut raised: Vec<Timestamp> = Vec::new();
-    let mut raised_at: BTreeMap<u64, Timestamp> = BTreeMap::new();
-    let mut been: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
-    let (mut fleeting, mut mix, mut urgent) = (0, Mix::default(), Vec::new());
-    for change in history {
-        let activates = matches!(change.event.as_str(), "raised" | "raised_again" | "relapsed");
-        if activates {
-            let key = keys.entry((&change.asset, &change.class)).or_default();
-            key.activated(change.at);
+/// A history as far as it has been looked at.
+#[derive(Default)]
+pub struct Measuring {
+    /// By asset, then by class.
+    keys: BTreeMap<String, BTreeMap<String, Key>>,
+    raised: Vec<Timestamp>,
+    raised_at: BTreeMap<u64, Timestamp>,
+    /// Alarms that were in a state at some time.
+    been: BTreeMap<&'static str, BTreeSet<u64>>,
+    urgent: Vec<Timestamp>,
+    fleeting: u64,
+    late: u64,
+    mix: Mix,
+}
+
+impl Measuring {
+    /// Takes what happened next, oldest first.
+    pub fn take(&mut self, change: &AlarmTransition) {
+        let event = change.event.as_str();
+        // What was over before anybody knew called nobody.
+        if event == "late" {
+            self.late += 1;
+            return;
         }
-        if matches!(change.event.as_str(), "raised" | "raised_again") {
-            raised.push(change.at);
-            raised_at.insert(change.alarm.0, change.at);
-            mix.add(change.priority);
+        let raises = matches!(event, "raised" | "raised_again");
+        if raises || event == "relapsed" {
+            let key = self.key(&change.asset, &change.class);
+            key.activated(change.at);
+            key.times += u64::from(raises);
+        }
+        if raises {
+            self.raised.push(change.at);
+            self.raised_at.insert(change.alarm.0, change.at);
+            self.mix.add(change.priority);
             if change.priority <= 2 {
-                urgent.push(change.at);
-            }
-            if let Some(key) = keys.get_mut(&(change.asset.as_str(), change.class.as_str())) {
-                key.times += 1;
+                self.urgent.push(change.at);
             }
         }
         let is_over = matches!(change.to.as_str(), "rtn_unack" | "latched" | "normal");
         if is_over
-            && let Some(since) = raised_at.remove(&change.alarm.0)
+            && let Some(since) = self.raised_at.remove(&change.alarm.0)
             && change.at.since(since) < FLEETING
         {
-            fleeting += 1;
+            self.fleeting += 1;
         }
-        if let state @ ("shelved" | "suppressed" | "out_of_service") = change.to.as_str() {
-            been.entry(state).or_default().insert(change.alarm.0);
+        let quiet = ["shelved", "suppressed", "out_of_service"];
+        if let Some(state) = quiet.into_iter().find(|state| *state == change.to) {
+            self.been.entry(state).or_default().insert(change.alarm.0);
         }
     }
-    raised.sort_unstable();
-    let (most, flood) = floods(&raised, FLOOD * operators as usize);
-    let standing: Vec<&AlarmRow> = live.iter().filter(|row| stands(row, to)).collect();
-    let count = |state: &str| been.get(state).map_or(0, |alarms| alarms.len() as u64);
-    let mut top: Vec<Frequent> = keys
-        .iter()
-        .map(|((asset, class), key)| Frequent {
-            asset: (*asset).to_owned(),
-            class: (*class).to_owned(),
+
+    fn key(&mut self, asset: &str, class: &str) -> &mut Key {
+        let keys = self.keys.entry(asset.to_owned()).or_default();
+        keys.entry(class.to_owned()).or_default()
+    }
+
+    /// The figures, with the live alarms raised a day before the end, and orders closed by decision and in all.
+    pub fn finish(
+        mut self,
+        live: &[AlarmRow],
+        (overridden, closed): (u64, u64),
+        (from, to): (Timestamp, Timestamp),
+        operators: u32,
+    ) -> Quality {
+        let operators = operators.max(1);
+        self.raised.sort_unstable();
+        let (most, flood) = floods(&self.raised, FLOOD * operators as usize);
+        let standing: Vec<&AlarmRow> = live.iter().filter(|row| stands(row, to)).collect();
+        let count = |state: &str| self.been.get(state).map_or(0, |alarms| alarms.len() as u64);
+        let named = |asset: &String, class: &String, key: &Key| Frequent {
+            asset: asset.clone(),
+            class: class.clone(),
             times: key.times,
             chattered: key.chattered,
-        })
-        .collect();
-    let chattering = top.iter().filter(|key| key.chattered).count() as u64;
-    top.sort_by(|a, b| b.times.cmp(&a.times).then_with(|| a.asset.cmp(&b.asset)));
-    top.truncate(TOP);
-    let all = raised.len() as u64;
-    let of_top: u64 = top.iter().map(|key| key.times).sum();
-    let (shelved, suppressed, out_of_service) =
-        (count("shelved"), count("suppressed"), count("out_of_service"));
-    let values = [
-        per_hour(all, to.since(from)) / f64::from(operators),
-        share(flood.as_secs(), to.since(from).as_secs()),
-        most_per_hour(&urgent),
-        to_f64(chattering),
-        share(fleeting, all),
-        to_f64(standing.len() as u64),
-        // Of a handful of alarms ten kinds are always nearly all.
-        if all < 100 { 0.0 } else { share(of_top, all) },
-        share(mix.p1, all),
-        share(shelved + suppressed + out_of_service, all),
-        share(overridden, closed),
-    ];
-    let figures = TARGETS
-        .iter()
-        .zip(values)
-        .map(|(target, value)| figure(target, value));
-    let mut oldest: Vec<&&AlarmRow> = standing.iter().collect();
-    oldest.sort_by_key(|row| row.raised);
-    Quality {
-        from,
-        to,
-        operators,
-        raised: all,
-        most_in_ten_minutes: most,
-        flood_seconds: flood.as_secs(),
-        chattering,
-        fleeting,
-        standing: standing.len() as u64,
-        mix,
-        shelved,
-        suppressed,
-        out_of_service,
-        overridden,
-        closed,
-        figures: figures.collect(),
-        top: top.into_iter().filter(|key| key.times > 0).collect(),
-        standing_alarms: oldest
-            .into_iter()
-            .take(MAX_STANDING)
-            .map(|row| Standing {
-                id: row.id.to_string(),
-                asset: row.asset.to_string(),
-                class: row.class.to_string(),
-                state: row.state.clone(),
-                raised_at: row.raised,
-            })
-            .collect(),
+        };
+        let keys = self.keys.iter();
+        let mut top: Vec<Frequent> = keys
+            .flat_map(|(asset, keys)| keys.iter().map(move |(class, key)| named(asset, class, key)))
+            .collect();
+        let chattering = top.iter().filter(|key| key.chattered).count() as u64;
+        // Those of one number stand by asset and class, as they were put in.
+        top.sort_by_key(|key| std::cmp::Reverse(key.times));
+        top.truncate(TOP);
+        let all = self.raised.len() as u64;
+        let of_top: u64 = top.iter().map(|key| key.times).sum();
+        let (shelved, suppressed, out_of_service) =
+            (count("shelved"), count("suppressed"), count("out_of_service"));
+        let values = [
+            per_hour(all, to.since(from)) / f64::from(operators),
+            share(flood.as_secs(), to.since(from).as_secs()),
+            most_per_hour(&self.urgent),
+            to_f64(chattering),
+            share(self.fleeting, all),
+            to_f64(standing.len() as u64),
+            // Of a handful of alarms ten kinds are always nearly all.
+            if all < 100 { 0.0 } else { share(of_top, all) },
+            share(self.mix.p1, all),
+            share(shelved + suppressed + out_of_service, all),
+            share(overridden, closed),
+        ];
+        let figures = TARGETS
+            .iter()
+            .zip(values)
+            .map(|(target, value)| figure(target, value));
+        let mut oldest: Vec<&&AlarmRow> = standing.iter().collect();
+        oldest.sort_by_key(|row| row.raised);
+        Quality {
+            from,
+            to,
+            operators,
+            raised: all,
+            most_in_ten_minutes: most,
+            flood_seconds: flood.as_secs(),
+            chattering,
+            fleeting: self.fleeting,
+            late: self.late,
+            standing: standing.len() as u64,
+            mix: self.mix,
+            shelved,
+            suppressed,
+            out_of_service,
+            overridden,
+            closed,
+            figures: figures.collect(),
+            top: top.into_iter().filter(|key| key.times > 0).collect(),
+            standing_alarms: oldest
+                .into_iter()
+                .take(MAX_STANDING)
+                .map(|row| Standing {
+                    id: row.id.to_string(),
+                    asset: row.asset.to_string(),
+                    class: row.class.to_string(),
+                    state: row.state.clone(),
+                    raised_at: row.raised,
+                })
+                .collect(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ mod measure;
 mod watch;
 
 pub use figures::{Figure, Frequent, Mix, Quality, Standing, TARGETS, Target};
-pub use measure::measure;
+pub use measure::Measuring;
 pub use watch::watch;
 
 use linli_domain::time::Timestamp;
@@ -27,15 +27,16 @@ pub fn between(
     to: Timestamp,
     operators: u32,
 ) -> Result<Quality, StoreError> {
-    let mut history: Vec<AlarmTransition> = Vec::new();
+    let (mut measuring, mut looked_at) = (Measuring::default(), 0);
+    let mut last: Option<AlarmTransition> = None;
     loop {
-        let after = history.last().map_or(0, |last| last.id);
-        let mut page = reader.alarm_transitions(from, to, after)?;
-        let more = page.len() == MAX_PAGE;
-        history.append(&mut page);
-        if !more || history.len() >= MAX_TRANSITIONS {
+        let mut page = reader.alarm_transitions(from, to, last.as_ref())?;
+        page.iter().for_each(|change| measuring.take(change));
+        looked_at += page.len();
+        if page.len() < MAX_PAGE || looked_at >= MAX_TRANSITIONS {
             break;
         }
+        last = page.pop();
     }
     let filter = AlarmFilter {
         live: Some(true),
@@ -44,5 +45,5 @@ pub fn between(
     };
     let standing = reader.alarms(&filter, Page::newest(MAX_PAGE))?;
     let closings = reader.closings(from, to)?;
-    Ok(measure(&history, &standing, closings, (from, to), operators))
+    Ok(measuring.finish(&standing, closings, (from, to), operators))
 }

@@ -27,6 +27,18 @@ fn raised(alarm: u64, seconds: i64) -> AlarmTransition {
     change(alarm, seconds, "raised", "active_unack")
 }
 
+fn measure(
+    history: &[AlarmTransition],
+    live: &[AlarmRow],
+    closings: (u64, u64),
+    span: (Timestamp, Timestamp),
+    operators: u32,
+) -> Quality {
+    let mut measuring = Measuring::default();
+    history.iter().for_each(|change| measuring.take(change));
+    measuring.finish(live, closings, span, operators)
+}
+
 fn measured(history: &[AlarmTransition]) -> Quality {
     measure(history, &[], (0, 0), (at(0), at(86_400)), 1)
 }
@@ -149,6 +161,7 @@ fn an_alarm_that_stands_for_a_day_is_named_and_one_that_only_waits_to_be_seen_is
         state: state.into(),
         raised: at(raised),
         updated: at(raised),
+        cause: None,
         document: Vec::new(),
     };
     let live = [
@@ -180,4 +193,21 @@ fn ten_kinds_that_raise_half_of_everything_are_named() {
     assert_eq!(quality.top.len(), 10);
     assert!(quality.top.iter().all(|key| key.times == 6), "{:?}", quality.top);
     assert_eq!(tier(&quality, "top_ten_share_percent"), (50.0, "watch".into()));
+}
+
+#[test]
+fn what_was_over_before_anybody_knew_is_counted_by_itself_and_in_no_other_figure() {
+    let late = |alarm: u64, seconds: i64| AlarmTransition {
+        priority: 1,
+        ..change(alarm, seconds, "late", "late")
+    };
+    let mut history = vec![raised(1, 0)];
+    history.extend((2..40).map(|n| late(n, 10)));
+    let quality = measured(&history);
+    assert_eq!((quality.raised, quality.late, quality.mix.p1), (1, 38, 0));
+    assert_eq!(
+        (quality.most_in_ten_minutes, quality.top.len(), quality.fleeting),
+        (1, 1, 0)
+    );
+    assert_eq!(tier(&quality, "urgent_per_hour_most"), (0.0, "good".into()));
 }

@@ -101,6 +101,8 @@ fn seed() -> Arc<EstateDoc> {
         on_delay = "0s"
         off_delay = "0s"
         priority = "P1"
+        cause = { zh = "管道破损", en = "A pipe leaks" }
+        consequence = { zh = "地面积水", en = "Water stands on the floor" }
         response = { zh = "关阀。", en = "Close the valve." }
     "#;
     Arc::new(toml::from_str(text).unwrap())

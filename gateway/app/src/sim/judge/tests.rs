@@ -211,6 +211,8 @@ fn a_rule_that_waits_for_hours_does_not_excuse_itself() {
         when = { state = true }
         on_delay = "6h"
         priority = "P1"
+        cause = { zh = "管道破损", en = "A pipe leaks" }
+        consequence = { zh = "地面积水", en = "Water stands on the floor" }
         response = { zh = "关阀。", en = "Close the valve." }
     "#;
     let water = vec![happened(Kind::Water, "zone", 100, 2_000)];

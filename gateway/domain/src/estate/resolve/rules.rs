@@ -17,6 +17,10 @@ use std::time::Duration;
 const MAX_DELAY: Duration = Duration::from_secs(7 * 86_400);
 /// Nobody is asked again sooner than this: people would stop listening.
 const LEAST_RE_ALARM: Duration = Duration::from_secs(60);
+/// What to write where a rule does not say why it happens.
+const WHY: &str = "say why it happens: cause = { zh = \"…\", en = \"…\" }";
+/// What to write where a rule does not say what follows.
+const WHAT_FOLLOWS: &str = "say what follows when nobody acts: consequence = { zh = \"…\", en = \"…\" }";
 
 pub(super) fn resolve_rules(
     doc: &EstateDoc,
@@ -111,14 +115,16 @@ fn resolve_rule(
             "say what the person must do: what needs no response is an event, not an alarm",
         );
     }
-    for (key, text) in [("cause", &rule.cause), ("consequence", &rule.consequence)] {
-        if text.as_ref().is_some_and(crate::text::Text::is_incomplete) {
-            problems.add_hint(
-                format!("{path}.{key}"),
-                "is missing in one language",
-                "write it in Chinese and in English",
-            );
-        }
+    for (key, text, hint) in [
+        ("cause", &rule.cause, WHY),
+        ("consequence", &rule.consequence, WHAT_FOLLOWS),
+    ] {
+        let wrong = match text {
+            None => "is missing",
+            Some(text) if text.is_incomplete() => "is missing in one language",
+            Some(_) => continue,
+        };
+        problems.add_hint(format!("{path}.{key}"), wrong, hint);
     }
     check_delay(format!("{path}.on_delay"), rule.on_delay, problems);
     check_delay(format!("{path}.off_delay"), rule.off_delay, problems);
