@@ -158,7 +158,7 @@ impl Engine {
         let defs = watches.iter().filter_map(|n| self.store.index().watches.get(*n));
         // Its own rule first; of another one of its class when that opens none.
         defs.filter(|def| opens && def.rule.order.is_some())
-            .max_by_key(|def| def.point == alarm.point || def.rule.id == alarm.rule)
+            .max_by_key(|def| (def.rule.id == alarm.rule, def.point == alarm.point))
             .and_then(|def| def.rule.order.clone())
     }
 
