@@ -118,11 +118,15 @@ impl Engine {
             }
         }
         if let Some((first, plan)) = members.first() {
-            let tasks = members.iter().map(|(alarm, _)| {
-                Task::begin(alarm.asset.clone(), alarm.id, alarm.last_raised_at, now)
-            });
+            let tasks = members
+                .iter()
+                .map(|(alarm, _)| Task::begin(alarm.asset.clone(), alarm.id, alarm.last_raised_at, now));
             let order = Order {
-                priority: members.iter().map(|(a, _)| a.priority).min().unwrap_or(first.priority),
+                priority: members
+                    .iter()
+                    .map(|(a, _)| a.priority)
+                    .min()
+                    .unwrap_or(first.priority),
                 alarms: members.iter().map(|(alarm, _)| alarm.id).collect(),
                 batch: Some(Batch {
                     class: key.class.clone(),

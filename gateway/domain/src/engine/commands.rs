@@ -193,7 +193,10 @@ impl Engine {
         }
         let tasks = self.completed_tasks(&seen, now);
         let version = self.change_order(order, event, Some(actor), now, changes, |o| {
-            o.batch.iter_mut().zip(tasks).for_each(|(batch, tasks)| batch.tasks = tasks);
+            o.batch
+                .iter_mut()
+                .zip(tasks)
+                .for_each(|(batch, tasks)| batch.tasks = tasks);
             o.completer = Some(actor.clone());
             o.completed_at = Some(now.wall);
             o.note = note.map(Arc::from);

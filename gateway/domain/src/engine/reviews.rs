@@ -107,7 +107,11 @@ impl Engine {
             return;
         };
         let mut wrong = raised;
-        for task in order.tasks().iter().filter(|t| only.is_none_or(|a| *a == t.asset)) {
+        for task in order
+            .tasks()
+            .iter()
+            .filter(|t| only.is_none_or(|a| *a == t.asset))
+        {
             wrong |= self.review_task(&order, task, now, changes);
         }
         let Some(order) = self.order(id).cloned() else {

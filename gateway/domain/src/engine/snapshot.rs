@@ -5,8 +5,8 @@
 //! format is refused, never guessed at.
 
 use super::state::{
-    AlarmKey, BatchKey, Bridge, Counters, Crowd, DeviceState, FlagKey, Flap, Gathering, Heard, PointState, State,
-    Track, Vital,
+    AlarmKey, BatchKey, Bridge, Counters, Crowd, DeviceState, FlagKey, Flap, Gathering, Heard, PointState,
+    State, Track, Vital,
 };
 use super::store::Store;
 use super::{Engine, PointDef};

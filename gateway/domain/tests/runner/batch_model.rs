@@ -101,7 +101,11 @@ enum Hold {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Task {
-    Open { from: u64, grace: Option<u64>, hold: Hold },
+    Open {
+        from: u64,
+        grace: Option<u64>,
+        hold: Hold,
+    },
     Ended,
 }
 
@@ -115,6 +119,8 @@ struct Job {
 #[derive(Debug)]
 struct Model {
     second: u64,
+    /// Seconds the machine was off: only evidence, which is compared by the wall clock, knows of them.
+    off: u64,
     bins: Vec<Bin>,
     /// Seconds left, and who waits.
     gathering: Option<(u64, BTreeSet<usize>)>,
@@ -137,6 +143,7 @@ impl Model {
         };
         Self {
             second: 0,
+            off: 0,
             bins: vec![bin; BINS],
             gathering: None,
             jobs: BTreeMap::new(),
@@ -155,6 +162,10 @@ impl Model {
             format!("{}: {}", job.state, tasks.collect::<Vec<_>>().join(", "))
         })
         .collect()
+    }
+
+    fn wall(&self) -> u64 {
+        self.second + self.off
     }
 
     fn reach(&mut self, what: &'static str) {
@@ -209,9 +220,9 @@ impl Model {
     }
 
     fn says(&mut self, bin: usize, say: Say) {
-        let now = self.second;
+        let wall = self.wall();
         let known = &mut self.bins[bin];
-        known.heard = (say != Say::Lost).then_some(now);
+        known.heard = (say != Say::Lost).then_some(wall);
         let off = if known.flaps { 4 * OFF } else { OFF };
         let raised_before = matches!(
             known.watch,
@@ -252,7 +263,7 @@ impl Model {
     fn follow(&mut self, bin: usize, raised: bool, activated: bool) {
         let now = self.second;
         if raised {
-            self.bins[bin].raised_at = now;
+            self.bins[bin].raised_at = self.wall();
             if self.job_of(bin).is_none() {
                 self.gather(bin);
             }
@@ -268,7 +279,10 @@ impl Model {
 
     fn job_of(&self, bin: usize) -> Option<u64> {
         let has = |job: &Job| job.tasks.iter().any(|(of, _, _)| *of == bin);
-        self.jobs.iter().find(|(_, job)| has(job)).map(|(number, _)| *number)
+        self.jobs
+            .iter()
+            .find(|(_, job)| has(job))
+            .map(|(number, _)| *number)
     }
 
     fn look_at(&mut self, bin: usize, raised: bool) {
@@ -338,7 +352,11 @@ impl Model {
             Hold::Running(0) => Hold::Over,
             held => held,
         };
-        let hold = if hold == Hold::Running(0) { Hold::Over } else { hold };
+        let hold = if hold == Hold::Running(0) {
+            Hold::Over
+        } else {
+            hold
+        };
         let ok = hold == Hold::Over && known.watch == Watch::Normal && proven;
         (Task::Open { from, grace, hold }, ok, wrong && grace.is_none())
     }
@@ -359,7 +377,7 @@ impl Model {
                     wrong |= bad;
                 }
                 Task::Ended if self.bins[*bin].watch == Watch::Active => {
-                    let from = self.second;
+                    let from = self.wall();
                     *task = Task::Open {
                         from,
                         grace: None,
@@ -401,6 +419,7 @@ impl Model {
         let Some(number) = self.jobs.keys().copied().nth(n) else {
             return;
         };
+        let wall = self.wall();
         let job = self.jobs.get_mut(&number).unwrap();
         match job.state {
             "dispatched" => job.state = "accepted",
@@ -410,7 +429,7 @@ impl Model {
                 for (bin, task, _) in &mut job.tasks {
                     let right = matches!(self.bins[*bin].watch, Watch::Normal | Watch::Clearing(_));
                     if let Task::Open { from, grace, hold } = task {
-                        *from = self.second;
+                        *from = wall;
                         *grace = Some(GRACE);
                         *hold = if right { Hold::Running(HOLD) } else { Hold::Off };
                     }
@@ -534,7 +553,8 @@ fn models(model: &mut Model, happening: Happening) {
         Happening::Says(bin, say) => model.says(bin, say),
         Happening::Works(n) => model.works(n),
         Happening::Overrides(n) => model.overrides(n),
-        Happening::Restart | Happening::Reboot => {}
+        Happening::Restart => {}
+        Happening::Reboot => model.off += 3 * 3_600,
     }
 }
 

@@ -128,7 +128,12 @@ fn seven_bins_within_two_minutes_are_one_order_with_seven_tasks_and_few_messages
     assert_eq!(e.jobs(), [format!("WO-1 dispatched: {}", open(0..2))], "18:10:30");
     let first = e.told()[0];
     assert_eq!((first.kind, first.count), (NoticeKind::AlarmGroup, 2));
-    assert!(first.members.iter().all(|member| member.order == Some(e.order().id)));
+    assert!(
+        first
+            .members
+            .iter()
+            .all(|member| member.order == Some(e.order().id))
+    );
     e.wait("1m30s");
     assert_eq!(e.jobs(), [format!("WO-1 dispatched: {}", open(0..7))], "18:12:00");
     assert_eq!(e.order().priority, Priority::P3);
@@ -141,7 +146,9 @@ fn seven_bins_within_two_minutes_are_one_order_with_seven_tasks_and_few_messages
     e.wait("2m");
     assert_eq!(
         e.jobs(),
-        ["WO-1 dispatched: bin-0 ended, bin-1 ended, bin-2 ended, bin-3 ended, bin-4 ended, bin-5 open, bin-6 open"]
+        [
+            "WO-1 dispatched: bin-0 ended, bin-1 ended, bin-2 ended, bin-3 ended, bin-4 ended, bin-5 open, bin-6 open"
+        ]
     );
     e.emptied(5);
     assert_eq!(e.jobs().len(), 1);
@@ -184,7 +191,11 @@ fn a_late_bin_joins_for_ten_minutes_and_then_begins_another_order() {
     e.full(0..1).wait("30s");
     e.bin(1, 95.0).wait("9m59s");
     e.bin(2, 95.0).wait("1s");
-    assert_eq!(e.jobs(), ["WO-1 dispatched: bin-0 open"], "10 min are over as it comes");
+    assert_eq!(
+        e.jobs(),
+        ["WO-1 dispatched: bin-0 open"],
+        "10 min are over as it comes"
+    );
     e.wait("30s");
     assert_eq!(
         e.jobs(),
@@ -254,8 +265,16 @@ fn a_bin_that_is_still_full_when_grace_is_over_sends_the_order_back() {
     assert_eq!(e.order_is(), "pending_verification");
     e.wait("1s");
     assert_eq!((e.order_is(), e.order().reopened), ("in_progress", 1));
-    let back = e.told().into_iter().rfind(|n| n.kind == NoticeKind::OrderReopened);
-    let named: Vec<_> = back.unwrap().members.iter().map(|m| m.asset.to_string()).collect();
+    let back = e
+        .told()
+        .into_iter()
+        .rfind(|n| n.kind == NoticeKind::OrderReopened);
+    let named: Vec<_> = back
+        .unwrap()
+        .members
+        .iter()
+        .map(|m| m.asset.to_string())
+        .collect();
     assert_eq!(named, ["bin-1"], "what is left to do is named");
     e.emptied(1).complete("A");
     assert_eq!(e.closed(), [Closing::Verified]);
@@ -325,7 +344,11 @@ fn the_wait_and_the_time_to_join_survive_a_restart_by_what_remained() {
     e.wait("8m59s").input(Input::Tick).reply.unwrap();
     e.now.wall = e.now.wall.plus(std::time::Duration::from_secs(7_200));
     e.wait("1s").input(Input::Tick).reply.unwrap();
-    assert_eq!(e.jobs().len(), 1, "ten minutes less one of waiting, no clock moves them");
+    assert_eq!(
+        e.jobs().len(),
+        1,
+        "ten minutes less one of waiting, no clock moves them"
+    );
     e.emptied(0).emptied(1);
     assert_eq!(e.jobs().len(), 1, "the third is a minute from being an alarm");
 }

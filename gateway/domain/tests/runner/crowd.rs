@@ -235,7 +235,11 @@ fn what_nobody_has_seen_is_told_again_four_hours_after_the_last_message() {
     e.wait("3h59m59s");
     assert_eq!(told(&e), [(NoticeKind::AlarmGroup, 3)]);
     e.wait("1s");
-    assert_eq!(told(&e)[1..], [(NoticeKind::AlarmRepeat, 2)], "without the one that was seen");
+    assert_eq!(
+        told(&e)[1..],
+        [(NoticeKind::AlarmRepeat, 2)],
+        "without the one that was seen"
+    );
     e.shows("lid-0/bin.fill", 10.0).wait("1h");
     // Another one begins the four hours anew, and its message names what nobody has seen.
     fills(&mut e, 3);
@@ -265,7 +269,8 @@ fn the_four_hours_survive_a_restart_and_a_storm() {
     e.wait("1h59m59s").input(Input::Tick).reply.unwrap();
     let repeats = |e: &EstateTest| {
         let told = told(e).into_iter();
-        told.filter(|(kind, _)| *kind == NoticeKind::AlarmRepeat).collect::<Vec<_>>()
+        told.filter(|(kind, _)| *kind == NoticeKind::AlarmRepeat)
+            .collect::<Vec<_>>()
     };
     assert_eq!(repeats(&e), []);
     e.wait("1s");

@@ -442,7 +442,10 @@ fn check(engine: &Engine, now: &Now) {
         for task in order.tasks() {
             assert_ne!(task.state, TaskState::Left, "{order:?}");
             assert_eq!(task.ended.is_some(), task.state == TaskState::Ended, "{task:?}");
-            assert_eq!(engine.order_of(&task.asset, &order.fault).map(|o| o.id), Some(order.id));
+            assert_eq!(
+                engine.order_of(&task.asset, &order.fault).map(|o| o.id),
+                Some(order.id)
+            );
         }
     }
     for alarm in engine.alarms() {
@@ -584,7 +587,10 @@ fn check_task_evidence(engine: &Engine, change: &OrderChange, heard: &BTreeMap<P
             let reading = &heard[&watch.point];
             let empty = matches!(reading.value, Some(Value::Number(fill)) if fill <= 70.0);
             let later = from.is_none_or(|from| reading.observed > from && reading.received > from);
-            assert!(empty && later && reading.quality == Quality::Good, "{task:?}: {reading:?}");
+            assert!(
+                empty && later && reading.quality == Quality::Good,
+                "{task:?}: {reading:?}"
+            );
             sensors += 1;
         }
     }

@@ -1,8 +1,8 @@
 //! What a batch has written, and how it is undone: in the opposite order, through the same setters.
 
 use super::super::state::{
-    AlarmKey, BatchKey, Bridge, Counters, Crowd, DeviceState, FlagKey, Flap, Gathering, PointState, State, Track,
-    Vital,
+    AlarmKey, BatchKey, Bridge, Counters, Crowd, DeviceState, FlagKey, Flap, Gathering, PointState, State,
+    Track, Vital,
 };
 use super::Store;
 use crate::alarm::{Alarm, OutOfService, Serviced, Watch};

@@ -292,7 +292,11 @@ fn check_batch(path: &str, rule: &RuleDoc, problems: &mut Problems) {
     let hint = "leave batch out: the order then opens with its alarm";
     let path_of_batch = || format!("{path}.order.batch");
     if rule.priority == Priority::P1 {
-        problems.add_hint(path_of_batch(), "an alarm of priority P1 waits for no other", hint);
+        problems.add_hint(
+            path_of_batch(),
+            "an alarm of priority P1 waits for no other",
+            hint,
+        );
     }
     if rule.life_safety {
         problems.add_hint(
