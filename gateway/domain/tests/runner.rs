@@ -12,6 +12,10 @@ mod estate_test;
 
 #[path = "runner/alarm_model.rs"]
 mod alarm_model;
+#[path = "runner/batch_model.rs"]
+mod batch_model;
+#[path = "runner/batches.rs"]
+mod batches;
 #[path = "runner/causes.rs"]
 mod causes;
 #[path = "runner/advice.rs"]

@@ -8,6 +8,7 @@ use super::change::{AlarmChange, AlarmEvent, Audience, Changes, Notice, NoticeKi
 use super::index::WatchDef;
 use crate::alarm::{Ack, AckEvent, Alarm, AlarmState, Annunciation, Condition, Effect, Latch, LatchEvent};
 use crate::command::Actor;
+use crate::estate::OrderPlan;
 use crate::id::{AlarmId, AssetId, Class};
 use crate::rule::Priority;
 use crate::time::Now;
@@ -140,9 +141,14 @@ impl Engine {
     /// Gives an alarm its order, if its rule opens one and nothing keeps it from people. One that is shelved opens an
     /// order when it is most urgent, unless a manager has said otherwise.
     pub(super) fn open_order(&mut self, id: AlarmId, now: &Now, changes: &mut Changes) {
-        let Some(alarm) = self.alarm(id) else {
-            return;
-        };
+        let plan = self.alarm(id).and_then(|alarm| self.plan_of(alarm));
+        if let Some(plan) = plan {
+            self.link_order(id, &plan, now, changes);
+        }
+    }
+
+    /// The order an alarm opens, as its rule says; none when something keeps the alarm from people.
+    pub(super) fn plan_of(&self, alarm: &Alarm) -> Option<OrderPlan> {
         let opens = match (alarm.state.annunciation, &alarm.shelving) {
             (Annunciation::On, _) => true,
             (Annunciation::Shelved, Some(shelving)) => alarm.priority == Priority::P1 && !shelving.no_order,
@@ -151,13 +157,9 @@ impl Engine {
         let watches = self.store.index().of_class(&alarm.asset, &alarm.class);
         let defs = watches.iter().filter_map(|n| self.store.index().watches.get(*n));
         // Its own rule first; of another one of its class when that opens none.
-        let plan = defs
-            .filter(|def| def.rule.order.is_some())
-            .max_by_key(|def| def.point == alarm.point || def.rule.id == alarm.rule)
-            .and_then(|def| def.rule.order.clone());
-        if let Some(plan) = plan.filter(|_| opens) {
-            self.link_order(id, &plan, now, changes);
-        }
+        defs.filter(|def| opens && def.rule.order.is_some())
+            .max_by_key(|def| (def.rule.id == alarm.rule, def.point == alarm.point))
+            .and_then(|def| def.rule.order.clone())
     }
 
     /// Brings the alarm of a key, if one lives, in step with its sensors.

@@ -139,6 +139,8 @@ pub struct OrderChange {
     pub order: Arc<Order>,
     /// What happened.
     pub event: OrderEvent,
+    /// The asset whose task it happened to, when it is one of several.
+    pub task: Option<AssetId>,
     /// Its state before; none when it was opened.
     pub from: Option<OrderState>,
     /// Its state after.
@@ -194,6 +196,8 @@ pub enum NoticeKind {
     BackInService,
     /// Alarms of one class, told together.
     AlarmGroup,
+    /// Alarms of one class that were told of hours ago, go on, and nobody has seen.
+    AlarmRepeat,
     /// What was raised during a storm since the last digest.
     AlarmDigest,
     /// Alarms come faster than people can act: from now on digests, and what is most urgent.
@@ -218,7 +222,7 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::AlarmRaised,
         Self::AlarmCleared,
         Self::AlarmUnknown,
@@ -227,6 +231,7 @@ impl NoticeKind {
         Self::OutOfService,
         Self::BackInService,
         Self::AlarmGroup,
+        Self::AlarmRepeat,
         Self::AlarmDigest,
         Self::StormBegan,
         Self::StormEnded,
@@ -250,6 +255,7 @@ impl NoticeKind {
             Self::OutOfService => "service_out",
             Self::BackInService => "service_back",
             Self::AlarmGroup => "alarm_group",
+            Self::AlarmRepeat => "alarm_repeat",
             Self::AlarmDigest => "alarm_digest",
             Self::StormBegan => "storm_began",
             Self::StormEnded => "storm_ended",
@@ -282,6 +288,8 @@ pub enum Audience {
 pub struct Member {
     /// The alarm.
     pub alarm: AlarmId,
+    /// Its asset.
+    pub asset: AssetId,
     /// Its order.
     pub order: Option<OrderId>,
     /// How much it matters.

@@ -62,8 +62,8 @@ impl Engine {
                         o.assignee = Some(actor.clone());
                         o.accepted_at = Some(now.wall);
                     })?;
-                for alarm in &seen.alarms {
-                    self.acknowledge(*alarm, actor, now, changes);
+                for alarm in seen.all_alarms() {
+                    self.acknowledge(alarm, actor, now, changes);
                 }
                 self.review_order(*order, now, changes);
                 (order_reply(*order, version), "")
@@ -109,12 +109,12 @@ impl Engine {
                 let seen = self.order_at(*order, *version)?;
                 manager_only(actor, action)?;
                 let reason = given(reason, action)?;
-                let active = |a: &&AlarmId| {
-                    let state = self.alarm(**a).map(|a| a.state.condition);
+                let active = |a: &AlarmId| {
+                    let state = self.alarm(*a).map(|a| a.state.condition);
                     matches!(state, Some(Condition::Active | Condition::Clearing))
                 };
-                if let Some(alarm) = seen.alarms.iter().find(active) {
-                    return Err(Refusal::AlarmStillActive { alarm: *alarm });
+                if let Some(alarm) = seen.all_alarms().find(active) {
+                    return Err(Refusal::AlarmStillActive { alarm });
                 }
                 let version =
                     self.change_order(*order, OrderEvent::Cancel, Some(actor), now, changes, |o| {
@@ -177,15 +177,26 @@ impl Engine {
         changes: &mut Changes,
     ) -> Result<u32, Refusal> {
         let seen = self.order_at(order, version)?;
-        let sensors = self.sensors(&seen, Timestamp::from_millis(i64::MAX));
-        let event = OrderEvent::Complete(Verification::begin(now, seen.profile.verify, sensors));
+        let event = OrderEvent::Complete(match seen.batch {
+            // Each task has its own.
+            Some(_) => Verification::after(now.wall),
+            None => {
+                let sensors = self.sensors(&seen, Timestamp::from_millis(i64::MAX));
+                Verification::begin(now, seen.profile.verify, sensors)
+            }
+        });
         seen.state.next(event)?;
         assignee_only(actor, &seen)?;
         let note = note.map(text).transpose()?.flatten();
         if seen.profile.guards.note_required && note.is_none() {
             return Err(Refusal::NoteRequired);
         }
+        let tasks = self.completed_tasks(&seen, now);
         let version = self.change_order(order, event, Some(actor), now, changes, |o| {
+            o.batch
+                .iter_mut()
+                .zip(tasks)
+                .for_each(|(batch, tasks)| batch.tasks = tasks);
             o.completer = Some(actor.clone());
             o.completed_at = Some(now.wall);
             o.note = note.map(Arc::from);

@@ -3,6 +3,7 @@
 //! | | |
 //! |---|---|
 //! | group | alarms of one class are told together 30 s after the first, then every 5 min while more come |
+//! | repeat | what was told so, goes on and nobody has seen is told again 4 h after the last message, and every 4 h |
 //! | storm | ten alarms within 10 min: people are told that it is one, then get one digest every 5 min of everything |
 //! | ends | at a digest with fewer than three alarms within the last 10 min |
 //! | never waits | the most urgent (P1) and what lives depend on: told at once, each by itself, whatever goes on |
@@ -12,7 +13,7 @@
 
 use super::Engine;
 use super::change::{Audience, Changes, Member, Notice, NoticeKind};
-use super::state::Crowd;
+use super::state::{Crowd, Group};
 use crate::alarm::{Ack, Alarm, Annunciation, Condition};
 use crate::estate::builtin::GATEWAY;
 use crate::id::{AlarmId, AssetId};
@@ -26,6 +27,8 @@ use std::time::Duration;
 const GROUP_WAIT: Duration = Duration::from_secs(30);
 /// How long further ones wait, and how often there is a digest.
 const INTERVAL: Duration = Duration::from_secs(300);
+/// How long after a message about alarms nobody has seen there is another one.
+const REPEAT: Duration = Duration::from_secs(4 * 3_600);
 /// So many alarms within [`WITHIN_MS`] are a storm.
 pub(super) const STORM: usize = 10;
 /// Fewer than so many are not one any more.
@@ -34,7 +37,7 @@ const WITHIN_MS: u64 = 600_000;
 /// Most alarms that wait by name; further ones are counted.
 pub(super) const MAX_WAITING: usize = 1_000;
 /// Most alarms a message names; further ones are counted.
-const MAX_MEMBERS: usize = 20;
+pub(super) const MAX_MEMBERS: usize = 20;
 
 impl Engine {
     /// Whether alarms come faster than people can act.
@@ -53,7 +56,7 @@ impl Engine {
         let urgent = notice.priority == Priority::P1 || alarm.is_some_and(|alarm| alarm.life_safety);
         let waits = || alarm.is_some_and(|alarm| self.waits(alarm));
         match notice.kind {
-            NoticeKind::AlarmGroup | NoticeKind::AlarmDigest => Audience::People,
+            NoticeKind::AlarmGroup | NoticeKind::AlarmRepeat | NoticeKind::AlarmDigest => Audience::People,
             NoticeKind::StormBegan | NoticeKind::StormEnded => Audience::Everyone,
             _ if urgent => Audience::Everyone,
             _ if self.is_storm() && notice.actor.is_none() => Audience::Systems,
@@ -98,8 +101,9 @@ impl Engine {
         }
         if alarm.priority != Priority::P1 && !alarm.life_safety {
             let group = crowd.groups.entry(alarm.class.clone()).or_default();
-            if group.due == Default::default() {
+            if group.due == Default::default() || group.rests {
                 group.due = now.after(GROUP_WAIT);
+                group.rests = false;
             }
             if group.waiting.contains(&id) {
             } else if group.waiting.len() < MAX_WAITING {
@@ -122,10 +126,14 @@ impl Engine {
         if crowd.digest_at.is_some() {
             let mut all: Vec<AlarmId> = Vec::new();
             for group in crowd.groups.values_mut() {
-                all.append(&mut group.waiting);
+                all.extend(&group.waiting);
+                if !(group.rests && group.waiting.is_empty()) {
+                    group.due = now.after(REPEAT);
+                }
+                group.keep_waiting_as_told();
+                group.rests = true;
             }
             all.sort_unstable();
-            crowd.groups.clear();
             let more = std::mem::take(&mut crowd.more);
             let over = lately(&crowd, age) < CALM;
             crowd.digest_at = (!over).then(|| now.after(INTERVAL));
@@ -141,39 +149,47 @@ impl Engine {
             if !group.due.is_due(now) {
                 return true;
             }
-            // A group nobody joined in the meantime is over.
-            if group.waiting.is_empty() {
-                return false;
+            if !group.waiting.is_empty() {
+                group.keep_waiting_as_told();
+                group.due = now.after(INTERVAL);
+                told.push((NoticeKind::AlarmGroup, group.told.clone()));
+                return true;
             }
-            group.due = now.after(INTERVAL);
-            group.told.append(&mut group.waiting);
-            let extra = group.told.len().saturating_sub(MAX_WAITING);
-            group.told.drain(..extra);
-            told.push(group.told.clone());
-            true
+            // Nobody joined: what is seen or over is forgotten, and what goes on is told of again in hours.
+            group.told.retain(|id| self.alarm(*id).is_some_and(is_news));
+            if group.rests {
+                group.due = now.after(REPEAT);
+                told.push((NoticeKind::AlarmRepeat, group.told.clone()));
+            } else {
+                group.due = now.after(REPEAT.saturating_sub(INTERVAL));
+                group.rests = true;
+            }
+            !group.told.is_empty()
         });
-        let more = std::mem::take(&mut crowd.more);
+        let mut more = std::mem::take(&mut crowd.more);
         self.store.set_crowd(Arc::new(crowd));
-        for (n, members) in told.iter().enumerate() {
-            let more = if n == 0 { more } else { 0 };
-            self.tell_many(NoticeKind::AlarmGroup, members, more, now, changes);
+        for (kind, members) in told {
+            let more = match kind {
+                NoticeKind::AlarmGroup => std::mem::take(&mut more),
+                _ => 0,
+            };
+            self.tell_many(kind, &members, more, now, changes);
         }
     }
 
     /// One notice about several alarms: those people still have to hear of.
     fn tell_many(&self, kind: NoticeKind, alarms: &[AlarmId], more: u32, now: &Now, changes: &mut Changes) {
-        let is_news = |alarm: &&Arc<Alarm>| {
-            alarm.state.annunciation == Annunciation::On
-                && alarm.state.ack == Ack::Unack
-                && alarm.state.condition != Condition::Normal
-        };
         let news: Vec<&Arc<Alarm>> = alarms
             .iter()
             .filter_map(|id| self.alarm(*id))
-            .filter(is_news)
+            .filter(|alarm| is_news(alarm))
             .collect();
         let is_empty = news.is_empty() && more == 0;
-        if is_empty && matches!(kind, NoticeKind::AlarmGroup | NoticeKind::AlarmDigest) {
+        let lists = matches!(
+            kind,
+            NoticeKind::AlarmGroup | NoticeKind::AlarmRepeat | NoticeKind::AlarmDigest
+        );
+        if is_empty && lists {
             return;
         }
         let first = news.first();
@@ -194,7 +210,7 @@ impl Engine {
                 order: order.map(|order| order.id),
                 role: order
                     .map(|order| order.role)
-                    .filter(|_| kind == NoticeKind::AlarmGroup),
+                    .filter(|_| matches!(kind, NoticeKind::AlarmGroup | NoticeKind::AlarmRepeat)),
                 priority: priority.unwrap_or(Priority::P2),
                 asset,
                 asset_name,
@@ -219,6 +235,7 @@ impl Engine {
         let (asset_name, place) = self.estate().texts_of(&alarm.asset);
         Member {
             alarm: alarm.id,
+            asset: alarm.asset.clone(),
             order: alarm.order,
             priority: alarm.priority,
             asset_name,
@@ -226,6 +243,25 @@ impl Engine {
             title: alarm.name.clone(),
         }
     }
+}
+
+impl Group {
+    /// Those that waited have been told of.
+    fn keep_waiting_as_told(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        // One that was told of before and raised again is named once, as the latest.
+        self.told.retain(|id| !waiting.contains(id));
+        self.told.extend(waiting);
+        let extra = self.told.len().saturating_sub(MAX_WAITING);
+        self.told.drain(..extra);
+    }
+}
+
+/// Whether people still have to hear of an alarm.
+fn is_news(alarm: &Arc<Alarm>) -> bool {
+    alarm.state.annunciation == Annunciation::On
+        && alarm.state.ack == Ack::Unack
+        && alarm.state.condition != Condition::Normal
 }
 
 /// How many alarms were raised lately.

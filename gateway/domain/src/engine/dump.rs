@@ -93,6 +93,9 @@ impl Engine {
         for order in state.orders.values() {
             writeln!(out, "order {} {} {:?}", order.id, order.state, order)?;
         }
+        for (key, gathering) in &state.gatherings {
+            writeln!(out, "gathering {key:?} {gathering:?}")?;
+        }
         Ok(())
     }
 

@@ -258,7 +258,7 @@ impl Engine {
         self.reconsider_causes(now, changes);
         let orders: Vec<(AssetId, Fault)> = self
             .orders()
-            .map(|o| (o.asset.clone(), o.fault.clone()))
+            .flat_map(|o| o.assets().map(|asset| (asset.clone(), o.fault.clone())))
             .collect();
         for (asset, fault) in orders {
             self.follow_order(&asset, &fault, false, now, changes);

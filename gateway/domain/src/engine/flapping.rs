@@ -11,12 +11,12 @@
 
 use super::Engine;
 use super::alarms::GATEWAY_NAME;
-use super::change::{AlarmEvent, AuditEvent, Changes, NoticeKind, OrderChange};
+use super::change::{AlarmEvent, AuditEvent, Changes, NoticeKind};
 use super::index::WatchDef;
 use super::state::{AlarmKey, Flap};
 use crate::alarm::{Condition, Delays};
 use crate::id::{AlarmId, AssetId, Fault, OrderProfileId};
-use crate::order::{Guards, Order, OrderEvent, OrderProfile, OrderRole, OrderState, Verify};
+use crate::order::{Guards, Order, OrderProfile, OrderRole, OrderState, Verify};
 use crate::rule::Priority;
 use crate::text::Text;
 use crate::time::Now;
@@ -186,7 +186,7 @@ impl Engine {
             .into_iter()
             .collect();
         let id = self.next_order();
-        let order = Arc::new(Order {
+        let order = Order {
             id,
             version: 1,
             asset: def.asset.clone(),
@@ -213,18 +213,9 @@ impl Engine {
             reopened: 0,
             sensor_normal: false,
             changed_by: GATEWAY_NAME.into(),
-        });
-        self.store.set_order(id, Some(order.clone()));
-        changes.orders.push(OrderChange {
-            event: OrderEvent::Open,
-            from: None,
-            to: order.state,
-            at: now.wall,
-            actor: None,
-            order,
-        });
-        // A fresh order allows it: see the table.
-        let _dispatched = self.change_order(id, OrderEvent::Dispatch, None, now, changes, |_| {});
+            batch: None,
+        };
+        self.open_new(order, now, changes);
     }
 
     /// Whether anything of an asset flaps, if that is what an order is about.

@@ -8,10 +8,12 @@
 //!
 //! A step in the order it happens: the clock and due delays (`timers`, `lookout`), then the input (`readings`, `late` with `late_run`,
 //! `devices`, `commands`, `edit`); what follows for alarms is in `alarms`, for who hears of them in `annunciation`,
-//! `causes`, `flapping` and `crowd`, for orders in `orders` and `reviews`, for the health of devices in `flags`. `store` alone writes.
+//! `causes`, `flapping` and `crowd`, for orders in `orders`, `batches` and `reviews`, for the health of devices in `flags`.
+//! `store` alone writes.
 
 mod alarms;
 mod annunciation;
+mod batches;
 mod causes;
 mod change;
 mod commands;
@@ -157,6 +159,7 @@ impl Engine {
             out_of_service: BTreeMap::new(),
             alarms: BTreeMap::new(),
             orders: BTreeMap::new(),
+            gatherings: BTreeMap::new(),
             counters: Counters {
                 next_alarm: 1,
                 next_order: 1,

@@ -1,15 +1,18 @@
 //! What follows for orders: opening, appending, changing, ending.
 //!
-//! One open order lives per (asset, fault). Its state changes here and nowhere else, through its one table. When
-//! the sensors have a say in that is in [`super::reviews`].
+//! One open order lives per (asset, fault), be it one of its own or a task of a batch ([`super::batches`]). Its state
+//! changes here and nowhere else, through its one table. When the sensors have a say in that is in [`super::reviews`].
 
 use super::Engine;
 use super::alarms::GATEWAY_NAME;
-use super::change::{AlarmEvent, Audience, Changes, Notice, NoticeKind, OrderChange};
+use super::batches::is_shared;
+use super::change::{Audience, Changes, Member, Notice, NoticeKind, OrderChange};
+use super::crowd::MAX_MEMBERS;
+use crate::alarm::Alarm;
 use crate::command::Actor;
 use crate::estate::OrderPlan;
-use crate::id::{AlarmId, OrderId};
-use crate::order::{MAX_ALARMS_PER_ORDER, Order, OrderEvent, OrderState, Refused};
+use crate::id::{AlarmId, AssetId, OrderId};
+use crate::order::{Order, OrderEvent, OrderState, Refused, Task, TaskEvent, TaskState};
 use crate::time::Now;
 use std::sync::Arc;
 
@@ -25,31 +28,38 @@ impl Engine {
         let Some(alarm) = self.alarm(alarm_id).cloned() else {
             return;
         };
-        let open = self.order_of(&alarm.asset, &alarm.fault).map(|o| o.id);
-        let id = open.unwrap_or_else(|| self.next_order());
-        if alarm.order != Some(id) {
-            self.change_alarm(alarm_id, AlarmEvent::Linked, None, now, changes, |a| {
-                a.order = Some(id)
+        let Some(id) = self.order_of(&alarm.asset, &alarm.fault).map(|o| o.id) else {
+            if is_shared(&alarm, plan) {
+                self.gather(&alarm, plan, now, changes);
+                return;
+            }
+            let order = Order {
+                alarms: vec![alarm_id],
+                ..self.order_for(&alarm, plan, now)
+            };
+            self.link_alarm(alarm_id, order.id, now, changes);
+            self.open_new(order, now, changes);
+            return;
+        };
+        self.link_alarm(alarm_id, id, now, changes);
+        let listed = self.order(id).is_some_and(|o| o.alarms.contains(&alarm_id));
+        let raises = self.order(id).is_some_and(|o| alarm.priority < o.priority);
+        if !listed || raises {
+            self.note_order(id, now, changes, |order| {
+                order.priority = order.priority.min(alarm.priority);
+                order.list_alarm(alarm_id);
+                let tasks = order.batch.iter_mut().flat_map(|batch| &mut batch.tasks);
+                for task in tasks.filter(|task| task.asset == alarm.asset) {
+                    task.alarm = alarm_id;
+                }
             });
         }
-        if open.is_some() {
-            let listed = self.order(id).is_some_and(|o| o.alarms.contains(&alarm_id));
-            let raises = self.order(id).is_some_and(|o| alarm.priority < o.priority);
-            if !listed || raises {
-                self.note_order(id, now, changes, |order| {
-                    order.priority = order.priority.min(alarm.priority);
-                    if listed {
-                    } else if order.alarms.len() < MAX_ALARMS_PER_ORDER {
-                        order.alarms.push(alarm_id);
-                    } else {
-                        order.more_alarms = order.more_alarms.saturating_add(1);
-                    }
-                });
-            }
-            return;
-        }
-        let order = Arc::new(Order {
-            id,
+    }
+
+    /// An order as a rule plans it for an alarm, without its alarms.
+    pub(super) fn order_for(&mut self, alarm: &Alarm, plan: &OrderPlan, now: &Now) -> Order {
+        Order {
+            id: self.next_order(),
             version: 1,
             asset: alarm.asset.clone(),
             fault: alarm.fault.clone(),
@@ -58,7 +68,7 @@ impl Engine {
             profile: plan.profile.clone(),
             response: alarm.response.clone(),
             state: OrderState::New,
-            alarms: vec![alarm_id],
+            alarms: Vec::new(),
             more_alarms: 0,
             opened_at: now.wall,
             accepted_at: None,
@@ -71,10 +81,17 @@ impl Engine {
             reopened: 0,
             sensor_normal: false,
             changed_by: GATEWAY_NAME.into(),
-        });
+            batch: None,
+        }
+    }
+
+    /// Opens an order and gives it to its trade.
+    pub(super) fn open_new(&mut self, order: Order, now: &Now, changes: &mut Changes) {
+        let (id, order) = (order.id, Arc::new(order));
         self.store.set_order(id, Some(order.clone()));
         changes.orders.push(OrderChange {
             event: OrderEvent::Open,
+            task: None,
             from: None,
             to: order.state,
             at: now.wall,
@@ -113,12 +130,17 @@ impl Engine {
         order.changed_by = actor.map_or_else(|| GATEWAY_NAME.into(), |a| a.name.clone());
         order.ended_at = to.is_terminal().then_some(now.wall);
         change(&mut order);
+        if to.is_terminal() {
+            let tasks = order.batch.iter_mut().flat_map(|batch| &mut batch.tasks);
+            tasks.for_each(|task| task.happens(TaskEvent::OrderOver, now));
+        }
         let order = Arc::new(order);
         self.store
             .set_order(id, Some(order.clone()).filter(|_| !to.is_terminal()));
         changes.orders.push(OrderChange {
             order: order.clone(),
             event,
+            task: None,
             from: Some(from),
             to,
             at: now.wall,
@@ -139,7 +161,31 @@ impl Engine {
         changes: &mut Changes,
         change: impl FnOnce(&mut Order),
     ) {
-        let Some(before) = self.order(id) else {
+        self.note_about(id, (OrderEvent::Note, None), now, changes, change);
+    }
+
+    /// Something happened to one asset of a batch.
+    pub(super) fn note_task(
+        &mut self,
+        id: OrderId,
+        event: OrderEvent,
+        asset: AssetId,
+        now: &Now,
+        changes: &mut Changes,
+        change: impl FnOnce(&mut Order),
+    ) {
+        self.note_about(id, (event, Some(asset)), now, changes, change);
+    }
+
+    fn note_about(
+        &mut self,
+        id: OrderId,
+        (event, task): (OrderEvent, Option<AssetId>),
+        now: &Now,
+        changes: &mut Changes,
+        change: impl FnOnce(&mut Order),
+    ) {
+        let Some(before) = self.order(id).filter(|order| order.state.next(event).is_ok()) else {
             return;
         };
         let from = before.state;
@@ -148,7 +194,8 @@ impl Engine {
         let order = Arc::new(order);
         self.store.set_order(id, Some(order.clone()));
         changes.orders.push(OrderChange {
-            event: OrderEvent::Note,
+            event,
+            task,
             from: Some(from),
             to: order.state,
             at: now.wall,
@@ -160,11 +207,11 @@ impl Engine {
     /// A closed order lets go of its alarms' latches; alarms that waited for nothing else are over.
     fn end_order(&mut self, order: &Order, actor: Option<&Actor>, now: &Now, changes: &mut Changes) {
         let completed = order.completed_at.is_some() && matches!(order.state, OrderState::Closed(_));
-        for alarm in &order.alarms {
+        for alarm in order.all_alarms() {
             if completed {
-                self.release_latch(*alarm, actor, now, changes);
+                self.release_latch(alarm, actor, now, changes);
             } else {
-                self.settle_alarm(*alarm, now, changes);
+                self.settle_alarm(alarm, now, changes);
             }
         }
     }
@@ -178,7 +225,11 @@ impl Engine {
         changes: &mut Changes,
     ) {
         let kind = match event {
-            OrderEvent::Open | OrderEvent::Note => return,
+            OrderEvent::Open
+            | OrderEvent::Note
+            | OrderEvent::TaskJoined
+            | OrderEvent::TaskEnded
+            | OrderEvent::TaskReopened => return,
             OrderEvent::Dispatch => NoticeKind::OrderDispatched,
             OrderEvent::Accept => NoticeKind::OrderAccepted,
             OrderEvent::Start => NoticeKind::OrderStarted,
@@ -191,6 +242,13 @@ impl Engine {
         };
         let (asset_name, place) = self.estate().texts_of(&order.asset);
         let alarm = order.alarms.last().copied();
+        // Work that goes on is about what is still to be done; what is over was about all of it.
+        let all = order.state.is_terminal() || matches!(event, OrderEvent::Complete(_));
+        let tasks = order.tasks().iter();
+        let named: Vec<&Task> = tasks
+            .filter(|task| all || matches!(task.state, TaskState::Open(_)))
+            .collect();
+        let members = named.iter().take(MAX_MEMBERS);
         self.publish(
             changes,
             Notice {
@@ -209,9 +267,22 @@ impl Engine {
                 reason: None,
                 until: None,
                 audience: Audience::Everyone,
-                members: Vec::new(),
-                count: 1,
+                members: members.map(|task| self.task_member(order, task)).collect(),
+                count: u32::try_from(named.len()).unwrap_or(u32::MAX).max(1),
             },
         );
+    }
+
+    fn task_member(&self, order: &Order, task: &Task) -> Member {
+        let (asset_name, place) = self.estate().texts_of(&task.asset);
+        Member {
+            alarm: task.alarm,
+            asset: task.asset.clone(),
+            order: Some(order.id),
+            priority: order.priority,
+            asset_name,
+            place,
+            title: self.alarm(task.alarm).and_then(|alarm| alarm.name.clone()),
+        }
     }
 }

@@ -5,7 +5,8 @@
 //! format is refused, never guessed at.
 
 use super::state::{
-    AlarmKey, Bridge, Counters, Crowd, DeviceState, FlagKey, Flap, Heard, PointState, State, Track, Vital,
+    AlarmKey, BatchKey, Bridge, Counters, Crowd, DeviceState, FlagKey, Flap, Gathering, Heard, PointState,
+    State, Track, Vital,
 };
 use super::store::Store;
 use super::{Engine, PointDef};
@@ -64,6 +65,7 @@ struct Snapshot {
     out_of_service: BTreeMap<Serviced, Arc<OutOfService>>,
     alarms: BTreeMap<AlarmId, Arc<Alarm>>,
     orders: BTreeMap<OrderId, Arc<Order>>,
+    gatherings: BTreeMap<BatchKey, Gathering>,
 }
 
 impl Engine {
@@ -102,6 +104,7 @@ impl Engine {
             out_of_service: state.out_of_service.clone(),
             alarms: state.alarms.clone(),
             orders: state.orders.clone(),
+            gatherings: state.gatherings.clone(),
             rules,
         };
         let bytes = FORMAT.to_le_bytes().to_vec();
@@ -155,6 +158,7 @@ impl Engine {
             out_of_service: snapshot.out_of_service,
             alarms: snapshot.alarms,
             orders: snapshot.orders,
+            gatherings: snapshot.gatherings,
             counters: snapshot.counters,
         });
         let saved: FxHashMap<(&RuleId, PointKey), Watch> = snapshot

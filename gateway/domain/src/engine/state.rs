@@ -9,8 +9,8 @@ use crate::health::clock::DeviceClock;
 use crate::health::rhythm::Rhythm;
 use crate::health::vital::{Rest, Run, Steady};
 use crate::health::{Flag, FlagKind, Flags};
-use crate::id::{AlarmId, AssetId, Class, DeviceId, OrderId, PointKey, RuleId};
-use crate::order::Order;
+use crate::id::{AlarmId, AssetId, Class, DeviceId, Fault, OrderId, OrderProfileId, PointKey, RuleId};
+use crate::order::{Order, OrderRole};
 use crate::reading::Reading;
 use crate::rule::Trace;
 use crate::time::{Deadline, Monotonic, Now, Timestamp};
@@ -142,6 +142,8 @@ pub(super) struct Group {
     pub(super) waiting: Vec<AlarmId>,
     /// Those told before: they are named again with the next ones, as many.
     pub(super) told: Vec<AlarmId>,
+    /// Whether nobody has joined for a while: then those told before are told of again when it is due.
+    pub(super) rests: bool,
 }
 
 /// Many alarms at once.
@@ -162,6 +164,24 @@ impl Crowd {
         let due = || self.groups.values().map(|group| group.due).min();
         self.digest_at.or_else(due)
     }
+}
+
+/// What alarms have in common that share an order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct BatchKey {
+    pub(super) class: Class,
+    pub(super) fault: Fault,
+    pub(super) role: OrderRole,
+    pub(super) profile: OrderProfileId,
+}
+
+/// Alarms that wait for the order they will share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Gathering {
+    /// It opens when this comes.
+    pub(super) due: Deadline,
+    /// Oldest first, at most [`crate::order::MAX_TASKS_PER_ORDER`].
+    pub(super) alarms: Vec<AlarmId>,
 }
 
 /// The key of an alarm.
@@ -224,5 +244,7 @@ pub(super) struct State {
     pub(super) out_of_service: BTreeMap<Serviced, Arc<OutOfService>>,
     pub(super) alarms: BTreeMap<AlarmId, Arc<Alarm>>,
     pub(super) orders: BTreeMap<OrderId, Arc<Order>>,
+    /// Alarms whose order has not opened yet.
+    pub(super) gatherings: BTreeMap<BatchKey, Gathering>,
     pub(super) counters: Counters,
 }

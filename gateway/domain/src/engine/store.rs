@@ -7,13 +7,14 @@
 mod alarms;
 mod devices;
 mod journal;
+mod orders;
 
 use super::PointDef;
 use super::index::Index;
-use super::state::{AlarmKey, Counters, NEVER, PointState, State, Track, Vital};
+use super::state::{AlarmKey, BatchKey, Counters, NEVER, PointState, State, Track, Vital};
 use crate::alarm::{Alarm, Watch};
 use crate::id::{AlarmId, AssetId, Class, Fault, OrderId, PointKey};
-use crate::order::{Order, OrderState};
+use crate::order::Order;
 use crate::time::{Deadline, Timestamp};
 use journal::{Journal, Undo};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -27,6 +28,8 @@ pub(super) enum Timer {
     Look(usize),
     Alarm(AlarmId),
     Flap(AlarmKey),
+    /// Before what people are told of at the same time, which names the order.
+    Gathering(BatchKey),
     Crowd,
     Order(OrderId),
 }
@@ -91,6 +94,12 @@ impl Store {
                     .filter_map(|a| Some((a.deadline()?, Timer::Alarm(a.id)))),
             )
             .chain(flaps.map(|(key, flap)| (flap.look, Timer::Flap(key.clone()))))
+            .chain(
+                self.state
+                    .gatherings
+                    .iter()
+                    .map(|(key, gathering)| (gathering.due, Timer::Gathering(key.clone()))),
+            )
             .chain(self.state.crowd.look().map(|look| (look, Timer::Crowd)))
             .chain(
                 orders
@@ -107,7 +116,7 @@ impl Store {
             .map(|a| ((a.asset.clone(), a.class.clone()), a.id))
             .collect();
         self.open = orders
-            .map(|o| ((o.asset.clone(), o.fault.clone()), o.id))
+            .flat_map(|o| o.assets().map(|a| ((a.clone(), o.fault.clone()), o.id)))
             .collect();
         self.refresh_verifying();
     }
@@ -238,43 +247,6 @@ impl Store {
             }
         }
         self.note(|| Undo::Track(n, before));
-    }
-    /// Puts an order in, or takes it out.
-    pub(super) fn set_order(&mut self, id: OrderId, order: Option<Arc<Order>>) {
-        let before = match &order {
-            Some(order) => self.state.orders.insert(id, order.clone()),
-            None => self.state.orders.remove(&id),
-        };
-        if let Some(before) = &before {
-            self.open.remove(&(before.asset.clone(), before.fault.clone()));
-            if let Some(deadline) = before.deadline() {
-                self.timers.remove(&(deadline, Timer::Order(id)));
-            }
-        }
-        if let Some(order) = &order {
-            self.open.insert((order.asset.clone(), order.fault.clone()), id);
-            if let Some(deadline) = order.deadline() {
-                self.timers.insert((deadline, Timer::Order(id)));
-            }
-        }
-        let verifies = |o: &Option<Arc<Order>>| {
-            o.as_ref()
-                .is_some_and(|o| matches!(o.state, OrderState::PendingVerification(_)))
-        };
-        if verifies(&before) != verifies(&order) {
-            self.refresh_verifying();
-        }
-        self.note(|| Undo::Order(id, before));
-    }
-    fn refresh_verifying(&mut self) {
-        self.verifying.clear();
-        for order in self.state.orders.values() {
-            if matches!(order.state, OrderState::PendingVerification(_)) {
-                let watches = self.index.of_fault(&order.asset, &order.fault);
-                let points = watches.iter().filter_map(|w| self.index.watches.get(*w));
-                self.verifying.extend(points.map(|w| w.point));
-            }
-        }
     }
     /// Changes the state as a whole: another estate, another boot.
     pub(super) fn replace(&mut self, change: impl FnOnce(&mut State)) {

@@ -52,6 +52,7 @@ impl Engine {
                 Timer::Look(n) => self.look_at(n, now, changes),
                 Timer::Alarm(id) => self.alarm_due(id, now, changes),
                 Timer::Flap(key) => self.look_at_flap(&key, now, changes),
+                Timer::Gathering(key) => self.gathered(&key, now, changes),
                 Timer::Crowd => self.tell_crowd(now, changes),
                 Timer::Order(id) => self.review_order(id, now, changes),
             }
@@ -100,10 +101,16 @@ impl Engine {
             }
             for order in state.orders.values_mut() {
                 if let OrderState::PendingVerification(verification) = order.state {
-                    let mut moved = order.as_ref().clone();
-                    moved.state = OrderState::PendingVerification(verification.rebase(at, now));
-                    *order = moved.into();
+                    Arc::make_mut(order).state =
+                        OrderState::PendingVerification(verification.rebase(at, now));
                 }
+                if order.batch.is_some() {
+                    let moved = Arc::make_mut(order);
+                    moved.batch.iter_mut().for_each(|batch| batch.rebase(at, now));
+                }
+            }
+            for gathering in state.gatherings.values_mut() {
+                gathering.due = rebase(gathering.due);
             }
             for point in &mut state.points {
                 point.silent_at = rebase(point.silent_at);
@@ -127,19 +134,15 @@ impl Engine {
         if jump.saturating_abs() <= JUMP_MS {
             return;
         }
-        let waiting: Vec<_> = self
-            .orders()
-            .filter_map(|order| match order.state {
-                OrderState::PendingVerification(v) => Some((order.clone(), v)),
-                _ => None,
-            })
-            .collect();
-        for (order, mut verification) in waiting {
-            let moved = verification.completed.as_millis().saturating_add(jump);
-            verification.completed = Timestamp::from_millis(moved);
-            let mut order = order.as_ref().clone();
-            order.state = OrderState::PendingVerification(verification);
-            self.store.set_order(order.id, Some(order.into()));
+        let waiting: Vec<_> = self.orders().filter(|o| o.awaits_evidence()).cloned().collect();
+        for mut order in waiting {
+            let moved = Arc::make_mut(&mut order);
+            if let OrderState::PendingVerification(verification) = &mut moved.state {
+                let completed = verification.completed.as_millis().saturating_add(jump);
+                verification.completed = Timestamp::from_millis(completed);
+            }
+            moved.batch.iter_mut().for_each(|batch| batch.clock_jumped(jump));
+            self.store.set_order(order.id, Some(order));
         }
         let shelved: Vec<_> = self.alarms().filter(|a| a.shelving.is_some()).cloned().collect();
         for mut alarm in shelved {

@@ -193,6 +193,8 @@ pub struct OrderPlan {
     pub role: OrderRole,
     /// How it is verified and closed.
     pub profile: Arc<OrderProfile>,
+    /// Whether alarms of the rule's class share an order, with a task for each asset.
+    pub batch: bool,
 }
 
 /// A checked estate.

@@ -181,6 +181,9 @@ pub struct OrderPlanDoc {
     pub role: OrderRole,
     /// How it is verified and closed.
     pub profile: OrderProfileId,
+    /// Whether alarms of the rule's class share an order, with a task for each asset.
+    #[serde(default)]
+    pub batch: bool,
 }
 
 /// How orders of one kind are verified and closed.

@@ -1,13 +1,16 @@
 //! An order 工单: one job on one asset for one fault, from the alarm that opened it to the evidence that closed it.
 //!
 //! Three characters: the [`Order`] is what people see; [`OrderState`] with its one table in [`table`] is what may
-//! happen next; [`OrderProfile`] is the data that decides how it is verified. Whether the sensors agree is decided
-//! by the engine from [`verify`]; who is told is not decided here at all.
+//! happen next; [`OrderProfile`] is the data that decides how it is verified. A [`Batch`] is one job on several assets:
+//! a [`Task`] for each. Whether the sensors agree is decided by the engine from [`verify`]; who is told is not decided
+//! here at all.
 
 pub mod table;
+pub mod task;
 pub mod verify;
 
 pub use table::{OrderEvent, OrderState, Refused};
+pub use task::{BATCH_JOINS, BATCH_WAIT, Batch, MAX_TASKS_PER_ORDER, Task, TaskEvent, TaskState};
 
 use crate::command::Actor;
 use crate::id::{AlarmId, AssetId, Fault, OrderId, OrderProfileId};
@@ -157,11 +160,47 @@ pub struct Order {
     pub sensor_normal: bool,
     /// Name of whoever made the last transition.
     pub changed_by: Arc<str>,
+    /// Its tasks, when it is about several assets; `asset` is that of the first.
+    #[serde(default)]
+    pub batch: Option<Batch>,
 }
 
 impl Order {
+    /// Its tasks; none when it is no batch.
+    pub fn tasks(&self) -> &[Task] {
+        self.batch.as_ref().map_or(&[], |batch| &batch.tasks)
+    }
+    /// Every asset it is about. An asset has one open order of a fault, whichever way.
+    pub fn assets(&self) -> impl Iterator<Item = &AssetId> {
+        let tasks = self.tasks().iter().map(|task| &task.asset);
+        std::iter::once(&self.asset)
+            .filter(|_| self.batch.is_none())
+            .chain(tasks)
+    }
+    /// Every alarm it knows of; one may come twice.
+    pub fn all_alarms(&self) -> impl Iterator<Item = AlarmId> {
+        let tasks = self.tasks().iter().map(|task| task.alarm);
+        self.alarms.iter().copied().chain(tasks)
+    }
+    /// Whether evidence of its sensors is waited for.
+    pub fn awaits_evidence(&self) -> bool {
+        !self.state.is_terminal()
+            && (self.batch.is_some() || matches!(self.state, OrderState::PendingVerification(_)))
+    }
+    /// Adds an alarm to those it lists, or counts it.
+    pub fn list_alarm(&mut self, alarm: AlarmId) {
+        if self.alarms.contains(&alarm) {
+        } else if self.alarms.len() < MAX_ALARMS_PER_ORDER {
+            self.alarms.push(alarm);
+        } else {
+            self.more_alarms = self.more_alarms.saturating_add(1);
+        }
+    }
     /// When to look at it again even if nothing happens.
     pub fn deadline(&self) -> Option<crate::time::Deadline> {
+        if let Some(batch) = &self.batch {
+            return batch.deadline().filter(|_| !self.state.is_terminal());
+        }
         match self.state {
             OrderState::PendingVerification(verification) => verification.deadline(),
             _ => None,

@@ -16,6 +16,9 @@
 //! * `new` exists because somebody must decide who it goes to; an order from a rule passes through it at once.
 //! * `dispatched` waits for a person, `accepted` has one, `in_progress` is being worked on.
 //! * `pending_verification` waits for the sensors. It is never left by time alone: see [`super::verify`].
+//!
+//! A batch goes through the same table. Assets join it until it is completed; its tasks ([`super::task`]) end and open
+//! again beside it, and the sensors agree when every task has ended.
 
 use super::OverrideReason;
 use super::verify::Verification;
@@ -80,6 +83,12 @@ pub enum OrderEvent {
     Cancel,
     /// Something about it changed, not its state: another alarm, the sensors' opinion, the course of verification.
     Note,
+    /// Another asset joined the batch.
+    TaskJoined,
+    /// The sensors of one asset say that it is done.
+    TaskEnded,
+    /// They say that it is not, after all.
+    TaskReopened,
 }
 
 /// An event that its state does not allow.
@@ -116,8 +125,9 @@ impl OrderState {
             (S::New | S::Dispatched | S::Accepted, E::SelfCleared) => Ok(S::Closed(Closing::SelfCleared)),
             (
                 state @ (S::New | S::Dispatched | S::Accepted | S::InProgress | S::PendingVerification(_)),
-                E::Note,
+                E::Note | E::TaskEnded | E::TaskReopened,
             ) => Ok(state),
+            (state @ (S::New | S::Dispatched | S::Accepted | S::InProgress), E::TaskJoined) => Ok(state),
             (state, event) => Err(Refused {
                 state: state.name(),
                 event: event.name(),
@@ -168,6 +178,9 @@ impl OrderEvent {
             Self::SelfCleared => "self_cleared",
             Self::Cancel => "cancel",
             Self::Note => "note",
+            Self::TaskJoined => "task_joined",
+            Self::TaskEnded => "task_ended",
+            Self::TaskReopened => "task_reopened",
         }
     }
 }
@@ -212,22 +225,28 @@ mod tests {
             OrderEvent::SelfCleared,
             OrderEvent::Cancel,
             OrderEvent::Note,
+            OrderEvent::TaskJoined,
+            OrderEvent::TaskEnded,
+            OrderEvent::TaskReopened,
         ];
         let mut table = String::new();
         for state in states {
             let row = events.map(|e| state.next(e).map_or("-", OrderState::name));
             table.push_str(&format!("{}: {}\n", state.name(), row.join(" ")));
         }
-        // open, dispatch, accept, start, complete, sensor_ok, sensor_bad, override, self_cleared, cancel, note
+        // open, dispatch, accept, start, complete, sensor_ok, sensor_bad, override, self_cleared, cancel, note,
+        // task_joined, task_ended, task_reopened
         assert_eq!(
             table,
-            "new: - dispatched - - - - - - closed cancelled new\n\
-             dispatched: - - accepted - - - - - closed cancelled dispatched\n\
-             accepted: - - - in_progress - - - - closed cancelled accepted\n\
-             in_progress: - - - - pending_verification - - - - cancelled in_progress\n\
-             pending_verification: - - - - - closed in_progress closed - cancelled pending_verification\n\
-             closed: - - - - - - - - - - -\n\
-             cancelled: - - - - - - - - - - -\n"
+            "new: - dispatched - - - - - - closed cancelled new new new new\n\
+             dispatched: - - accepted - - - - - closed cancelled dispatched dispatched dispatched dispatched\n\
+             accepted: - - - in_progress - - - - closed cancelled accepted accepted accepted accepted\n\
+             in_progress: - - - - pending_verification - - - - cancelled in_progress in_progress in_progress \
+             in_progress\n\
+             pending_verification: - - - - - closed in_progress closed - cancelled pending_verification - \
+             pending_verification pending_verification\n\
+             closed: - - - - - - - - - - - - - -\n\
+             cancelled: - - - - - - - - - - - - - -\n"
         );
     }
 }

@@ -221,3 +221,62 @@ fn a_storm_survives_a_restart() {
     e.wait("1s");
     assert_eq!(told(&e).last(), Some(&(NoticeKind::AlarmDigest, 30)));
 }
+
+#[test]
+fn what_nobody_has_seen_is_told_again_four_hours_after_the_last_message() {
+    let mut e = EstateTest::with(&bins(4));
+    for n in 0..3 {
+        fills(&mut e, n);
+    }
+    e.wait("30s");
+    let seen = e.living("bin-1", "full");
+    let (alarm, version) = (seen.id, seen.version);
+    e.act(
+        actor("A", ActorRole::Staff),
+        Action::AcknowledgeAlarm { alarm, version },
+    )
+    .unwrap();
+    e.wait("3h59m59s");
+    assert_eq!(told(&e), [(NoticeKind::AlarmGroup, 3)]);
+    e.wait("1s");
+    assert_eq!(
+        told(&e)[1..],
+        [(NoticeKind::AlarmRepeat, 2)],
+        "without the one that was seen"
+    );
+    e.shows("lid-0/bin.fill", 10.0).wait("1h");
+    // Another one begins the four hours anew, and its message names what nobody has seen.
+    fills(&mut e, 3);
+    e.wait("30s");
+    assert_eq!(told(&e).last(), Some(&(NoticeKind::AlarmGroup, 2)));
+    e.wait("3h59m59s");
+    assert_eq!(told(&e).len(), 4, "{:?}", told(&e));
+    e.wait("1s");
+    assert_eq!(told(&e).last(), Some(&(NoticeKind::AlarmRepeat, 2)));
+    for n in [2, 3] {
+        e.shows(&format!("lid-{n}/bin.fill"), 10.0);
+    }
+    let before = told(&e).len();
+    e.wait("9h");
+    assert_eq!(told(&e).len(), before, "what is over is not told again");
+}
+
+#[test]
+fn the_four_hours_survive_a_restart_and_a_storm() {
+    let mut e = EstateTest::with(&bins(30));
+    for n in 0..30 {
+        fills(&mut e, n);
+    }
+    e.wait("5m");
+    assert_eq!(told(&e).last(), Some(&(NoticeKind::AlarmDigest, 30)));
+    e.wait("2h").reboot("9h");
+    e.wait("1h59m59s").input(Input::Tick).reply.unwrap();
+    let repeats = |e: &EstateTest| {
+        let told = told(e).into_iter();
+        told.filter(|(kind, _)| *kind == NoticeKind::AlarmRepeat)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(repeats(&e), []);
+    e.wait("1s");
+    assert_eq!(repeats(&e), [(NoticeKind::AlarmRepeat, 30)]);
+}

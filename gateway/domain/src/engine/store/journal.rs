@@ -1,7 +1,8 @@
 //! What a batch has written, and how it is undone: in the opposite order, through the same setters.
 
 use super::super::state::{
-    AlarmKey, Bridge, Counters, Crowd, DeviceState, FlagKey, Flap, PointState, State, Track, Vital,
+    AlarmKey, BatchKey, Bridge, Counters, Crowd, DeviceState, FlagKey, Flap, Gathering, PointState, State,
+    Track, Vital,
 };
 use super::Store;
 use crate::alarm::{Alarm, OutOfService, Serviced, Watch};
@@ -32,6 +33,7 @@ pub(super) enum Undo {
     OutOfService(Serviced, Option<Arc<OutOfService>>),
     Alarm(AlarmId, Option<Arc<Alarm>>),
     Order(OrderId, Option<Arc<Order>>),
+    Gathering(BatchKey, Option<Gathering>),
     /// With how many messages of devices had been noted before.
     Whole(Box<State>, usize),
 }
@@ -127,6 +129,7 @@ impl Store {
                 Undo::OutOfService(what, out) => self.set_out_of_service(what, out),
                 Undo::Alarm(id, alarm) => self.set_alarm(id, alarm),
                 Undo::Order(id, order) => self.set_order(id, order),
+                Undo::Gathering(key, gathering) => self.set_gathering(key, gathering),
                 Undo::Whole(state, messages) => {
                     self.state = *state;
                     self.journal.messages.truncate(messages);

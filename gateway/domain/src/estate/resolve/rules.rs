@@ -6,7 +6,7 @@ use crate::estate::doc::{AppliesToDoc, DuringDoc, EstateDoc, OrderProfileDoc, Ov
 use crate::estate::{AssetIndex, OrderPlan};
 use crate::id::{AssetId, OrderProfileId, RuleId};
 use crate::order::OrderProfile;
-use crate::rule::{AppliesTo, During, Override, Rule, Vote};
+use crate::rule::{AppliesTo, During, Override, Priority, Rule, Vote};
 use jiff::tz::TimeZone;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -60,6 +60,7 @@ pub(super) fn resolve_rules(
             Some(OrderPlan {
                 role: plan.role,
                 profile: profiles.get(found)?.clone(),
+                batch: plan.batch,
             })
         });
         rules.extend(resolve_rule(&path, rule, order, assets, &zone, problems));
@@ -97,6 +98,7 @@ fn shipped_order(pack: &Pack, rule: &RuleDoc) -> Option<OrderPlan> {
     Some(OrderPlan {
         role: plan.role,
         profile: resolve_profile(profile),
+        batch: plan.batch,
     })
 }
 
@@ -152,6 +154,7 @@ fn resolve_rule(
         .as_ref()
         .and_then(|during| resolve_during(&format!("{path}.during"), during, zone, problems));
     let overrides = resolve_overrides(path, rule, assets, problems);
+    check_batch(path, rule, problems);
     Some(Arc::new(Rule {
         id: rule.id.clone(),
         version: 1,
@@ -285,6 +288,38 @@ fn resolve_overrides(
         );
     }
     all
+}
+
+/// What is most urgent, and what lives depend on, waits for no other alarm.
+fn check_batch(path: &str, rule: &RuleDoc, problems: &mut Problems) {
+    if !rule.order.as_ref().is_some_and(|plan| plan.batch) {
+        return;
+    }
+    let hint = "leave batch out: the order then opens with its alarm";
+    let path_of_batch = || format!("{path}.order.batch");
+    if rule.priority == Priority::P1 {
+        problems.add_hint(
+            path_of_batch(),
+            "an alarm of priority P1 waits for no other",
+            hint,
+        );
+    }
+    if rule.life_safety {
+        problems.add_hint(
+            path_of_batch(),
+            "an alarm that lives depend on waits for no other",
+            hint,
+        );
+    }
+    for (n, other) in rule.overrides.iter().enumerate() {
+        if other.priority == Some(Priority::P1) {
+            problems.add_hint(
+                format!("{path}.overrides[{n}].priority"),
+                "an alarm of priority P1 waits for no other, and this rule's orders are batches",
+                hint,
+            );
+        }
+    }
 }
 
 fn check_delay(path: String, delay: Duration, problems: &mut Problems) {
