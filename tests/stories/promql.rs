@@ -411,5 +411,9 @@ async fn a_thousand_queries_have_the_answers_of_a_real_prometheus() {
         with_data * 100 >= QUERIES * 95,
         "{with_data} with data, {refused} refused by both"
     );
-    println!("{QUERIES} queries: {with_data} with data, {refused} refused by both");
+    println!(
+        "{QUERIES} queries: {with_data} with data on both sides ({}.{} %), {refused} refused by both, 0 differ",
+        with_data * 100 / QUERIES,
+        with_data * 1_000 / QUERIES % 10
+    );
 }

@@ -9,24 +9,43 @@ use crate::once::PACKET_COMMITS;
 use linli_domain::id::CommitId;
 use linli_domain::time::Timestamp;
 use rusqlite::params;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Rows of the log deleted in one slice at most.
-const ROWS: usize = 512;
+/// Rows of the log deleted in one go; a slice has time for several.
+const ROWS: usize = 64;
 /// Expired rows of one table deleted in one slice at most.
 const EXPIRED: i64 = 5_000;
 /// How often expired rows are looked for.
 const EVERY: Duration = Duration::from_secs(60);
 
 impl Ledger {
-    /// Deletes the oldest rows of the log that nobody needs. Returns how many, and whether there may be more.
+    /// Deletes the oldest rows of the log that nobody needs, some at a time until the deadline. Returns how many, and
+    /// whether there may be more.
     pub(crate) fn let_go(
         &self,
         now: Timestamp,
         sealed: CommitId,
         cursors: CommitId,
         covered: CommitId,
+        deadline: Instant,
     ) -> Result<(usize, bool), StoreError> {
+        let mut gone = 0;
+        loop {
+            let count = self.let_some_go(now, sealed, cursors, covered)?;
+            gone += count;
+            if count < ROWS || Instant::now() >= deadline {
+                return Ok((gone, count == ROWS));
+            }
+        }
+    }
+
+    fn let_some_go(
+        &self,
+        now: Timestamp,
+        sealed: CommitId,
+        cursors: CommitId,
+        covered: CommitId,
+    ) -> Result<usize, StoreError> {
         let doing = "delete log that is sealed";
         let needed_by_us = sealed.min(covered);
         let old = now.minus(self.options.stage_keep).as_millis();
@@ -57,7 +76,7 @@ impl Ledger {
                 .and_then(|mut delete| delete.execute([last]))
                 .doing(doing)?;
         }
-        Ok((count, count == ROWS))
+        Ok(count)
     }
 
     /// Deletes expired identities, answers, retained messages and packet marks, at most once a minute. Returns whether it looked.

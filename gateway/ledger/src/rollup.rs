@@ -6,8 +6,8 @@
 //! more than twice a minute, hours of days on which it spoke more than twelve times an hour: for any other day they
 //! would take about as much room as its samples. Its hours are made when its samples go ([`Ledger::keep_hours`]).
 
+use crate::codec::seen::{self, Look};
 use crate::codec::stretches;
-use crate::codec::{chunk, columns::StoredSample};
 use crate::error::{Damage, Doing, StoreError};
 use crate::ledger::{Ledger, begin, end, roll_back};
 use crate::stretch::Stretch;
@@ -70,8 +70,8 @@ impl Ledger {
         let samples = chunk_samples(&self.conn, point, from * DAY, to * DAY)?;
         let mut folded: [BTreeMap<i64, Folded>; 3] = Default::default();
         for (sample, fresh) in samples.iter().zip(which_are_new(&samples, observed)) {
-            let at = sample.observed.as_millis();
-            let one = Stretch::of(at, sample.value.as_ref());
+            let at = sample.at;
+            let one = sample.stretch();
             for (n, (width, _)) in WIDTHS.iter().enumerate() {
                 folded[n]
                     .entry(at.div_euclid(*width) * width)
@@ -151,11 +151,10 @@ impl Ledger {
         }
         let mut hours: BTreeMap<i64, Stretch> = BTreeMap::new();
         for sample in chunk_samples(&self.conn, point, from, to)? {
-            let at = sample.observed.as_millis();
             hours
-                .entry(at.div_euclid(HOUR) * HOUR)
+                .entry(sample.at.div_euclid(HOUR) * HOUR)
                 .or_default()
-                .join(&Stretch::of(at, sample.value.as_ref()));
+                .join(&sample.stretch());
         }
         let hours: Vec<(i64, Stretch)> = hours.into_iter().collect();
         let span = 32 * DAY;
@@ -209,7 +208,7 @@ impl Ledger {
         let doing = "sum up older samples";
         let times: Vec<i64> = chunk_samples(&self.conn, point, i64::MIN, i64::MAX)?
             .iter()
-            .map(|sample| sample.observed.as_millis())
+            .map(|sample| sample.at)
             .collect();
         self.roll_up(point, &times)?;
         self.conn
@@ -253,11 +252,11 @@ impl Folded {
 }
 
 /// Which samples are new, given the times of those that are: the last ones of a time.
-fn which_are_new(samples: &[StoredSample], observed: &[i64]) -> Vec<bool> {
+fn which_are_new(samples: &[Look], observed: &[i64]) -> Vec<bool> {
     let mut new = vec![false; samples.len()];
     let mut end = samples.len();
-    for same in samples.chunk_by(|a, b| a.observed == b.observed).rev() {
-        let at = same[0].observed.as_millis();
+    for same in samples.chunk_by(|a, b| a.at == b.at).rev() {
+        let at = same[0].at;
         let count =
             observed.partition_point(|time| *time <= at) - observed.partition_point(|time| *time < at);
         new[end - count.min(same.len())..end].fill(true);
@@ -266,37 +265,24 @@ fn which_are_new(samples: &[StoredSample], observed: &[i64]) -> Vec<bool> {
     new
 }
 
-/// Samples of a point in chunks with `from <= observed < to`, in order.
-pub(crate) fn chunk_samples(
-    conn: &Connection,
-    point: PointKey,
-    from: i64,
-    to: i64,
-) -> Result<Vec<StoredSample>, StoreError> {
+/// Samples of a point in chunks with `from <= observed < to`, in order, as sums see them.
+fn chunk_samples(conn: &Connection, point: PointKey, from: i64, to: i64) -> Result<Vec<Look>, StoreError> {
     let doing = "read the chunks of a point";
     let sql = "SELECT id, data FROM chunk WHERE point = ?1 AND t0 < ?3 AND t1 >= ?2 ORDER BY t0, id";
     let mut query = conn.prepare_cached(sql).doing(doing)?;
     let mut rows = query.query(params![point.0, from, to]).doing(doing)?;
-    let mut found: Vec<(i64, StoredSample)> = Vec::new();
+    let mut found: Vec<(i64, Look)> = Vec::new();
     while let Some(row) = rows.next().doing(doing)? {
-        let id = row.get(0).doing(doing)?;
+        let chunk = row.get(0).doing(doing)?;
         let data = row.get_ref(1).doing(doing)?.as_blob().unwrap_or_default();
-        let columns = chunk::decode(point, data)
-            .map_err(|what| Damage::Chunk {
-                point,
-                chunk: id,
-                what,
-            })
+        let seen = seen::decode(point, data)
+            .map_err(|what| Damage::Chunk { point, chunk, what })
             .doing(doing)?;
-        found.extend(
-            columns
-                .samples()
-                .filter(|sample| (from..to).contains(&sample.observed.as_millis()))
-                .map(|sample| (id, sample)),
-        );
+        let within = seen.looks().filter(|look| (from..to).contains(&look.at));
+        found.extend(within.map(|look| (chunk, look)));
     }
-    found.sort_by_key(|(id, sample)| (sample.observed, *id));
-    Ok(found.into_iter().map(|(_, sample)| sample).collect())
+    found.sort_by_key(|(chunk, look)| (look.at, *chunk));
+    Ok(found.into_iter().map(|(_, look)| look).collect())
 }
 
 /// Samples counted in the sums of one width that begin in a range.
@@ -374,11 +360,10 @@ pub(crate) fn remake_row(conn: &Connection, point: PointKey, width: i64, t0: i64
     };
     let mut buckets: BTreeMap<i64, Stretch> = BTreeMap::new();
     for sample in chunk_samples(conn, point, t0, t0.saturating_add(*span))? {
-        let at = sample.observed.as_millis();
         buckets
-            .entry(at.div_euclid(width) * width)
+            .entry(sample.at.div_euclid(width) * width)
             .or_default()
-            .join(&Stretch::of(at, sample.value.as_ref()));
+            .join(&sample.stretch());
     }
     let buckets: Vec<(i64, Stretch)> = buckets.into_iter().collect();
     put_row(conn, point, width, t0, &buckets)

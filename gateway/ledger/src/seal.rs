@@ -1,7 +1,7 @@
 //! The sealer: moves samples from the log into compressed chunks, a slice at a time, and lets go of old log.
 //!
 //! A pass takes a group of points that are due, walks once over the part of the log that holds them and collects
-//! their samples (bounded), then encodes point by point. Each slice commits on its own: a point moves from "in the
+//! their samples (bounded, those of one point by what a slice can encode), then encodes point by point. Each slice commits on its own: a point moves from "in the
 //! log" to "in chunks" in one transaction with its watermark, so a crash between slices loses and doubles nothing.
 //! A row of the log goes when all its samples are sealed, the engine's snapshot covers it and no cursor needs it.
 
@@ -12,6 +12,7 @@ mod pieces;
 use crate::codec::columns::Columns;
 use crate::codec::crc::checksum;
 use crate::error::{Doing, StoreError};
+use crate::heads::{Series, Unsealed};
 use crate::ledger::{Ledger, begin, end, roll_back};
 use crate::stage::{self, Snapshot};
 use linli_domain::id::{CommitId, PointKey};
@@ -20,7 +21,7 @@ use rusqlite::{Connection, params};
 use rustc_hash::FxHashMap;
 use std::time::{Duration, Instant};
 
-/// Samples a pass holds in memory at most, unless a single point has more; about 26 bytes each.
+/// Samples a pass holds in memory, about: it begins no further point beyond them; about 26 bytes each.
 const PASS_SAMPLES: usize = 600_000;
 
 /// What one call may use.
@@ -54,10 +55,21 @@ pub(crate) struct Pass {
     upto: CommitId,
     /// The last commit it has looked at.
     scanned: CommitId,
-    /// Per point: up to where it is sealed already, and what was collected since.
-    points: FxHashMap<PointKey, (CommitId, Columns)>,
+    points: FxHashMap<PointKey, Collected>,
     /// Whether more points were due than fit.
     leaves_some: bool,
+}
+
+/// What a pass has collected of a point.
+#[derive(Debug)]
+struct Collected {
+    /// Up to where it is sealed already.
+    sealed: CommitId,
+    columns: Columns,
+    /// The last commit of which something was collected.
+    last: CommitId,
+    /// Where a point that has more than one slice can encode is cut: what follows is for another pass.
+    cut: Option<CommitId>,
 }
 
 /// When the ledger last looked for points that are due: looking costs time per point, so not every call does.
@@ -72,6 +84,8 @@ pub(crate) struct Looked {
 /// A point sealed in a transaction that has not committed yet.
 struct Done {
     point: PointKey,
+    /// Up to where.
+    upto: CommitId,
     last_chunk: i64,
     samples: usize,
 }
@@ -145,7 +159,7 @@ impl Ledger {
             stage::store_snapshot(&self.conn, snapshot).doing("store the snapshot")?;
         }
         let sealed_floor = self.sealed_floor(&done);
-        let (rows, more_rows) = self.let_go(budget.now, sealed_floor, cursors, covered)?;
+        let (rows, more_rows) = self.let_go(budget.now, sealed_floor, cursors, covered, deadline)?;
         let pruned = self.prune(budget.now).doing("let go of expired identities")?;
         if done.is_empty() && rows == 0 && snapshot.is_none() && !pruned {
             roll_back(&self.conn);
@@ -174,29 +188,42 @@ impl Ledger {
         moved || self.readings - looked.readings >= self.options.seal_samples as u64 || looked.more
     }
 
+    /// What is left of a point in the log once `done` has committed.
+    fn left(&self, series: &Series, done: &Done) -> Unsealed {
+        let whole = self.pass.as_ref().is_none_or(|pass| done.upto >= pass.upto);
+        if whole {
+            return series.since_pass.unwrap_or_default();
+        }
+        Unsealed {
+            samples: series.unsealed.samples.saturating_sub(done.samples),
+            // Nothing of it is earlier.
+            first: done.upto.0 + 1,
+            since: series.unsealed.since,
+        }
+    }
+
     /// The last commit whose samples are all in chunks once `done` has committed.
     fn sealed_floor(&self, done: &[Done]) -> CommitId {
-        let points: rustc_hash::FxHashSet<PointKey> = done.iter().map(|done| done.point).collect();
+        let done: FxHashMap<PointKey, &Done> = done.iter().map(|done| (done.point, done)).collect();
         let first = self.heads.iter().filter_map(|series| {
-            let sealed = points.contains(&series.latest.point);
-            let unsealed = if sealed {
-                series.since_pass.unwrap_or_default()
-            } else {
-                series.unsealed
+            let unsealed = match done.get(&series.latest.point) {
+                Some(done) => self.left(series, done),
+                None => series.unsealed,
             };
             (unsealed.samples > 0).then_some(unsealed.first)
         });
         first.min().map_or(self.last, |first| CommitId(first - 1))
     }
 
-    /// Takes into memory what has committed. Returns whether a finished pass left points for another.
+    /// Takes into memory what has committed. Returns whether a finished pass left something for another.
     fn apply(&mut self, done: &[Done], sealed_floor: CommitId) -> bool {
-        let upto = self.pass.as_ref().map_or(CommitId(0), |pass| pass.upto);
         for done in done {
-            if let Some(series) = self.heads.get_mut(done.point) {
-                series.sealed = upto;
+            let left = self.heads.get(done.point).map(|series| self.left(series, done));
+            if let Some((series, left)) = self.heads.get_mut(done.point).zip(left) {
+                series.sealed = done.upto;
                 series.last_chunk = done.last_chunk;
-                series.unsealed = series.since_pass.take().unwrap_or_default();
+                series.unsealed = left;
+                series.since_pass = None;
             }
         }
         while self.rows.front().is_some_and(|row| row.commit <= sealed_floor) {

@@ -64,16 +64,6 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// One sample.
-    pub(crate) fn of(at: i64, value: Option<&Value>) -> Self {
-        let number = match value {
-            Some(Value::Number(number)) => Some(*number).filter(|number| number.is_finite()),
-            Some(Value::State(state)) => Some(f64::from(u8::from(*state))),
-            _ => None,
-        };
-        Self::of_look(at, number, Edge::of(value))
-    }
-
     /// One sample by its number, which is finite, and its state.
     pub(crate) fn of_look(at: i64, number: Option<f64>, edge: Edge) -> Self {
         let mut summary = Summary::default();
@@ -124,6 +114,7 @@ impl Stretch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::seen::Look;
     use proptest::prelude::*;
 
     fn value() -> impl Strategy<Value = Option<Value>> {
@@ -138,7 +129,7 @@ mod tests {
         let mut whole = Stretch::default();
         samples
             .iter()
-            .for_each(|(at, value)| whole.join(&Stretch::of(*at, value.as_ref())));
+            .for_each(|(at, value)| whole.join(&Look::of(*at, value.as_ref()).stretch()));
         whole
     }
 

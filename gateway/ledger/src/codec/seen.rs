@@ -4,8 +4,9 @@
 use super::bytes::Cursor;
 use super::chunk::{MAX_SAMPLES, numbers, runs, verified};
 use super::columns::Kind;
-use crate::stretch::Edge;
+use crate::stretch::{Edge, Stretch};
 use linli_domain::id::PointKey;
+use linli_domain::reading::Value;
 
 /// The samples of a chunk as sums see them.
 #[derive(Debug)]
@@ -109,6 +110,27 @@ fn kinds(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<u8>, &'static str> {
             .ok_or("a run has the wrong length")?;
     }
     runs(cursor, n)
+}
+
+impl Look {
+    /// One sample by its value.
+    pub(crate) fn of(at: i64, value: Option<&Value>) -> Self {
+        let number = match value {
+            Some(Value::Number(number)) => Some(*number).filter(|number| number.is_finite()),
+            Some(Value::State(state)) => Some(f64::from(u8::from(*state))),
+            _ => None,
+        };
+        Self {
+            at,
+            number,
+            edge: Edge::of(value),
+        }
+    }
+
+    /// It alone, in a form that joins with others.
+    pub(crate) fn stretch(self) -> Stretch {
+        Stretch::of_look(self.at, self.number, self.edge)
+    }
 }
 
 impl Seen {

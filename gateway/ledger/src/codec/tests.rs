@@ -4,7 +4,7 @@ use super::columns::{Columns, StoredSample};
 use super::crc::checksum;
 use super::{chunk, log, seen};
 use crate::batch::Entry;
-use crate::stretch::{Edge, Stretch};
+use crate::stretch::Edge;
 use linli_domain::id::{CommitId, PointKey};
 use linli_domain::reading::{Quality, Reading, Value};
 use linli_domain::time::{BootId, Monotonic, Now, Timestamp};
@@ -97,9 +97,9 @@ proptest! {
         columns.sort();
         let bytes = chunk::encode(PointKey(3), &columns).unwrap();
         let looks: Vec<seen::Look> = seen::decode(PointKey(3), &bytes).unwrap().looks().collect();
-        let ones = looks.iter().map(|look| Stretch::of_look(look.at, look.number, look.edge));
+        let ones = looks.iter().map(|look| look.stretch());
         let samples: Vec<StoredSample> = columns.samples().collect();
-        let expected = samples.iter().map(|one| Stretch::of(one.observed.as_millis(), one.value.as_ref()));
+        let expected = samples.iter().map(|one| seen::Look::of(one.observed.as_millis(), one.value.as_ref()).stretch());
         prop_assert_eq!(ones.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
         // The one before any of them, and the last of all.
         let last = samples[samples.len() - 1].observed.as_millis();

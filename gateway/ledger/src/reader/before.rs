@@ -9,7 +9,7 @@ use crate::rollup;
 use crate::stretch::Edge;
 use linli_domain::id::PointKey;
 use linli_domain::time::Timestamp;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 impl Reader {
     /// The last sample of a point observed before a time, whether it was evaluated or not.
@@ -101,23 +101,31 @@ impl Reader {
 
     /// The chunk that holds the last sealed sample before a time; of equal times the one committed last.
     ///
-    /// Chunks that end before it are compared by what stands in the index. One that reaches over it has to say for
-    /// itself: usually there is one, and one more for each sample of a clock that ran ahead.
+    /// Chunks that end before it are compared by what stands in the index. Of those that reach over it one is usually
+    /// alone in beginning behind the others' ends; else they have to say for themselves, one more for each sample of a
+    /// clock that ran ahead.
     fn chunk_before(&self, point: PointKey, before: i64) -> Result<Option<Holder>, StoreError> {
         let doing = "look for the chunk before a time";
-        let ended = "SELECT t1, id FROM chunk WHERE point = ?1 AND t0 < ?2 AND t1 < ?2
-                     ORDER BY t1 DESC, id DESC LIMIT 1";
-        let mut best = self.first(doing, ended, params![point.0, before], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-        })?;
-        let mut last = best.map_or(0, |(at, _)| at);
-        let reaching = "SELECT id, t1 FROM chunk WHERE point = ?1 AND t0 < ?2 AND t1 >= ?2 ORDER BY id DESC";
-        let reaching: Vec<Holder> = self.all(doing, reaching, params![point.0, before], |row| {
+        let holder = |row: &Row<'_>| {
             Ok(Holder {
                 id: row.get(0)?,
-                last: row.get(1)?,
+                first: row.get(1)?,
+                last: row.get(2)?,
             })
-        })?;
+        };
+        let ended = "SELECT id, t0, t1 FROM chunk WHERE point = ?1 AND t0 < ?2 AND t1 < ?2
+                     ORDER BY t1 DESC, id DESC LIMIT 1";
+        let mut best = self
+            .first(doing, ended, params![point.0, before], holder)?
+            .map(|ended| (ended.last, ended));
+        let reaching =
+            "SELECT id, t0, t1 FROM chunk WHERE point = ?1 AND t0 < ?2 AND t1 >= ?2 ORDER BY t0 DESC";
+        let reaching = self.all(doing, reaching, params![point.0, before], holder)?;
+        if let [only] = reaching[..]
+            && best.is_none_or(|(at, _)| only.first > at)
+        {
+            return Ok(Some(only));
+        }
         for holder in reaching {
             let at = self.with_chunk(point, holder, |data| {
                 let times = chunk::decode_times(point, data)?;
@@ -125,12 +133,13 @@ impl Reader {
                 let earlier = times.partition_point(|at| *at < before);
                 Ok(earlier.checked_sub(1).and_then(|n| times.get(n)).copied())
             })?;
-            if let Some(at) = at.filter(|at| best.is_none_or(|best| (*at, holder.id) > best)) {
-                best = Some((at, holder.id));
-                last = holder.last;
+            if let Some(at) =
+                at.filter(|at| best.is_none_or(|(known, best)| (*at, holder.id) > (known, best.id)))
+            {
+                best = Some((at, holder));
             }
         }
-        Ok(best.map(|(_, id)| Holder { id, last }))
+        Ok(best.map(|(_, holder)| holder))
     }
 
     /// What `look` says of the bytes of a chunk; which chunk it was when they cannot be read.
@@ -162,9 +171,10 @@ impl Reader {
     }
 }
 
-/// A chunk: its row and the time of its last sample.
+/// A chunk: its row and the times of its first and last sample.
 #[derive(Debug, Clone, Copy)]
 struct Holder {
     id: i64,
+    first: i64,
     last: i64,
 }

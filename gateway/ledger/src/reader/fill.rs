@@ -8,9 +8,8 @@ use super::stretches::decoded;
 use crate::codec::seen::{self, Look};
 use crate::error::{Damage, Doing, StoreError};
 use crate::rollup::{self, DAY, HOUR, MINUTE, WIDTHS};
-use crate::stretch::{Edge, Stretch};
+use crate::stretch::Stretch;
 use linli_domain::id::PointKey;
-use linli_domain::reading::Value;
 use linli_domain::time::Timestamp;
 use rusqlite::params;
 use std::collections::{BTreeMap, BTreeSet};
@@ -311,7 +310,7 @@ impl Filling {
         let mut late: Vec<(i64, Stretch)> = Vec::new();
         let mut run: Option<((i64, i64, bool), Stretch)> = None;
         for (at, _, look) in rest {
-            let one = Stretch::of_look(*at, look.number, look.edge);
+            let one = look.stretch();
             let bucket = self.asked.bucket(*at);
             if *at < self.summed_to {
                 late.push((bucket, one));
@@ -343,20 +342,5 @@ impl Filling {
             }
         }
         buckets
-    }
-}
-
-impl Look {
-    fn of(at: i64, value: Option<&Value>) -> Self {
-        let number = match value {
-            Some(Value::Number(number)) => Some(*number).filter(|number| number.is_finite()),
-            Some(Value::State(state)) => Some(f64::from(u8::from(*state))),
-            _ => None,
-        };
-        Self {
-            at,
-            number,
-            edge: Edge::of(value),
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Which points a pass takes, and the walk over the log that collects their samples.
 
-use super::{PASS_SAMPLES, Pass};
+use super::{Collected, PASS_SAMPLES, Pass};
 use crate::codec::columns::Columns;
 use crate::codec::log::{Decoded, Decoder};
 use crate::error::{Doing, StoreError};
@@ -39,14 +39,20 @@ impl Ledger {
         };
         let mut samples = 0;
         for (_, point, count) in due {
-            samples += count;
+            samples += count.min(self.portion());
             if samples > PASS_SAMPLES && !pass.points.is_empty() {
                 pass.leaves_some = true;
                 break;
             }
             if let Some(series) = self.heads.get_mut(point) {
                 series.since_pass = Some(Unsealed::default());
-                pass.points.insert(point, (series.sealed, Columns::default()));
+                let collected = Collected {
+                    sealed: series.sealed,
+                    columns: Columns::default(),
+                    last: series.sealed,
+                    cut: None,
+                };
+                pass.points.insert(point, collected);
             }
         }
         Some(pass)
@@ -68,28 +74,44 @@ impl Ledger {
             .map_or(CommitId(0), |row| row.commit)
     }
 
+    /// Samples of one point that a pass takes, about: four chunks are encoded within a slice.
+    fn portion(&self) -> usize {
+        self.options.seal_samples.saturating_mul(4)
+    }
+
     /// Collects the samples of the pass's points until the deadline; true when the whole range was walked.
     pub(super) fn scan(&mut self, deadline: Instant) -> Result<bool, StoreError> {
         let doing = "collect samples to seal";
+        let portion = self.portion();
         let Some(pass) = &mut self.pass else {
             return Ok(false);
         };
-        let (points, scanned) = (&mut pass.points, &mut pass.scanned);
+        let (points, scanned, leaves_some) = (&mut pass.points, &mut pass.scanned, &mut pass.leaves_some);
         let mut in_time = true;
         stage::rows(&self.conn, *scanned, Some(pass.upto), &mut |row| {
             let mut log = Decoder::new(row.commit, row.log).doing(doing)?;
             while let Some(entry) = log.next().doing(doing)? {
-                if let Decoded::Reading { reading, .. } = entry
-                    && let Some((sealed, columns)) = points.get_mut(&reading.point)
-                    && row.commit > *sealed
-                {
-                    columns.push(
-                        reading.observed,
-                        reading.received,
-                        reading.value.as_ref(),
-                        reading.quality,
-                    );
+                let Decoded::Reading { reading, .. } = entry else {
+                    continue;
+                };
+                let Some(point) = points.get_mut(&reading.point) else {
+                    continue;
+                };
+                if row.commit <= point.sealed || point.cut.is_some() {
+                    continue;
                 }
+                if row.commit > point.last && point.columns.len() >= portion {
+                    point.cut = Some(point.last);
+                    *leaves_some = true;
+                    continue;
+                }
+                point.last = row.commit;
+                point.columns.push(
+                    reading.observed,
+                    reading.received,
+                    reading.value.as_ref(),
+                    reading.quality,
+                );
             }
             *scanned = row.commit;
             in_time = Instant::now() < deadline;

@@ -16,8 +16,8 @@ impl Ledger {
     /// Encodes collected points into the open transaction until the deadline, at least one.
     pub(super) fn encode(&mut self, deadline: Instant) -> Result<Vec<Done>, StoreError> {
         let mut done = Vec::new();
-        while let Some((point, columns)) = self.take_point() {
-            done.push(self.encode_point(point, columns)?);
+        while let Some((point, upto, columns)) = self.take_point() {
+            done.push(self.encode_point(point, upto, columns)?);
             if Instant::now() >= deadline {
                 break;
             }
@@ -25,21 +25,23 @@ impl Ledger {
         Ok(done)
     }
 
-    fn take_point(&mut self) -> Option<(PointKey, Columns)> {
-        let points = &mut self.pass.as_mut()?.points;
-        let point = *points.keys().next()?;
-        points.remove(&point).map(|(_, columns)| (point, columns))
+    /// A point of the pass, up to where it was collected, and its samples.
+    fn take_point(&mut self) -> Option<(PointKey, CommitId, Columns)> {
+        let pass = self.pass.as_mut()?;
+        let point = *pass.points.keys().next()?;
+        let collected = pass.points.remove(&point)?;
+        Some((point, collected.cut.unwrap_or(pass.upto), collected.columns))
     }
 
-    fn encode_point(&self, point: PointKey, collected: Columns) -> Result<Done, StoreError> {
+    fn encode_point(&self, point: PointKey, upto: CommitId, collected: Columns) -> Result<Done, StoreError> {
         let doing = "seal the samples of a point";
         let samples = collected.len();
         let mut times = collected.observed.clone();
         times.sort_unstable();
-        let upto = self.pass.as_ref().map_or(CommitId(0), |pass| pass.upto);
         let Some(series) = self.heads.get(point) else {
             return Ok(Done {
                 point,
+                upto,
                 last_chunk: 0,
                 samples: 0,
             });
@@ -67,6 +69,7 @@ impl Ledger {
         self.roll_up(point, &times)?;
         Ok(Done {
             point,
+            upto,
             last_chunk,
             samples,
         })

@@ -138,7 +138,7 @@ fn commits_between_slices_are_neither_lost_nor_doubled() {
 #[test]
 fn chunks_fill_the_pages_they_lie_on() {
     let (mut estate, mut dice) = (Estate::new(), 1u64);
-    for day in 0..30 {
+    for day in 0..9 {
         let heard: Vec<_> = (0..1_440)
             .map(|n| {
                 dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -158,10 +158,10 @@ fn chunks_fill_the_pages_they_lie_on() {
     estate.clock += 8 * 86_400_000;
     let last = estate.ledger().last_commit();
     estate.seal_all(last, last);
-    assert_eq!(estate.all_samples(1).len(), 30 * 1_440);
+    assert_eq!(estate.all_samples(1).len(), 9 * 1_440);
     let kept = &estate.reader().kept().unwrap()[0];
     let conn = rusqlite::Connection::open(estate.dir().join("linli.db")).unwrap();
-    assert_eq!(kept.samples, 30 * 1_440);
+    assert_eq!(kept.samples, 9 * 1_440);
     // A row with its columns; the first page of one takes 4,061 bytes, each further one 4,092.
     let rows: Vec<u64> = conn
         .prepare("SELECT length(data) + 88 FROM chunk")
@@ -179,4 +179,71 @@ fn chunks_fill_the_pages_they_lie_on() {
         taken * 100 <= needed * 105,
         "{taken} pages for what {needed} would hold: {rows:?}"
     );
+}
+
+/// A device that sends a burst holds up a commit for no longer than a few of its chunks take, however much there is.
+#[test]
+fn a_flood_of_one_point_is_sealed_in_portions_and_between_them_others_commit() {
+    let mut estate = Estate::small();
+    let portion = 4 * estate.options.seal_samples;
+    for n in 0..100 {
+        let burst: Vec<_> = (0..10).map(|k| number(1, n * 1_000 + k, k as f64)).collect();
+        estate.hear(&burst);
+        estate.hear(&[wet(2, n * 1_000, n % 2 == 0)]);
+    }
+    let mut heard = 0;
+    let mut portions = Vec::new();
+    loop {
+        let last = estate.ledger().last_commit();
+        let snapshot = Snapshot {
+            commit: last,
+            format: 1,
+            bytes: Vec::new(),
+        };
+        let budget = linli_ledger::Budget {
+            now: estate.now().wall,
+            slice: std::time::Duration::ZERO,
+        };
+        let sealed = estate.ledger().seal(budget, last, Some(&snapshot)).unwrap();
+        if sealed.samples > 0 {
+            portions.push(sealed.samples);
+            estate.hear(&[number(3, heard, 1.0)]);
+            heard += 1;
+            if heard % 5 == 0 {
+                estate.restart();
+            }
+        }
+        if !sealed.more && heard > 12 {
+            break;
+        }
+    }
+    assert!(
+        portions.iter().all(|samples| *samples < portion + 10),
+        "a row's more than {portion} at most: {portions:?}"
+    );
+    assert_eq!(estate.all_samples(1).len(), 1_000);
+    assert_eq!(estate.all_samples(2).len(), 100);
+    assert_eq!(estate.all_samples(3).len(), heard as usize);
+    estate.restart();
+    let last = estate.ledger().last_commit();
+    estate.seal_all(last, last);
+    assert_eq!(estate.all_samples(1).len(), 1_000);
+    let day = std::time::Duration::from_secs(86_400);
+    let reader = estate.reader();
+    let spans = |point| {
+        let spans = reader
+            .spans(
+                linli_domain::id::PointKey(point),
+                crate::estate::at(0),
+                crate::estate::at(86_400_000),
+                day,
+            )
+            .unwrap();
+        spans
+            .spans
+            .iter()
+            .map(|span| span.stretch.summary.samples)
+            .sum::<u64>()
+    };
+    assert_eq!((spans(1), spans(2)), (1_000, 100), "summed up once");
 }
