@@ -15,7 +15,7 @@
 //!
 //!   readings   stage(id = commit, log)  chunk(point, t0, t1, summary, data)  series(point, sealed up to, latest)
 //!   engine     snapshot(commit, bytes); replay of the log after it
-//!   state      alarm · work_order · transition · document · point · named_value
+//!   state      alarm · work_order · order_asset · transition · document · point · named_value
 //!   outside    delivery (outbox) · retained · reject · unknown_device · answer (idempotency) · token
 //!   once       identity (LoRaWAN) · packet_mark;  (point, observed) through find
 //!   proof      audit, hash-chained from its first row

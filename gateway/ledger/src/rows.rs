@@ -53,12 +53,12 @@ pub struct AlarmRow {
     pub document: Vec<u8>,
 }
 
-/// An order as it is now. At most one open order exists per asset and fault.
+/// An order as it is now. At most one open order exists per asset and fault, tasks included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderRow {
     /// Its number.
     pub id: OrderId,
-    /// The asset it is about.
+    /// The asset it is about; that of its first task when it has several.
     pub asset: AssetId,
     /// The fault it repairs.
     pub fault: Fault,
@@ -78,6 +78,8 @@ pub struct OrderRow {
     pub updated: Timestamp,
     /// Everything else, as JSON.
     pub document: Vec<u8>,
+    /// The assets of its tasks, when it is a batch. Written, and never read back: the document says more.
+    pub tasks: Vec<AssetId>,
 }
 
 /// One line of the audit.

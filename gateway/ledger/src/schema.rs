@@ -19,6 +19,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("schema/4.sql"),
     include_str!("schema/7.sql"),
     include_str!("schema/8.sql"),
+    include_str!("schema/9.sql"),
 ];
 
 const PAGE_BYTES: u64 = 4096;
@@ -229,6 +230,22 @@ mod tests {
                 .unwrap()
         };
         assert_eq!((cause(8), cause(7)), (Some(7), None));
+    }
+
+    #[test]
+    fn orders_of_older_formats_are_about_their_one_asset() {
+        let path = Path::new("memory");
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, path, &MIGRATIONS[..5]).unwrap();
+        conn.execute_batch(
+            "INSERT INTO work_order VALUES (1, 'b3', 'leak', 1, 'new', 1, 1, 'repair', 5, 5, x'7b7d');
+             INSERT INTO work_order VALUES (2, 'b4', 'leak', 0, 'closed', 4, 1, 'repair', 5, 9, x'7b7d');",
+        )
+        .unwrap();
+        migrate(&mut conn, path, MIGRATIONS).unwrap();
+        let again = "INSERT INTO order_asset VALUES (3, ?1, 'leak', 1)";
+        assert!(conn.execute(again, ["b3"]).is_err(), "one open order");
+        assert!(conn.execute(again, ["b4"]).is_ok(), "that one is closed");
     }
 
     #[test]

@@ -248,7 +248,17 @@ fn order(conn: &Connection, row: &OrderRow) -> Result<(), Failed> {
             row.updated.as_millis(),
             row.document
         ],
-    )
+    )?;
+    let own = std::iter::once(&row.asset).filter(|_| row.tasks.is_empty());
+    own.chain(&row.tasks).try_for_each(|asset| {
+        run(
+            conn,
+            "store what an order is about",
+            "INSERT INTO order_asset (work_order, asset, fault, open) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (work_order, asset) DO UPDATE SET fault = ?3, open = ?4",
+            params![row.id.0 as i64, asset.as_str(), row.fault.as_str(), row.open],
+        )
+    })
 }
 
 /// How a subject is stored: its kind and its number.

@@ -324,6 +324,8 @@ const ZH: &[(&str, &str)] = &[
     ("linli orders list", "列出工单，新的在前"),
     ("linli orders list --all", "包括已结束的"),
     ("linli orders list --limit", "最多条数，1 到 500"),
+    ("linli orders show", "查看一张工单：各项任务、全部经过"),
+    ("linli orders show --id", "工单编号，例如 WO-42"),
     ("linli orders accept", "接单"),
     ("linli orders accept --id", "工单编号，例如 WO-42"),
     ("linli orders start", "开工"),

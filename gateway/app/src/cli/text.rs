@@ -291,6 +291,9 @@ texts! {
     HeadValue = "值", "VALUE";
     HeadUnit = "单位", "UNIT";
     HeadQuality = "质量", "QUALITY";
+    OrderTasks = "任务", "tasks      ";
+    HeadTask = "任务", "TASK";
+    HeadEnded = "完成", "ENDED";
     HeadTime = "时间", "TIME";
     HeadInterval = "周期 实际/应有", "INTERVAL IS/SHOULD";
     HeadSkew = "时钟偏差", "CLOCK";

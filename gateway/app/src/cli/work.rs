@@ -28,6 +28,7 @@ pub(super) fn orders(context: &Context, command: Orders) -> Outcome {
             ];
             listing(context, &query("orders", "open", &list), &head, order)
         }
+        Orders::Show { id } => show(context, &id),
         Orders::Accept { id } => act(context, "orders", &id, "accept", &json!({})),
         Orders::Start { id } => act(context, "orders", &id, "start", &json!({})),
         Orders::Complete { id, note } => act(context, "orders", &id, "complete", &json!({ "note": note })),
@@ -101,6 +102,98 @@ pub(super) fn segment<'a>(context: &Context, id: &'a str) -> Result<&'a str, cra
     }
 }
 
+/// One order with its tasks and every step of its life.
+fn show(context: &Context, id: &str) -> Outcome {
+    let client = Client::new(context)?;
+    let path = format!("/api/v1/orders/{}", segment(context, id)?);
+    let order = client.get(&path)?;
+    let life = client.get(&format!("{path}/transitions"))?;
+    let both = json!({ "order": order, "life": life["items"] });
+    output::result(context, &both, |both| {
+        written(&both["order"], &both["life"], context.language)
+    })
+}
+
+fn written(order: &Value, life: &Value, language: Language) -> String {
+    let say = |key, value: String| format!("{}  {}\n", text::get(language, key), output::printable(&value));
+    let items = |list: &Value| list.as_array().cloned().unwrap_or_default();
+    let state = |order: &Value| messages::word(language, "order_state", &field(order, "state")).to_owned();
+    let mut text = say(
+        Key::AlarmOrder,
+        format!(
+            "{} {} {} · {} · {}",
+            field(order, "id"),
+            field(order, "priority"),
+            name(order, "task", language),
+            name(order, "place", language),
+            name(order, "asset_name", language)
+        ),
+    );
+    text += &say(Key::AlarmState, state(order));
+    let response = name(order, "response", language);
+    if !response.is_empty() {
+        text += &say(Key::AlarmResponse, response);
+    }
+    let tasks = items(&order["tasks"]);
+    if !tasks.is_empty() {
+        text += &say(Key::OrderTasks, progress(order));
+        let rows: Vec<Vec<String>> = tasks.iter().map(|task| task_row(task, language)).collect();
+        let head = [
+            Key::HeadTask,
+            Key::HeadPlace,
+            Key::HeadState,
+            Key::HeadSince,
+            Key::HeadEnded,
+            Key::WordAlarm,
+        ];
+        let head = head.map(|key| text::get(language, key));
+        text += &format!("\n{}", output::table(&head, &rows));
+    }
+    let steps: Vec<Vec<String>> = items(life)
+        .iter()
+        .map(|step| {
+            vec![
+                field(step, "at"),
+                messages::word(language, "order_event", &field(step, "event")).to_owned(),
+                messages::word(language, "order_state", &field(step, "to")).to_owned(),
+                field(step, "actor"),
+                field(step, "note"),
+            ]
+        })
+        .collect();
+    let head = [
+        Key::HeadTime,
+        Key::HeadChange,
+        Key::HeadState,
+        Key::HeadWho,
+        Key::HeadReason,
+    ];
+    let head = head.map(|key| text::get(language, key));
+    text + "\n" + &output::table(&head, &steps)
+}
+
+fn task_row(task: &Value, language: Language) -> Vec<String> {
+    vec![
+        name(task, "asset_name", language),
+        name(task, "place", language),
+        messages::word(language, "task_state", &field(task, "state")).to_owned(),
+        field(task, "since"),
+        field(task, "ended"),
+        field(task, "alarm"),
+    ]
+}
+
+/// How many tasks of a batch have ended, of how many: `3/7`; nothing for an order about one asset.
+fn progress(order: &Value) -> String {
+    let tasks = order["tasks"].as_array().map_or(&[][..], Vec::as_slice);
+    let ended = tasks.iter().filter(|task| task["state"] == "ended").count();
+    if tasks.is_empty() {
+        String::new()
+    } else {
+        format!("{ended}/{}", tasks.len())
+    }
+}
+
 fn order(order: &Value, language: Language) -> Vec<String> {
     vec![
         field(order, "id"),
@@ -109,8 +202,45 @@ fn order(order: &Value, language: Language) -> Vec<String> {
         messages::word(language, "role", &field(order, "role")).to_owned(),
         name(order, "place", language),
         name(order, "asset_name", language),
-        name(order, "task", language),
+        format!("{} {}", name(order, "task", language), progress(order))
+            .trim()
+            .to_owned(),
         field(order, "assignee"),
         field(order, "opened_at"),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_about_several_bins_is_shown_with_its_tasks_and_how_many_have_ended() {
+        let task = |n: u32, state: &str| {
+            json!({ "asset": format!("bin-{n}"), "asset_name": { "zh": format!("{n}号桶"), "en": format!("Bin {n}") },
+                "place": { "zh": "前院", "en": "Yard" }, "alarm": format!("AL-{n}"), "state": state,
+                "since": "2026-03-01T10:10:30Z", "ended": null, "reopened": 0 })
+        };
+        let shown = json!({ "id": "WO-7", "priority": "P3", "state": "in_progress",
+            "task": { "zh": "垃圾清运", "en": "Bin emptying" }, "tasks": [task(1, "ended"), task(2, "open")] });
+        let life = json!([{ "at": "2026-03-01T10:10:30Z", "event": "task_joined", "to": "dispatched",
+            "actor": "gateway", "note": "bin-2" }]);
+        let text = written(&shown, &life, Language::Zh);
+        for line in [
+            "1/2",
+            "1号桶",
+            "已完成",
+            "2号桶",
+            "未完成",
+            "AL-2",
+            "并入一处",
+            "bin-2",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        let row = order(&shown, Language::En);
+        assert!(row.contains(&"Bin emptying 1/2".to_owned()), "{row:?}");
+        let single = json!({ "id": "WO-8", "task": { "zh": "漏水维修", "en": "Leak repair" }, "tasks": [] });
+        assert!(order(&single, Language::En).contains(&"Leak repair".to_owned()));
+    }
 }

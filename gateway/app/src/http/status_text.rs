@@ -40,6 +40,8 @@ words! {
     since = "发生", "Since";
     state = "状态", "State";
     number = "编号", "Number";
+    comma = "、", ", ";
+    tasks_done = "已完成的任务", "Tasks that have ended";
     task = "任务", "Task";
     role = "负责", "Whose";
     value = "当前值", "Value";

@@ -9,7 +9,7 @@ use crate::config::Subscription;
 use crate::field::{Done, Fact, Frame, ModbusFrame, MqttFrame, Unwanted};
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
-use crate::pipeline::{Core, RecoverError, Understanding, recover};
+use crate::pipeline::{Core, RecoverError, TASKS, Understanding, recover};
 use linli_decode::modbus::Read;
 use linli_decode::{Catalogue, ClockWindow, Profile, RegisterData};
 use linli_domain::command::{Command, Refusal, Reply};
@@ -19,7 +19,7 @@ use linli_domain::id::{AssetId, DeviceId};
 use linli_domain::reading::{Reason, Value};
 use linli_domain::text::Language;
 use linli_domain::time::{BootId, Monotonic, Now, Timestamp};
-use linli_ledger::{Ledger, OpenError, Options, StoreError, Subject};
+use linli_ledger::{Ledger, OpenError, Options, OrderRow, StoreError, Subject, TransitionRow};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -66,7 +66,7 @@ impl Clock for HandClock {
     }
 }
 
-/// One transition of an alarm or an order, and when it became durable.
+/// One transition of an alarm or an order, and when it became durable. A step of several tasks is told for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     /// Since the bench began; a clock that is set wrong does not move it.
@@ -309,23 +309,23 @@ impl Rig {
             let about = match row.subject {
                 Subject::Alarm(id) => {
                     let alarm = batch.alarms.iter().find(|alarm| alarm.id == id);
-                    alarm.map(|alarm| (alarm.asset.clone(), alarm.class.to_string()))
+                    alarm.map(|alarm| (vec![alarm.asset.clone()], alarm.class.to_string()))
                 }
                 Subject::Order(id) => {
                     let order = batch.orders.iter().find(|order| order.id == id);
-                    order.map(|order| (order.asset.clone(), order.fault.to_string()))
+                    order.map(|order| (assets(row, order), order.fault.to_string()))
                 }
             };
-            let Some((asset, key)) = about else { continue };
-            self.history.push(Told {
+            let Some((assets, key)) = about else { continue };
+            self.history.extend(assets.into_iter().map(|asset| Told {
                 at: self.elapsed,
                 subject: row.subject,
                 event: row.event.clone(),
                 from: row.from.clone(),
                 to: row.to.clone(),
                 asset,
-                key,
-            });
+                key: key.clone(),
+            }));
         }
         Ok(())
     }
@@ -346,6 +346,21 @@ impl Rig {
         self.elapsed = elapsed;
         let now = at(self.begins, elapsed, self.offset_ms);
         *self.clock.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+}
+
+/// The assets a step of an order is about: those of its tasks where the step names them.
+fn assets(row: &TransitionRow, order: &OrderRow) -> Vec<AssetId> {
+    let named = matches!(
+        row.event.as_str(),
+        "open" | "task_joined" | "task_ended" | "task_reopened"
+    );
+    let named = row.note.split(TASKS).filter(|_| named && !row.note.is_empty());
+    let assets: Vec<AssetId> = named.filter_map(|asset| AssetId::new(asset).ok()).collect();
+    if assets.is_empty() {
+        vec![order.asset.clone()]
+    } else {
+        assets
     }
 }
 

@@ -53,6 +53,20 @@ struct Data {
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Timestamp>,
+    /// The assets of a batch order, the first of them; those still to be done while work goes on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tasks: Vec<TaskOf>,
+    /// How many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_count: Option<u32>,
+}
+
+#[derive(Debug, Serialize)]
+struct TaskOf {
+    asset: String,
+    asset_name: String,
+    place: String,
+    alarm: String,
 }
 
 impl Event {
@@ -106,6 +120,18 @@ impl Event {
                 response: text(notice.response.get(language)),
                 reason: notice.reason.as_deref().map(text),
                 until: notice.until,
+                task_count: (about_order && !notice.members.is_empty()).then_some(notice.count),
+                tasks: notice
+                    .members
+                    .iter()
+                    .filter(|_| about_order)
+                    .map(|member| TaskOf {
+                        asset: member.asset.to_string(),
+                        asset_name: text(member.asset_name.get(language)),
+                        place: text(member.place.get(language)),
+                        alarm: member.alarm.to_string(),
+                    })
+                    .collect(),
             },
             subject,
         }
@@ -145,6 +171,8 @@ impl Event {
                 response: String::new(),
                 reason: None,
                 until: None,
+                tasks: Vec::new(),
+                task_count: None,
             },
         }
     }
@@ -168,6 +196,7 @@ pub(super) fn subject_kind(notice: &Notice) -> &'static str {
         | NoticeKind::AlarmStillActive
         | NoticeKind::AlarmShelved
         | NoticeKind::AlarmGroup
+        | NoticeKind::AlarmRepeat
         | NoticeKind::AlarmDigest
         | NoticeKind::StormBegan
         | NoticeKind::StormEnded => "alarm",
@@ -200,7 +229,8 @@ fn unique(base: &str, taken: &mut BTreeSet<String>) -> String {
 fn state(kind: NoticeKind) -> &'static str {
     match kind {
         NoticeKind::AlarmRaised | NoticeKind::AlarmStillActive => "active",
-        NoticeKind::AlarmGroup | NoticeKind::AlarmDigest | NoticeKind::StormBegan => "active",
+        NoticeKind::AlarmGroup | NoticeKind::AlarmRepeat => "active",
+        NoticeKind::AlarmDigest | NoticeKind::StormBegan => "active",
         NoticeKind::StormEnded => "normal",
         NoticeKind::AlarmShelved => "shelved",
         NoticeKind::OutOfService => "out_of_service",

@@ -222,9 +222,10 @@ impl Planner {
         let language = self.language;
         let name = |text: &Text| plain(text.get(language), MAX_NAME_CHARS);
         let count = notice.count.to_string();
+        // A digest is about alarms of many kinds.
         let what = match notice.kind {
-            NoticeKind::AlarmGroup => notice.title.as_ref().map(name).unwrap_or_default(),
-            _ => String::new(),
+            NoticeKind::AlarmDigest | NoticeKind::StormBegan | NoticeKind::StormEnded => String::new(),
+            _ => notice.title.as_ref().map(name).unwrap_or_default(),
         };
         let words = [
             ("priority", messages::word(language, "priority", event.priority())),
@@ -241,7 +242,9 @@ impl Planner {
         let mut lines = vec![messages::format(language, Key::CardBold, &[("title", &title)])];
         for member in &notice.members {
             let what = member.title.as_ref().map(name).unwrap_or_default();
-            let order = member.order.map(|order| order.to_string()).unwrap_or_default();
+            // A card about an order names it once.
+            let order = member.order.filter(|_| event::subject_kind(notice) == "alarm");
+            let order = order.map(|order| order.to_string()).unwrap_or_default();
             let words = [
                 ("what", what.as_str()),
                 ("asset", &name(&member.asset_name)),
@@ -259,6 +262,13 @@ impl Planner {
                 &[("count", &more.to_string())],
             ));
         }
+        if let Some(order) = notice.order.filter(|_| event::subject_kind(notice) == "order") {
+            let role = notice
+                .role
+                .map_or("", |r| messages::word(language, "role", r.as_str()));
+            let words = [("order", &*order.to_string()), ("role", role)];
+            lines.push(messages::format(language, Key::CardOrder, &words));
+        }
         match notice.kind {
             NoticeKind::StormBegan => lines.push(messages::text(language, Key::StormBegan).to_owned()),
             NoticeKind::StormEnded => lines.push(messages::text(language, Key::StormEnded).to_owned()),
@@ -275,12 +285,12 @@ impl Planner {
     }
 }
 
-/// Whether a card lists alarms; a group of one is told as that one would be.
+/// Whether a card lists alarms or tasks; a group of one is told as that one would be.
 fn is_about_many(notice: &Notice) -> bool {
     match notice.kind {
-        NoticeKind::AlarmGroup => notice.count > 1,
+        NoticeKind::AlarmGroup | NoticeKind::AlarmRepeat => notice.count > 1,
         NoticeKind::AlarmDigest | NoticeKind::StormBegan | NoticeKind::StormEnded => true,
-        _ => false,
+        _ => notice.count > 1 && event::subject_kind(notice) == "order",
     }
 }
 
@@ -306,6 +316,7 @@ fn is_for_people(notice: &Notice) -> bool {
         | NoticeKind::AlarmStillActive
         | NoticeKind::AlarmShelved
         | NoticeKind::AlarmGroup
+        | NoticeKind::AlarmRepeat
         | NoticeKind::AlarmDigest
         | NoticeKind::StormBegan
         | NoticeKind::StormEnded
@@ -328,6 +339,7 @@ fn calls_for_work(kind: NoticeKind) -> bool {
             | NoticeKind::AlarmUnknown
             | NoticeKind::AlarmStillActive
             | NoticeKind::AlarmGroup
+            | NoticeKind::AlarmRepeat
             | NoticeKind::OrderDispatched
             | NoticeKind::OrderReopened
     )

@@ -285,6 +285,7 @@ fn what_is_told_together_later_goes_to_systems_at_once_and_the_other_way_round()
     );
     let member = |n: u64| Member {
         alarm: AlarmId(n),
+        asset: "bin".parse().unwrap(),
         order: None,
         priority: Priority::P3,
         asset_name: text(&format!("{n}号桶"), "Bin"),
@@ -314,4 +315,57 @@ fn what_is_told_together_later_goes_to_systems_at_once_and_the_other_way_round()
     let planned = to_all().plan(&[one], &estate(), recorded());
     let card = String::from_utf8(planned[0].payload.clone()).unwrap();
     assert!(card.contains("新工单") && card.contains("关闭分段阀"), "{card}");
+}
+
+fn bin(n: u64) -> Member {
+    Member {
+        alarm: AlarmId(n),
+        asset: format!("bin-{n}").parse().unwrap(),
+        order: Some(OrderId(42)),
+        priority: Priority::P3,
+        asset_name: text(&format!("{n}号桶"), &format!("Bin {n}")),
+        place: text("前院", "Yard"),
+        title: Some(text("满溢", "Full")),
+    }
+}
+
+#[test]
+fn an_order_about_several_bins_names_them_to_systems_and_to_people() {
+    let order = Notice {
+        role: Some(OrderRole::Cleaning),
+        title: Some(text("满溢", "Full")),
+        members: (1..=3).map(bin).collect(),
+        count: 3,
+        ..notice(NoticeKind::OrderReopened)
+    };
+    let planned = to_all().plan(&[order], &estate(), recorded());
+    let event: serde_json::Value = serde_json::from_slice(&planned[0].payload).unwrap();
+    assert_eq!(event["subject"], "WO-42");
+    assert_eq!(event["data"]["task_count"], 3);
+    assert_eq!(
+        event["data"]["tasks"][1],
+        serde_json::json!({ "asset": "bin-2", "asset_name": "2号桶", "place": "前院", "alarm": "AL-2" })
+    );
+    let card: Card = serde_json::from_slice(&planned[1].payload).unwrap();
+    assert_eq!(card.title, "特急 未恢复，返工 满溢 3 处");
+    assert_eq!(
+        card.text,
+        "**特急 未恢复，返工 满溢 3 处**\n- 满溢 1号桶（前院）\n- 满溢 2号桶（前院）\n- 满溢 3号桶（前院）\n\
+         > 工单：WO-42（保洁）\n> 时间：2026-02-01 03:02:11"
+    );
+}
+
+#[test]
+fn what_nobody_has_seen_for_hours_is_told_to_people_alone() {
+    let again = Notice {
+        audience: Audience::People,
+        members: (1..=2).map(bin).collect(),
+        count: 2,
+        ..notice(NoticeKind::AlarmRepeat)
+    };
+    let planned = to_all().plan(&[again], &estate(), recorded());
+    assert_eq!(planned.len(), 1);
+    let card: Card = serde_json::from_slice(&planned[0].payload).unwrap();
+    assert_eq!(card.title, "特急 仍未处理 漏水 2 处");
+    assert!(card.text.contains("1号桶（前院）WO-42"), "{}", card.text);
 }

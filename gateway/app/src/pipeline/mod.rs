@@ -46,6 +46,7 @@ pub use door::*;
 pub use once::fnv;
 pub use pace::Pace;
 pub use pay::Progress;
+pub(crate) use project::TASKS;
 pub use recover::{RecoverError, Recovered, recover, remember, replay};
 pub use refused::{APPLICATION_HEX, APPLICATION_PORT, Refused};
 pub use requests::ESTATE;

@@ -8,9 +8,13 @@ use linli_domain::alarm::AlarmState;
 use linli_domain::command::Actor;
 use linli_domain::engine::{AlarmChange, AlarmEvent, Changes, Engine, OrderChange};
 use linli_domain::id::CommitId;
+use linli_domain::order::{OrderEvent, Task};
 use linli_domain::time::Timestamp;
 use linli_ledger as store;
 use std::sync::Arc;
+
+/// What stands between the assets of a batch in its history; no id holds it.
+pub(crate) const TASKS: &str = ", ";
 
 /// Adds `changes` to the batch.
 pub(super) fn project(
@@ -103,7 +107,9 @@ fn order(change: &OrderChange, commit: CommitId, metrics: &Metrics, batch: &mut 
     let order = &change.order;
     let to = change.to.name();
     let document = serde_json::to_vec(order.as_ref()).unwrap_or_default();
-    metrics.order_transitions.with_label_values(&[to]).inc();
+    if change.from.is_none_or(|from| from.name() != to) {
+        metrics.order_transitions.with_label_values(&[to]).inc();
+    }
     batch.live.push(Live::Order(commit, order.id, text(&document)));
     batch.transitions.push(store::TransitionRow {
         subject: store::Subject::Order(order.id),
@@ -112,7 +118,7 @@ fn order(change: &OrderChange, commit: CommitId, metrics: &Metrics, batch: &mut 
         to: to.to_owned(),
         event: label(&change.event),
         actor: name(change.actor.as_ref()),
-        note: String::new(),
+        note: assets(change),
     });
     batch.order(store::OrderRow {
         id: order.id,
@@ -126,7 +132,24 @@ fn order(change: &OrderChange, commit: CommitId, metrics: &Metrics, batch: &mut 
         opened: order.opened_at,
         updated: change.at,
         document,
+        tasks: order.tasks().iter().map(|task| task.asset.clone()).collect(),
     });
+}
+
+/// What stands beside a step in an order's history: the assets of the tasks it is about, when it is a batch.
+fn assets(change: &OrderChange) -> String {
+    let of = |task: &Task| task.asset.to_string();
+    match (&change.task, change.event) {
+        (Some(asset), _) => asset.to_string(),
+        (None, OrderEvent::Open) => change
+            .order
+            .tasks()
+            .iter()
+            .map(of)
+            .collect::<Vec<_>>()
+            .join(TASKS),
+        (None, _) => String::new(),
+    }
 }
 
 /// The name people see; the gateway itself where nobody acted.

@@ -284,7 +284,7 @@ fn act(rig: &mut Rig, play: &Play, order: OrderId) -> Result<Option<Duration>, R
     let (action, next) = match known.state {
         OrderState::Dispatched => (Action::Accept { order, version }, 3 * MINUTE),
         OrderState::Accepted => (Action::Start { order, version }, 5 * MINUTE),
-        OrderState::InProgress if play.is_well(known.asset.as_str(), now_ms) => {
+        OrderState::InProgress if known.assets().all(|asset| play.is_well(asset.as_str(), now_ms)) => {
             let note = Some("已处理,现场已清理".to_owned());
             (Action::Complete { order, version, note }, 30 * MINUTE)
         }

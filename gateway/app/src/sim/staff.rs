@@ -85,6 +85,9 @@ pub(super) async fn work(
                 "accepted" => api.act(order, "start", serde_json::json!({})).await,
                 "in_progress" => {
                     repair(&estate, &world, &text(order, "asset"));
+                    for task in order["tasks"].as_array().into_iter().flatten() {
+                        repair(&estate, &world, &text(task, "asset"));
+                    }
                     api.act(
                         order,
                         "complete",

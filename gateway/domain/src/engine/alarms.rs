@@ -10,6 +10,7 @@ use crate::alarm::{Ack, AckEvent, Alarm, AlarmState, Annunciation, Condition, Ef
 use crate::command::Actor;
 use crate::estate::OrderPlan;
 use crate::id::{AlarmId, AssetId, Class};
+use crate::order::OrderRole;
 use crate::rule::Priority;
 use crate::time::Now;
 use std::sync::Arc;
@@ -160,6 +161,17 @@ impl Engine {
         defs.filter(|def| opens && def.rule.order.is_some())
             .max_by_key(|def| (def.rule.id == alarm.rule, def.point == alarm.point))
             .and_then(|def| def.rule.order.clone())
+    }
+
+    /// Whose job an alarm is: that of its order, or of the one it will share with others.
+    pub(super) fn trade_of(&self, alarm: &Alarm) -> Option<OrderRole> {
+        let order = alarm.order.and_then(|o| self.order(o)).map(|o| o.role);
+        let planned = || {
+            self.plan_of(alarm)
+                .filter(|plan| plan.batch)
+                .map(|plan| plan.role)
+        };
+        order.or_else(planned)
     }
 
     /// Brings the alarm of a key, if one lives, in step with its sensors.
@@ -346,7 +358,7 @@ impl Engine {
                 at: now.wall,
                 alarm: Some(id),
                 order: order.map(|o| o.id),
-                role: order.map(|o| o.role),
+                role: self.trade_of(alarm),
                 priority: alarm.priority,
                 asset: alarm.asset.clone(),
                 asset_name,

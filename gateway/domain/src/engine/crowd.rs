@@ -208,8 +208,8 @@ impl Engine {
                 at: now.wall,
                 alarm: first.map(|alarm| alarm.id),
                 order: order.map(|order| order.id),
-                role: order
-                    .map(|order| order.role)
+                role: first
+                    .and_then(|alarm| self.trade_of(alarm))
                     .filter(|_| matches!(kind, NoticeKind::AlarmGroup | NoticeKind::AlarmRepeat)),
                 priority: priority.unwrap_or(Priority::P2),
                 asset,

@@ -52,7 +52,7 @@ pub struct AlarmFilter {
 pub struct OrderFilter {
     /// Open ones or closed ones.
     pub open: Option<bool>,
-    /// About this asset.
+    /// About this asset, alone or among others.
     pub asset: Option<AssetId>,
     /// For this fault.
     pub fault: Option<Fault>,
@@ -142,7 +142,7 @@ impl Reader {
         let (sql, params) = Conditions::default()
             .and("open = ?", filter.open.map(i64::from))
             .and(
-                "asset = ?",
+                "id IN (SELECT work_order FROM order_asset WHERE asset = ?)",
                 filter.asset.as_ref().map(|asset| asset.as_str().to_owned()),
             )
             .and(
@@ -227,6 +227,7 @@ fn order(row: &Row<'_>) -> Result<OrderRow, Wrong> {
         opened: time(row, 8)?,
         updated: time(row, 9)?,
         document: row.get(10)?,
+        tasks: Vec::new(),
     })
 }
 

@@ -194,7 +194,7 @@ fn nth_of(what: &str, nth: u64) -> u64 {
 fn first_format(dir: &Path) {
     let conn = rusqlite::Connection::open(dir.join("linli.db")).unwrap();
     conn.execute_batch(
-        "DROP TABLE set_aside; DROP TABLE rollup; DROP TABLE parked; DROP TABLE unknown_payload;
+        "DROP TABLE set_aside; DROP TABLE rollup; DROP TABLE parked; DROP TABLE unknown_payload; DROP TABLE order_asset;
          DROP TABLE unknown_device; DROP INDEX chunk_by_age; DROP INDEX retained_by_expiry;
          ALTER TABLE retained DROP COLUMN expires; ALTER TABLE series DROP COLUMN rolled;
          ALTER TABLE series DROP COLUMN raw_from; DROP TABLE reject;

@@ -203,5 +203,6 @@ pub(crate) fn leak_order(id: u64, asset: &str, open: bool) -> OrderRow {
         opened: at(0),
         updated: at(0),
         document: b"{}".to_vec(),
+        tasks: Vec::new(),
     }
 }

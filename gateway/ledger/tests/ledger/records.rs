@@ -70,6 +70,45 @@ fn one_asset_has_one_open_order_per_fault() {
 }
 
 #[test]
+fn the_task_of_an_asset_is_its_open_order() {
+    let mut estate = Estate::new();
+    let batch = Batch::at(now(0));
+    let assets = |names: &[&str]| names.iter().map(|n| AssetId::new(n).unwrap()).collect::<Vec<_>>();
+    let with = |id, tasks: &[&str], open| OrderRow {
+        tasks: assets(tasks),
+        ..leak_order(id, tasks[0], open)
+    };
+    let store = |estate: &mut Estate, rows: &[OrderRow]| {
+        let orders = rows;
+        commit(estate, &Batch { orders, ..batch }).is_ok()
+    };
+    assert!(store(&mut estate, &[with(1, &["bin-1", "bin-2"], true)]));
+    // A third one joins; nobody else may have it, as a task or alone.
+    assert!(store(&mut estate, &[with(1, &["bin-1", "bin-2", "bin-3"], true)]));
+    assert!(!store(&mut estate, &[leak_order(2, "bin-3", true)]));
+    assert!(!store(&mut estate, &[with(2, &["bin-4", "bin-2"], true)]));
+    let about = |asset: &str| OrderFilter {
+        asset: Some(AssetId::new(asset).unwrap()),
+        ..OrderFilter::default()
+    };
+    let found = |estate: &mut Estate, asset: &str| {
+        let rows = estate.reader().orders(&about(asset), Page::newest(10)).unwrap();
+        rows.iter().map(|row| row.id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&mut estate, "bin-3"), [1]);
+    assert!(found(&mut estate, "bin-4").is_empty());
+    let next = [
+        with(1, &["bin-1", "bin-2", "bin-3"], false),
+        leak_order(2, "bin-3", true),
+    ];
+    assert!(
+        store(&mut estate, &next),
+        "the batch is closed in the same commit"
+    );
+    assert_eq!(found(&mut estate, "bin-3"), [2, 1]);
+}
+
+#[test]
 fn one_asset_has_one_live_alarm_per_class() {
     let mut estate = Estate::new();
     let batch = Batch::at(now(0));

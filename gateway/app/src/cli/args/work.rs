@@ -19,6 +19,11 @@ pub struct List {
 pub enum Orders {
     /// List work orders, newest first
     List(List),
+    /// Show one order: its tasks and its whole life
+    Show {
+        /// Order number, such as WO-42
+        id: String,
+    },
     /// Take an order
     Accept {
         /// Order number, such as WO-42

@@ -9,6 +9,8 @@ use crate::http::{Http, alarms, orders};
 use linli_ledger::{AlarmFilter, OrderFilter, Page, Trouble};
 use prometheus::core::Collector;
 
+/// Most assets of a batch that its line names.
+const MAX_NAMED: usize = 8;
 /// Most lines of a list.
 pub(super) const MAX_LINES: usize = 200;
 
@@ -50,6 +52,8 @@ pub(super) struct OrderLine {
     pub(super) place: String,
     pub(super) role: String,
     pub(super) state: String,
+    /// How many tasks of a batch have ended, of how many.
+    pub(super) progress: Option<String>,
     pub(super) since: String,
     pub(super) assignee: Option<String>,
 }
@@ -160,17 +164,35 @@ fn order_line(order: crate::http::wire::order::Order, writing: &Writing) -> Orde
         Trade::Order => "order",
     };
     OrderLine {
+        progress: order.progress(),
+        asset: place_of(&order, writing),
         id: order.id,
         class,
         priority: code(writing.language, priority).to_owned(),
         task: writing.wire(order.task),
-        asset: writing.wire(order.asset_name),
         place: writing.wire(order.place),
         role: code(writing.language, role).to_owned(),
         state: code(writing.language, &order.state).to_owned(),
         since: writing.time(order.opened_at),
         assignee: order.assignee,
     }
+}
+
+/// The asset of an order, or those of its open tasks.
+fn place_of(order: &crate::http::wire::order::Order, writing: &Writing) -> String {
+    let open = order.tasks.iter().filter(|task| task.state == "open");
+    let mut names: Vec<String> = open
+        .map(|task| writing.wire(task.asset_name.clone()))
+        .take(MAX_NAMED + 1)
+        .collect();
+    if names.is_empty() {
+        return writing.wire(order.asset_name.clone());
+    }
+    if names.len() > MAX_NAMED {
+        names.truncate(MAX_NAMED);
+        names.push("…".into());
+    }
+    names.join(writing.words.comma)
 }
 
 /// What the gauges say about each connection.

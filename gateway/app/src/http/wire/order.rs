@@ -3,7 +3,7 @@
 use super::{Priority, Text};
 use crate::http::view::Names;
 use linli_domain::order::table::Closing;
-use linli_domain::order::{Order as DomainOrder, OrderRole as DomainRole, OrderState, OverrideReason};
+use linli_domain::order::{Order as DomainOrder, OrderRole as DomainRole, OrderState, OverrideReason, Task};
 use linli_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -58,14 +58,53 @@ impl From<OverrideWhy> for OverrideReason {
     }
 }
 
-/// One order 工单: one job on one asset for one fault.
+/// One line of a batch order 任务: one of its assets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OrderTask {
+    /// The asset.
+    pub asset: String,
+    /// Name of the asset.
+    pub asset_name: Text,
+    /// Where it is, from the estate down.
+    pub place: Text,
+    /// The alarm that brought it, or brought it back last.
+    pub alarm: String,
+    /// `open`; `ended` by its sensors; `left` when the order was over before that.
+    pub state: String,
+    /// Since when it belongs to the order.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended: Option<Timestamp>,
+    /// How often its sensors opened it again.
+    pub reopened: u32,
+}
+
+impl OrderTask {
+    fn new(task: &Task, names: &Names) -> Self {
+        let (asset_name, place) = names.asset(&task.asset);
+        Self {
+            asset: task.asset.to_string(),
+            asset_name,
+            place,
+            alarm: task.alarm.to_string(),
+            state: task.state.name().to_owned(),
+            since: task.since,
+            ended: task.ended,
+            reopened: task.reopened,
+        }
+    }
+}
+
+/// One order 工单: one job for one fault, on one asset or, as a batch, on several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Order {
     /// Its number, such as `WO-42`.
     pub id: String,
     /// Counts its changes: the `ETag`, and the `If-Match` of the next change.
     pub version: u32,
-    /// The asset it is about.
+    /// The asset it is about; of a batch the first.
     pub asset: String,
     /// Name of the asset.
     pub asset_name: Text,
@@ -122,6 +161,9 @@ pub struct Order {
     pub sensor_normal: bool,
     /// Who changed it last.
     pub changed_by: String,
+    /// One for each asset of a batch, in the order in which they came; empty for an order about one asset.
+    #[serde(default)]
+    pub tasks: Vec<OrderTask>,
 }
 
 impl Order {
@@ -165,7 +207,17 @@ impl Order {
             reopened: order.reopened,
             sensor_normal: order.sensor_normal,
             changed_by: order.changed_by.to_string(),
+            tasks: order
+                .tasks()
+                .iter()
+                .map(|task| OrderTask::new(task, names))
+                .collect(),
         }
+    }
+    /// How many of its tasks have ended, and how many there are; none when it is no batch.
+    pub fn progress(&self) -> Option<String> {
+        let ended = self.tasks.iter().filter(|task| task.state == "ended").count();
+        (!self.tasks.is_empty()).then(|| format!("{ended}/{}", self.tasks.len()))
     }
 }
 

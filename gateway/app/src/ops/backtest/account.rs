@@ -216,10 +216,10 @@ fn would_be(alarm: &Alarm) -> WouldBe {
     }
 }
 
-/// Whether a notice calls somebody: an alarm without an order, an order to take, one that came back.
+/// Whether a notice calls somebody: an alarm that is no order's and will be none's, an order to take, one that came back.
 fn calls(notice: &Notice) -> bool {
     match notice.kind {
-        NoticeKind::AlarmRaised => notice.order.is_none(),
+        NoticeKind::AlarmRaised => notice.order.is_none() && notice.role.is_none(),
         NoticeKind::OrderDispatched | NoticeKind::OrderReopened => true,
         _ => false,
     }

@@ -10,6 +10,9 @@
 //! | a frozen sensor | that of a rule for stuck values | its | its, and one report |
 //! | the broker is lost | `broker-lost` | none | 60 s |
 //!
+//! Where the orders of a rule are shared (`batch`), an order may come 30 s after its alarm, and what is over by then needs
+//! none. A task in the order of others is the order of its asset.
+//!
 //! A rule of the estate may be slower or quicker: how late an alarm is, is measured against the rule's delay where there is
 //! a rule. Whether something lasted long enough to be raised is measured against the shorter of the two, so that a rule
 //! that waits for hours does not excuse itself.
@@ -25,6 +28,9 @@ use std::time::Duration;
 /// Something that lasted within this of its delay may be raised or not.
 const EITHER: Duration = Duration::from_secs(5);
 
+/// How long an order that is shared waits for others.
+const SHARED: Duration = Duration::from_secs(30);
+
 /// One thing that should be raised.
 #[derive(Debug, Clone)]
 pub(super) struct Expectation {
@@ -39,6 +45,10 @@ pub(super) struct Expectation {
     pub(super) ends: Duration,
     /// Whether it must be raised; otherwise it may.
     pub(super) certain: bool,
+    /// How much later its order may come.
+    pub(super) shared: Duration,
+    /// Whether it must have an order; otherwise it may.
+    pub(super) ordered: bool,
     pub(super) has_rule: bool,
 }
 
@@ -76,6 +86,8 @@ fn care(truth: &Truth, happening: &Happening) -> Option<Expectation> {
         due: ends,
         ends,
         certain: false,
+        shared: Duration::ZERO,
+        ordered: false,
         has_rule: false,
     })
 }
@@ -104,6 +116,12 @@ fn expect(truth: &Truth, estate: &Estate, happening: &Happening) -> Option<Expec
         None if rules.is_empty() => usual.fault.map(str::to_owned),
         None => None,
     };
+    let shares = |rule: &Arc<Rule>| rule.order.as_ref().is_some_and(|plan| plan.batch);
+    let shared = if rules.iter().any(shares) {
+        SHARED
+    } else {
+        Duration::ZERO
+    };
     let due = heard + waits().max().unwrap_or(usual.after);
     if lasted + EITHER < needed {
         return None;
@@ -116,6 +134,8 @@ fn expect(truth: &Truth, estate: &Estate, happening: &Happening) -> Option<Expec
         due,
         ends: over.max(heard + needed),
         certain: lasted >= needed + EITHER,
+        shared,
+        ordered: lasted >= needed + shared + EITHER,
         has_rule: !rules.is_empty(),
     })
 }

@@ -147,7 +147,7 @@ pub(super) fn judge(truth: &Truth, estate: &Estate, history: &[Told]) -> Verdict
 fn raised(what: What, told: &Told) -> Option<Raised<'_>> {
     let (id, began) = match (what, told.subject) {
         (What::Alarm, Subject::Alarm(id)) => (id.0, matches!(told.event.as_str(), "raised" | "raised_again")),
-        (What::Order, Subject::Order(id)) => (id.0, told.from == "none"),
+        (What::Order, Subject::Order(id)) => (id.0, takes(told)),
         _ => return None,
     };
     began.then(|| Raised {
@@ -156,6 +156,11 @@ fn raised(what: What, told: &Told) -> Option<Raised<'_>> {
         asset: told.asset.as_str(),
         key: &told.key,
     })
+}
+
+/// Whether an asset has its order from here on: one of its own, or a task of one about several.
+fn takes(told: &Told) -> bool {
+    told.from == "none" || told.event == "task_joined"
 }
 
 /// An order, and until when it took further alarms.
@@ -168,9 +173,7 @@ struct Open<'a> {
 
 /// The orders of a history. An open one takes what follows on its asset; alarms are raised again by themselves.
 fn open_orders(what: What, history: &[Told]) -> Vec<Open<'_>> {
-    let orders = history
-        .iter()
-        .filter(|told| what == What::Order && told.from == "none");
+    let orders = history.iter().filter(|told| what == What::Order && takes(told));
     let orders = orders.filter(|told| matches!(told.subject, Subject::Order(_)));
     orders
         .map(|opened| {
@@ -201,6 +204,10 @@ fn compare(
         let Some(key) = expectation.key(what) else {
             continue;
         };
+        let (due, certain) = match what {
+            What::Alarm => (expectation.due, expectation.certain),
+            What::Order => (expectation.due + expectation.shared, expectation.ordered),
+        };
         let here = |r: &Raised<'_>| r.asset == expectation.asset && r.key == key;
         let window = expectation.begins..=expectation.ends + ECHO;
         let mut found: Vec<(usize, &Raised<'_>)> = raised
@@ -209,7 +216,7 @@ fn compare(
             .filter(|(_, r)| here(r) && window.contains(&r.at))
             .collect();
         explained.extend(found.iter().map(|(n, _)| *n));
-        if !expectation.certain {
+        if !certain {
             continue;
         }
         tally.expected += 1;
@@ -227,7 +234,7 @@ fn compare(
             order.asset == expectation.asset
                 && order.key == key
                 && order.from < expectation.begins
-                && order.to >= expectation.due
+                && order.to >= due
         };
         if open.iter().any(joined) && found.is_empty() {
             tally.raised += 1;
@@ -244,7 +251,7 @@ fn compare(
             continue;
         };
         tally.raised += 1;
-        let latest = expectation.due + PATIENCE;
+        let latest = due + PATIENCE;
         if first.at > latest {
             tally.late += 1;
             let cause = around(truth, expectation.begins, first.at).unwrap_or("slow");

@@ -112,6 +112,54 @@ fn water_that_was_raised_in_time_with_its_order_is_all_that_is_expected() {
 }
 
 #[test]
+fn a_task_in_the_order_of_others_is_the_order_of_its_asset_and_may_come_half_a_minute_later() {
+    const BINS: &str = r#"
+        [[assets]]
+        id = "bin-1"
+        kind = "bin"
+        place = "b1"
+        name = { zh = "1号桶", en = "Bin 1" }
+        [[assets]]
+        id = "bin-2"
+        kind = "bin"
+        place = "b1"
+        name = { zh = "2号桶", en = "Bin 2" }
+    "#;
+    let full = |to| {
+        truth(vec![
+            happened(Kind::Waste, "bin-1", 100, 5_000),
+            happened(Kind::Waste, "bin-2", 120, to),
+        ])
+    };
+    let alarms = [
+        alarm(1, "bin-1", "bin-full", 700),
+        alarm(2, "bin-2", "bin-full", 720),
+    ];
+    let joined = |at| Told {
+        event: "task_joined".into(),
+        from: "dispatched".into(),
+        ..order(1, "bin-2", "bin-full", at)
+    };
+    let judged = |truth: &Truth, orders: &[Told]| {
+        let history: Vec<Told> = alarms.iter().chain(orders).cloned().collect();
+        judge(truth, &estate(BINS), &history)
+    };
+    let both = [order(1, "bin-1", "bin-full", 730), joined(735)];
+    let fine = Tally {
+        expected: 2,
+        raised: 2,
+        ..Tally::default()
+    };
+    assert_eq!(judged(&full(5_000), &both).orders, fine);
+    let alone = judged(&full(5_000), &both[..1]);
+    assert_eq!((alone.orders.raised, alone.orders.missed), (1, 1));
+    let over = judged(&full(735), &both[..1]);
+    assert_eq!(over.orders.missed, 0, "over before its order opened");
+    let late = judged(&full(5_000), &[both[0].clone(), joined(765)]);
+    assert_eq!(late.orders.late, 1);
+}
+
+#[test]
 fn what_nobody_raised_is_missed_and_what_nobody_caused_is_false() {
     let verdict = judged(
         vec![happened(Kind::Water, "zone", 100, 2_000)],
