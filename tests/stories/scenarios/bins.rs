@@ -2,7 +2,7 @@
 
 use super::{MINUTE, SECOND, Scene};
 use e2e::clock::instant;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 const BINS: u32 = 7;
@@ -28,6 +28,13 @@ impl Scene {
         self.says(&topic, &format!("{{\"fill\":{fill}}}"), &point).await;
     }
 
+    /// The one order there ever was.
+    async fn one_order(&self) -> Value {
+        let mut orders = self.gateway.list("/api/v1/orders").await.expect("the orders");
+        assert_eq!(orders.len(), 1, "{orders:#?}");
+        orders.remove(0)
+    }
+
     /// Time passes while the bins keep reporting what they hold, as often as they usually do.
     async fn evening(&self, minutes: u32, fills: [f64; BINS as usize]) {
         for minute in 1..=minutes {
@@ -41,8 +48,14 @@ impl Scene {
     }
 }
 
+/// How many tasks of an order stand there.
+fn tasks(order: &Value, state: &str) -> usize {
+    let tasks = order["tasks"].as_array().expect("tasks");
+    tasks.iter().filter(|task| task["state"] == state).count()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn seven_bins_that_fill_up_in_two_minutes_are_seven_alarms_and_two_messages() {
+async fn seven_bins_that_fill_up_in_two_minutes_are_seven_alarms_one_order_and_two_messages() {
     let scene = Scene::at("2026-06-11T17:50:00+08:00", &estate()).await;
     for n in 1..=BINS {
         scene.bin_says(n, 60.0).await;
@@ -57,7 +70,13 @@ async fn seven_bins_that_fill_up_in_two_minutes_are_seven_alarms_and_two_message
     assert!(early.is_empty(), "{early:#?}");
 
     // To the second, so that nothing due is taken together with what follows.
+    scene.walk_to("2026-06-11T18:10:29+08:00", SECOND).await;
+    assert!(scene.gateway.list("/api/v1/orders").await.unwrap().is_empty());
     scene.walk_to("2026-06-11T18:10:31+08:00", SECOND).await;
+    let order = scene.one_order().await;
+    let opened = instant(order["opened_at"].as_str().unwrap());
+    assert_eq!(opened, instant("2026-06-11T18:10:30+08:00"));
+    assert_eq!((&order["priority"], tasks(&order, "open")), (&json!("P3"), 2));
     scene.all_said().await;
     let first = scene.robot.said();
     assert_eq!(first.len(), 1, "{first:#?}");
@@ -81,6 +100,8 @@ async fn seven_bins_that_fill_up_in_two_minutes_are_seven_alarms_and_two_message
             "bin {n}"
         );
     }
+    let order = scene.one_order().await;
+    assert_eq!(tasks(&order, "open"), 7, "the others have joined it: {order:#}");
 
     scene
         .evening(60, [91.0, 92.0, 93.0, 94.0, 95.0, 96.0, 97.0])
@@ -104,6 +125,22 @@ async fn seven_bins_that_fill_up_in_two_minutes_are_seven_alarms_and_two_message
         assert_eq!(alarm["condition"], goes_on, "bin {n}: {alarm:#}");
         assert_eq!(alarm["count"], 1, "bin {n}");
     }
+    let order = scene.one_order().await;
+    assert_eq!((tasks(&order, "ended"), tasks(&order, "open")), (5, 2), "{order:#}");
+    assert_ne!(order["state"], "closed");
+
+    // The last two, and nobody is asked for a photo: the sensors are the evidence.
+    for n in 6..=BINS {
+        scene.bin_says(n, 10.0).await;
+    }
+    scene.evening(20, [10.0; BINS as usize]).await;
+    let order = scene.one_order().await;
+    assert_eq!(tasks(&order, "ended"), 7);
+    assert_eq!(
+        (&order["state"], &order["closing"]),
+        (&json!("closed"), &json!("verified")),
+        "{order:#}"
+    );
     scene.all_said().await;
     assert!(
         scene.alarms("bin-1", "silent").await.is_empty(),

@@ -4,7 +4,6 @@ use super::{MINUTE, PUMPS, SECOND, Scene};
 use e2e::clock::instant;
 use e2e::wait::until;
 use serde_json::json;
-use std::time::Instant;
 
 /// The person on duty; the name must not leave the house.
 const ENGINEER: &str = "王建国";
@@ -23,7 +22,6 @@ async fn a_leak_at_three_in_the_morning_calls_one_person_and_waits_for_ten_dry_m
         "one wet moment is no leak yet"
     );
     scene.clock.pass(5 * SECOND);
-    let wet = Instant::now();
     scene.rope_says(true).await;
     gateway.settled().await;
     let alarm = scene.alarm(PUMPS, "leak").await;
@@ -52,7 +50,7 @@ async fn a_leak_at_three_in_the_morning_calls_one_person_and_waits_for_ten_dry_m
         )
     );
 
-    // The clock of the story stands at 03:00:05: nothing may be waited for any more, and the machine is quick.
+    // The clock of the story stands at 03:00:05: nothing may be waited for any more.
     scene.heard("org.linli.order.dispatched", 1).await;
     until("the group to read of it", || async {
         let said = scene.robot.said();
@@ -63,11 +61,6 @@ async fn a_leak_at_three_in_the_morning_calls_one_person_and_waits_for_ten_dry_m
         }
     })
     .await;
-    let took = wet.elapsed();
-    assert!(
-        took < 5 * SECOND,
-        "from the second wet message to both notices: {took:?}"
-    );
 
     scene.walk_to("2026-06-11T03:03:00+08:00", 30 * SECOND).await;
     gateway.press(&engineer, &id, "accept", json!({})).await;
