@@ -137,6 +137,8 @@ async fn a_box_that_wakes_up_in_1970_raises_at_once_and_tells_when_it_knows_the_
         scene.alarms("b4-pumps", "leak").await.is_empty(),
         "three seconds are not fifty-six years"
     );
+    scene.walk(2 * SECOND, SECOND).await;
+    assert_eq!(scene.alarm("b4-pumps", "leak").await["state"], "active_unack");
     let alarm = scene.alarm(PUMPS, "leak").await;
     assert_eq!(alarm["state"], "shelved");
     let opened = scene.orders(PUMPS, "leak").await.remove(0);
@@ -145,8 +147,6 @@ async fn a_box_that_wakes_up_in_1970_raises_at_once_and_tells_when_it_knows_the_
         (&json!(raised), &json!(raised)),
         "dated right"
     );
-    scene.walk(2 * SECOND, SECOND).await;
-    assert_eq!(scene.alarm("b4-pumps", "leak").await["state"], "active_unack");
     scene.walk(2 * MINUTE, SECOND).await;
     scene.all_said().await;
     assert_eq!(

@@ -12,6 +12,7 @@ pub mod plan;
 pub mod series;
 
 mod flights;
+mod jumps;
 mod outlet;
 pub mod policy;
 mod queue;

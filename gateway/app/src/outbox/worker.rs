@@ -87,6 +87,8 @@ pub(super) struct Worker {
     pub(super) seen: CommitId,
     pub(super) clock: SharedClock,
     pub(super) metrics: Arc<Metrics>,
+    /// The time at the last look.
+    pub(super) looked: Option<Now>,
     /// When the gauges were last brought up to date.
     pub(super) counted: Option<Monotonic>,
     pub(super) outlets: Vec<Outlet>,
@@ -120,6 +122,7 @@ impl Worker {
             progress,
             seen: CommitId(0),
             clock,
+            looked: None,
             metrics,
             counted: None,
             outlets,
@@ -157,6 +160,7 @@ impl Worker {
     async fn look(&mut self) -> Result<Duration, Failed> {
         self.report().await?;
         let now = self.clock.now();
+        self.follow_clock(&now).await?;
         self.seen = self.progress.borrow_and_update().commit;
         let (due, next) = self.read(&now).await?;
         let held_up = self.start(due, &now);

@@ -14,8 +14,8 @@ use linli_domain::time::{BootId, Monotonic};
 use linli_ledger::DeliveryState;
 use linli_ledger::{Batch, Ledger, NewDelivery, Options};
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::TryRecvError;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -24,6 +24,8 @@ use tokio::time::Instant;
 #[derive(Debug)]
 struct TestClock {
     began: Instant,
+    /// By how many seconds the wall clock was set back.
+    back: Arc<AtomicU64>,
 }
 
 /// How often the committing task looks for requests.
@@ -33,8 +35,9 @@ const EPOCH: i64 = 1_700_000_000_000;
 impl Clock for TestClock {
     fn now(&self) -> Now {
         let passed = self.began.elapsed();
+        let back = Duration::from_secs(self.back.load(SeqCst));
         Now {
-            wall: Timestamp::from_millis(EPOCH).plus(passed),
+            wall: Timestamp::from_millis(EPOCH).plus(passed).minus(back),
             monotonic: Monotonic(1000).plus(passed),
             boot: BootId(1),
             trusted: true,
@@ -103,6 +106,7 @@ struct House {
     door: Door,
     progress: watch::Sender<Progress>,
     clock: SharedClock,
+    set_back: Arc<AtomicU64>,
     metrics: Arc<Metrics>,
     committed: Arc<Notify>,
     /// While this is set, results are refused.
@@ -114,8 +118,10 @@ struct House {
 impl House {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let set_back: Arc<AtomicU64> = Arc::default();
         let clock: SharedClock = Arc::new(TestClock {
             began: Instant::now(),
+            back: Arc::clone(&set_back),
         });
         let (door, inbox) = crate::pipeline::open(Vec::new());
         let document = "id = \"e1\"\nname = { zh = \"一\", en = \"One\" }\n";
@@ -169,6 +175,7 @@ impl House {
             door,
             progress,
             clock,
+            set_back,
             metrics: Metrics::new().unwrap(),
             committed,
             broken,
@@ -280,6 +287,22 @@ async fn a_failed_attempt_is_repeated_under_the_same_id_until_it_is_delivered() 
         between(&times[0..2], 5) && between(&times[1..3], 300),
         "{times:?}"
     );
+    house.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_holds_nothing_up() {
+    let mut house = House::new();
+    let hook = Scripted::new([retry(), retry()]);
+    house.start(vec![cmms(&hook)]);
+    house.put(vec![event(1, "P1")]).await;
+    while hook.times().len() < 2 {
+        house.committed.notified().await;
+    }
+    house.set_back.store(7_200, SeqCst);
+    house.until(1, DeliveryState::Delivered).await;
+    let times = hook.times();
+    assert!(between(&times[1..3], 300), "{times:?}");
     house.shut().await;
 }
 
