@@ -38,9 +38,22 @@ impl SmallDisk {
         if mounted {
             as_root(&["umount", "-l"], folder.path());
         } else {
-            eprintln!("NOT RUN: a story of a full disk needs root, or `sudo -n mount`");
+            eprintln!("NOT RUN: a story with a disk of its own needs root, or `sudo -n mount`");
         }
         mounted
+    }
+
+    /// Whether it takes writes: a disk that is failing is often mounted again without.
+    ///
+    /// # Panics
+    /// When something on it is open for writing, or this user may not mount.
+    pub fn takes_writes(&self, writes: bool) {
+        let how = if writes { "remount,rw" } else { "remount,ro" };
+        assert!(
+            as_root(&["mount", "-o", how], &self.folder),
+            "{how} {}",
+            self.folder.display()
+        );
     }
 
     /// Fills it to the last byte.

@@ -9,6 +9,7 @@
 mod alarm;
 mod bad_input;
 mod broker;
+mod care;
 mod closed_loop;
 mod demo;
 mod disk;

@@ -28,7 +28,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use work::{APART, Life, hold, options, verify};
+use work::{APART, Life, Tally, hold, options};
 
 /// What tells the child that it is one, and where.
 const FOLDER: &str = "LINLI_LEDGER_CHILD";
@@ -165,23 +165,18 @@ fn kills_while_it_works_lose_nothing_and_double_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("data");
         let mut dice = dice(2_026);
-        let (mut there, mut slowest) = (0, Duration::ZERO);
+        let (mut there, mut tally) = (0, Tally::default());
         for round in 0..rounds() {
             let running = Running::start(&dir);
             let (nth, moment) = (1 + dice(3), Duration::from_micros(dice(6_000)));
             let what = if what == "acknowledged" { "opened" } else { what };
             let acknowledged = running.kill(what, nth_of(what, nth), moment);
-            let began = Instant::now();
             let last = acknowledged.unwrap_or(there);
-            there = verify(&dir, last.max(there));
-            slowest = slowest.max(began.elapsed());
+            there = tally.look(&dir, last.max(there));
             assert!(there >= last, "round {round}: {last} acknowledged, {there} there");
         }
         let kept = backups(&dir);
-        println!(
-            "kill during {what}: {} rounds, {there} commits, {kept} backups whole, 0 lost, 0 doubled, opened and read in {slowest:.0?} at most",
-            rounds()
-        );
+        tally.tell(&format!("kill during {what}, {kept} backups whole"));
     }
 }
 
@@ -223,7 +218,7 @@ fn kills_during_an_upgrade_leave_a_file_that_is_upgraded_at_the_next_start() {
     drop(life);
     first_format(&old);
     let mut dice = dice(7);
-    let mut found = std::collections::BTreeMap::new();
+    let (mut found, mut tally) = (std::collections::BTreeMap::new(), Tally::default());
     for round in 0..rounds() {
         let dir = folder.path().join(format!("round{round}"));
         std::fs::create_dir(&dir).unwrap();
@@ -243,11 +238,8 @@ fn kills_during_an_upgrade_leave_a_file_that_is_upgraded_at_the_next_start() {
         assert!(there >= 40);
         assert!(life.seal(at(there * APART)).is_ok());
         drop(life);
-        assert_eq!(verify(&dir, there), there);
+        assert_eq!(tally.look(&dir, there), there);
         std::fs::remove_dir_all(&dir).unwrap();
     }
-    println!(
-        "kill during an upgrade: {} rounds, formats found afterwards {found:?}, 0 lost",
-        rounds()
-    );
+    tally.tell(&format!("kill during an upgrade, formats found {found:?}"));
 }

@@ -7,8 +7,7 @@ pub(crate) mod work;
 
 use faultfs::{Call, Disk, Fault, How, Lasting};
 use linli_ledger::{Ledger, OpenError, Reader};
-use std::time::Instant;
-use work::{Life, TICKS, hold, options, verify};
+use work::{Life, TICKS, Tally, hold, options, verify};
 
 fn rounds() -> u64 {
     let asked = std::env::var("LINLI_FAULT_ROUNDS").ok();
@@ -33,7 +32,7 @@ fn calls_of_a_good_life() -> faultfs::Calls {
 /// Every n-th call of a kind fails in its turn; the ledger says so, goes on when the disk is well, and holds all.
 fn sweep(call: Call, how: How, lasting: Lasting) {
     let calls = calls_of_a_good_life().of(call);
-    let began = Instant::now();
+    let mut tally = Tally::default();
     let (mut hit, mut told) = (0, 0);
     for nth in chosen(calls) {
         let life = Life::with(Fault {
@@ -46,13 +45,12 @@ fn sweep(call: Call, how: How, lasting: Lasting) {
         hit += u64::from(life.disk().failed() > 0);
         told += usize::from(!life.told.is_empty());
         assert_eq!(life.acknowledged, TICKS, "{call:?} {nth}: {:#?}", life.told);
-        assert_eq!(verify(&life.dir(), TICKS), TICKS, "{call:?} {nth}");
+        assert_eq!(tally.look(&life.dir(), TICKS), TICKS, "{call:?} {nth}");
     }
     assert!(hit > 0, "{call:?} was never called");
-    println!(
-        "{call:?} {how:?} {lasting:?}: {hit} lives, {told} told of it, 0 lost, 0 doubled, {:.1?}",
-        began.elapsed()
-    );
+    tally.tell(&format!(
+        "{call:?} {how:?} {lasting:?}, told {told} of {hit} times"
+    ));
 }
 
 #[test]
@@ -91,6 +89,7 @@ fn every_opening_cutting_and_removing_may_fail() {
 #[test]
 fn what_a_failed_sync_left_in_doubt_is_written_again() {
     let syncs = calls_of_a_good_life().of(Call::Sync);
+    let mut tally = Tally::default();
     for nth in chosen(syncs) {
         let life = Life::with(Fault {
             call: Some(Call::Sync),
@@ -101,16 +100,16 @@ fn what_a_failed_sync_left_in_doubt_is_written_again() {
         for seed in 0..rounds() {
             let elsewhere = life.beside(&format!("cut{seed}"));
             life.disk().cut_power(nth * 1_000 + seed, &elsewhere).unwrap();
-            assert_eq!(verify(&elsewhere, TICKS), TICKS, "sync {nth}, seed {seed}");
+            assert_eq!(tally.look(&elsewhere, TICKS), TICKS, "sync {nth}, seed {seed}");
         }
     }
+    tally.tell("Sync Error, power goes later");
 }
 
 #[test]
 fn power_may_go_at_every_call() {
     let calls = calls_of_a_good_life().all();
-    let began = Instant::now();
-    let (mut cuts, mut ahead) = (0, 0);
+    let mut tally = Tally::default();
     for nth in chosen(calls) {
         let life = Life::with(Fault {
             call: None,
@@ -121,14 +120,10 @@ fn power_may_go_at_every_call() {
         for seed in 0..rounds() {
             let elsewhere = life.beside(&format!("cut{seed}"));
             life.disk().cut_power(nth * 1_000 + seed, &elsewhere).unwrap();
-            ahead += verify(&elsewhere, life.acknowledged) - life.acknowledged;
-            cuts += 1;
+            tally.look(&elsewhere, life.acknowledged);
         }
     }
-    println!(
-        "power: {cuts} cuts over {calls} calls, 0 lost, 0 doubled, {ahead} with the commit that was under way, {:.1?}",
-        began.elapsed()
-    );
+    tally.tell(&format!("PowerCut, one of {calls} calls"));
 }
 
 /// A disk that says "synced" and has not can lose what was acknowledged: no program can help that. But it is told.

@@ -162,6 +162,79 @@ proptest! {
     }
 }
 
+/// What happens while somebody sets the gateway's clock.
+#[derive(Debug, Clone)]
+enum Moment {
+    /// So many readings, ten seconds apart by the clock as it is.
+    Hear(u8),
+    /// The clock is set by so many minutes.
+    Step(i64),
+    /// Some slices of sealing without time: a pass stays open over what follows.
+    Slices(u8),
+    Restart,
+}
+
+fn moment() -> impl Strategy<Value = Moment> {
+    prop_oneof![
+        5 => (1u8..40).prop_map(Moment::Hear),
+        3 => prop::sample::select(vec![-120i64, 120, -61, 59]).prop_map(Moment::Step),
+        4 => (1u8..20).prop_map(Moment::Slices),
+        1 => Just(Moment::Restart),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_clock_set_by_two_hours_while_it_seals_loses_and_doubles_nothing(
+        moments in prop::collection::vec(moment(), 1..40)
+    ) {
+        let mut estate = rolling();
+        estate.clock = DAY;
+        let mut heard: Vec<(i64, Option<Value>)> = Vec::new();
+        for moment in moments {
+            match moment {
+                Moment::Hear(count) => for _ in 0..count {
+                    estate.clock += 10_000;
+                    let wet = heard.len() % 3 == 0;
+                    heard.push((estate.clock, Some(Value::State(wet))));
+                    let reading = Reading::new(
+                        PointKey(1), at(estate.clock), at(estate.clock), Value::State(wet), Quality::Good,
+                    );
+                    estate.hear(&[reading]);
+                },
+                Moment::Step(minutes) => estate.clock += minutes * MINUTE,
+                Moment::Slices(count) => for _ in 0..count {
+                    let last = estate.ledger().last_commit();
+                    let snapshot = linli_ledger::Snapshot { commit: last, format: 1, bytes: Vec::new() };
+                    let budget = linli_ledger::Budget { now: estate.now().wall, slice: Duration::ZERO };
+                    estate.ledger().seal(budget, last, Some(&snapshot)).unwrap();
+                },
+                Moment::Restart => estate.restart(),
+            }
+        }
+        // By time, and of equal times the one that came first.
+        heard.sort_by_key(|(time, _)| *time);
+        for sealed in [false, true] {
+            if sealed {
+                estate.clock = 20 * DAY;
+                seal(&mut estate);
+            }
+            let stored: Vec<_> = estate
+                .all_samples(1)
+                .into_iter()
+                .map(|sample| (sample.observed.as_millis() - NEW_YEAR, sample.value))
+                .collect();
+            prop_assert_eq!(&stored, &heard);
+            for width in [MINUTE, HOUR, DAY] {
+                let found = told(&spans(&mut estate, 1, 0, 9 * DAY, width));
+                prop_assert_eq!(&found, &plain(&heard, 0, 9 * DAY, width), "width {}", width);
+            }
+        }
+    }
+}
+
 #[test]
 fn what_was_true_before_the_range_is_known() {
     let mut estate = rolling();

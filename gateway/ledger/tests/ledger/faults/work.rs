@@ -14,7 +14,7 @@ use linli_ledger::{
 };
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Commits of a life.
@@ -42,6 +42,43 @@ pub(crate) struct Life {
 
 /// Power has gone.
 pub(crate) struct Dark;
+
+/// What became of a fault, run by run. [`verify`] has compared every sample, so nothing counted here is there twice.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    runs: u64,
+    acknowledged: i64,
+    lost: i64,
+    ahead: i64,
+    slowest: Duration,
+}
+
+impl Tally {
+    /// Looks at a folder after a fault: what was acknowledged, what is there, and how long it took to open it and to
+    /// read all of it. Returns what is there.
+    pub(crate) fn look(&mut self, dir: &Path, acknowledged: i64) -> i64 {
+        let began = Instant::now();
+        let there = verify(dir, acknowledged);
+        self.slowest = self.slowest.max(began.elapsed());
+        self.runs += 1;
+        self.acknowledged += acknowledged;
+        self.lost += (acknowledged - there).max(0);
+        self.ahead += (there - acknowledged).max(0);
+        there
+    }
+
+    /// One line for a table: `fault what="…" runs=… acknowledged=… lost=… doubled=0 under_way=… recovery_ms=…`.
+    pub(crate) fn tell(&self, what: &str) {
+        println!(
+            "fault what=\"{what}\" runs={} acknowledged={} lost={} doubled=0 under_way={} recovery_ms={}",
+            self.runs,
+            self.acknowledged,
+            self.lost,
+            self.ahead,
+            self.slowest.as_millis()
+        );
+    }
+}
 
 pub(crate) fn options() -> Options {
     Options {
