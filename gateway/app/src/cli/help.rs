@@ -99,6 +99,13 @@ const ZH: &[(&str, &str)] = &[
     ),
     ("linli backtest --backup", "读取这个备份，而不是账本"),
     ("linli backtest --limit", "逐条列出的告警上限"),
+    (
+        "linli record",
+        "记录运行中的网关收到的全部消息，供 linli replay 使用",
+    ),
+    ("linli record --out", "写入的文件，每行一条消息；文件不能已存在"),
+    ("linli record --lasts", "记录多久，最长 7d"),
+    ("linli record --count", "收到这么多条后结束"),
     ("linli replay", "把记录的消息送过整条流水线，使用单独的账本"),
     (
         "linli replay --file",

@@ -25,6 +25,7 @@ mod watch;
 mod output;
 mod quality;
 mod rejects;
+mod record;
 mod replay;
 mod rules;
 mod service;
@@ -96,6 +97,7 @@ fn dispatch(command: Command, context: &Context, clock: SharedClock) -> Outcome 
         Command::Demo(demo) => service::demo(context, &demo),
         Command::Simulate(arguments) => simulate::simulate(context, &arguments),
         Command::Backtest(arguments) => backtest::backtest(context, &arguments),
+        Command::Record(arguments) => record::record(context, &arguments),
         Command::Replay(arguments) => replay::replay(context, &arguments),
         Command::Check(arguments) => check::check(context, &arguments),
         Command::Estate(command) => estate::dispatch(context, command),

@@ -75,6 +75,7 @@ texts! {
     BacktestPages = "将呼叫 {total} 次，其中夜间（22 至 6 时）{night} 次；最忙的一小时 {busiest} 次，超过 6 次的小时有 {over} 个", "{total} calls, {night} of them at night (22 to 6); {busiest} in the busiest hour, more than 6 in {over} hours";
     BacktestCrew = "假设：每张工单数分钟内有人接，传感器恢复正常即完工", "assumed: every order is taken within minutes and completed once its sensors are normal";
     ReplayOver = "{from} 至 {to}：{frames} 条消息，{readings} 个读数，{rejected} 条拒收，{repeated} 条重复；{alarms} 次告警，{orders} 张工单", "{from} to {to}: {frames} frames, {readings} readings, {rejected} rejected, {repeated} repeated; {alarms} alarms, {orders} orders";
+    Recorded = "{path}：记录了 {frames} 条消息，缺 {missed} 条", "{path}: {frames} frames recorded, {missed} missed";
     ReplayNotPlayed = "{count} 行无法重放", "{count} lines cannot be played";
     ReplayLine = "第 {line} 行：{why}", "line {line}: {why}";
     ReplayNeedsEmpty = "{path} 不是空目录：重放要用自己的账本", "{path} is not an empty folder: a replay wants a ledger of its own";

@@ -47,6 +47,7 @@ pub mod writes;
 
 pub mod events;
 pub mod live;
+pub mod record;
 pub mod watch;
 
 pub mod status;

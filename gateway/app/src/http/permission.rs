@@ -94,6 +94,7 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/profiles", Token(Staff)),
     ("POST", "/api/v1/profiles/reload", Token(Manager)),
     ("GET", "/api/v1/watch", Token(Staff)),
+    ("GET", "/api/v1/record", Token(Staff)),
     ("GET", "/api/v1/rejects", Token(Staff)),
     ("GET", "/api/v1/rejects/counts", Token(Staff)),
     ("GET", "/api/v1/rejects/{id}", Token(Staff)),

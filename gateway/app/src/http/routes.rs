@@ -2,8 +2,8 @@
 
 use super::{
     Http, alarm_verbs, alarms, deliveries, devices, engine, estate, events, forwarders, health, layers,
-    onboarding, orders, points, problem, profiles, prom, quality, rejects, rule_check, rules, scans, series,
-    service, status, tokens, updates, watch, writes,
+    onboarding, orders, points, problem, profiles, prom, quality, record, rejects, rule_check, rules, scans,
+    series, service, status, tokens, updates, watch, writes,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -73,6 +73,7 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(profiles::list))
         .routes(routes!(profiles::reload))
         .routes(routes!(watch::watch))
+        .routes(routes!(record::record))
         .routes(routes!(rejects::list))
         .routes(routes!(rejects::counts))
         .routes(routes!(rejects::show))

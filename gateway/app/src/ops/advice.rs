@@ -20,11 +20,18 @@ impl Measures for Known<'_> {
         let Some(profile) = self.0.get(&device.profile) else {
             return true;
         };
-        // In another role a device measures other things, and a distance becomes a fill level by the geometry of its bin.
-        let measures = profile.measures();
-        !profile.roles().is_empty()
-            || measures.contains(&measure)
-            || (measure.name() == "bin.fill" && measures.iter().any(|known| known.name() == "bin.distance"))
+        // A distance becomes a fill level by the geometry of its bin.
+        let distance = "bin.distance"
+            .parse()
+            .ok()
+            .filter(|_| measure.name() == "bin.fill");
+        profile.may_measure(measure).is_some()
+            || distance.is_some_and(|distance| profile.may_measure(distance).is_some())
+    }
+
+    fn may_repeat(&self, device: &Device, measure: Measure) -> bool {
+        let profile = self.0.get(&device.profile);
+        profile.is_none_or(|profile| profile.may_measure(measure) == Some(true))
     }
 }
 
@@ -63,6 +70,14 @@ fn message(advice: &Advice) -> Text {
             "规则 {rule} 的延时比它的窗口还长，几乎不会触发",
             "the rule {rule} must be wrong for longer than its window remembers: it is hardly ever raised"
         ),
+        Kind::VoteOutnumbers { wanted } => both!(
+            "规则 {rule} 要 {wanted} 个测点一致，它的资产上没有这么多，永远不会触发",
+            "the rule {rule} wants {wanted} points to agree, and none of its assets has so many: it is never raised"
+        ),
+        Kind::LeavesNoneRight { with, asset } => both!(
+            "{asset} 上无论什么值，规则 {rule} 与 {with} 总有一条判为异常，会一直触发",
+            "whatever the value on {asset}, it is wrong to rule {rule} or to rule {with}: the alarm is always raised"
+        ),
         Kind::AlwaysWrong => both!(
             "规则 {rule} 把 0 到 100 的任何值都判为异常，会一直触发",
             "the rule {rule} calls every value from 0 to 100 wrong: it is always raised"
@@ -92,6 +107,14 @@ fn hint(kind: &Kind) -> Text {
         Kind::DelayOutlastsHours | Kind::DelayOutlastsWindow => {
             both!("缩短 on_delay", "make on_delay shorter")
         }
+        Kind::VoteOutnumbers { .. } => both!(
+            "减小 vote，或先接入设备",
+            "make the vote smaller, or add the devices first"
+        ),
+        Kind::LeavesNoneRight { .. } => both!(
+            "让两个设定值之间留出正常范围",
+            "leave a range that is right between the two set values"
+        ),
         Kind::AlwaysWrong => both!("核对设定值", "check the set value"),
         Kind::IdleOverride { .. } => both!("删去这条例外", "remove the override"),
     }

@@ -1,11 +1,12 @@
-//! Recorded frames: one JSON value a line, in the form in which `linli device watch --json` tells what devices say.
+//! Recorded frames: one JSON value a line, as `linli record` writes them down.
 //!
-//! A line of a watch holds the first kilobyte of a message; one that was longer cannot be played again and is refused by
-//! name. Lines that are made here hold everything, and a packet id where there was one.
+//! They hold everything, and a packet id where there was one. A line of `linli device watch --json` can be played too: it holds
+//! the first kilobyte of a message; one that was longer is refused by name.
 
 use crate::field::{Fact, Frame};
 use crate::http::wire::raw::Raw;
 use crate::ops::rig::Rig;
+use crate::pipeline::Recorded;
 use linli_decode::modbus::Read;
 use linli_decode::{RegisterData, RegisterRequest};
 use linli_domain::id::DeviceId;
@@ -13,14 +14,16 @@ use linli_domain::reading::{Reason, Value};
 use linli_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// Largest line in bytes; a longer one is refused.
 pub const MAX_LINE_BYTES: usize = 4 << 20;
 
 /// One recorded frame.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Line {
     /// When it was received, by the gateway's clock.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// The connection; `modbus` and `gateway` for what came over none.
     pub connection: String,
@@ -43,14 +46,44 @@ pub struct Line {
 }
 
 /// One value of a line, as far as it matters here.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Said {
     /// What.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<serde_json::Value>,
     /// Why there is no value.
+    #[schema(value_type = Option<String>)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+}
+
+impl From<&Recorded> for Line {
+    fn from(frame: &Recorded) -> Self {
+        let said = frame.said.as_ref().map(|said| match said {
+            Ok(value) => Said {
+                value: Some(match value {
+                    Value::Number(number) => (*number).into(),
+                    Value::State(state) => (*state).into(),
+                    Value::Text(text) => text.as_ref().into(),
+                }),
+                reason: None,
+            },
+            Err(reason) => Said {
+                value: None,
+                reason: Some(*reason),
+            },
+        });
+        Self {
+            at: frame.at,
+            connection: frame.connection.to_string(),
+            origin: frame.origin.to_string(),
+            retained: frame.retained,
+            payload: Raw::new(&frame.payload, frame.bytes as u64, frame.payload.len()),
+            packet: frame.packet,
+            duplicate: frame.duplicate,
+            values: said.into_iter().collect(),
+        }
+    }
 }
 
 /// Why a line cannot be played.
@@ -60,7 +93,9 @@ pub enum Unusable {
     #[error("not a recorded frame: {0}")]
     Unreadable(String),
     /// Only its beginning was recorded.
-    #[error("only {kept} of {bytes} bytes were recorded; a watch keeps the first kilobyte")]
+    #[error(
+        "only {kept} of {bytes} bytes were recorded; a watch keeps the first kilobyte, the gateway the head of one that is too large"
+    )]
     Cut {
         /// Bytes there are.
         kept: usize,

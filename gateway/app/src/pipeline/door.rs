@@ -3,6 +3,7 @@
 //! A full inbox means that a producer waits, which stops its socket; nothing is dropped.
 
 use super::decision::{Decided, Decision, Undecided};
+use super::recorder::Recording;
 use super::tap::{Tap, Watcher};
 use crate::field::mqtt::Ask;
 use crate::field::{AckTicket, Frame};
@@ -345,6 +346,11 @@ impl Door {
     /// Watches what one device says, by its id or key, or what all say.
     pub fn watch(&self, name: Option<&str>) -> Watcher {
         self.tap.watch(name)
+    }
+
+    /// Records everything that is taken in, whole; `None` while somebody does.
+    pub fn record(&self) -> Option<Recording> {
+        self.tap.recorder.begin()
     }
 
     /// Ends the pipeline after a last commit.

@@ -43,6 +43,7 @@ impl Progress {
 /// Pays everything `committed` owes.
 pub(super) fn pay(committed: Committed, inbox: &Inbox, progress: &watch::Sender<Progress>, at: Monotonic) {
     let Committed { commit, batch } = committed;
+    inbox.tap.recorder.take(&batch.frames);
     let mut acks: Vec<Vec<AckTicket>> = vec![Vec::new(); inbox.acks.len()];
     for frame in batch.frames {
         let Frame::Mqtt(message) = frame else { continue };

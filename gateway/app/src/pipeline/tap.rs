@@ -5,6 +5,7 @@
 //! [`MAX_OF_ALL`] messages of a batch are copied for those who watch everything and [`MAX_NAMED`] of the devices that are
 //! watched by name, and who falls [`RING`] messages behind misses the oldest. Whatever is left out is counted and told.
 
+use super::recorder::Recorder;
 use super::watched::Watched;
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -45,6 +46,8 @@ pub struct Tap {
     names: ArcSwap<Vec<Arc<str>>>,
     editing: Mutex<()>,
     ring: broadcast::Sender<Tapped>,
+    /// For somebody who writes down everything, whole.
+    pub(super) recorder: Arc<Recorder>,
 }
 
 impl Default for Tap {
@@ -55,6 +58,7 @@ impl Default for Tap {
             names: ArcSwap::default(),
             editing: Mutex::default(),
             ring: broadcast::channel(RING).0,
+            recorder: Arc::default(),
         }
     }
 }

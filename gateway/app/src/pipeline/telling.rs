@@ -94,7 +94,7 @@ fn body(said: &Said, understood: &Understood) -> Option<(Option<u8>, Box<[u8]>)>
 }
 
 /// The registers of an answer as they stood on the wire; a bit is a byte of its own.
-fn registers(answer: &ModbusFrame) -> (Vec<u8>, usize) {
+pub(super) fn registers(answer: &ModbusFrame) -> (Vec<u8>, usize) {
     let bytes: Vec<u8> = match &answer.answer {
         Ok(RegisterData::Words(words)) => words.iter().flat_map(|word| word.to_be_bytes()).collect(),
         Ok(RegisterData::Bits(bits)) => bits.iter().map(|bit| u8::from(*bit)).collect(),

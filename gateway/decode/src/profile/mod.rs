@@ -29,6 +29,7 @@ use crate::observation::{Decoded, Diagnostic, Observation};
 use crate::refusal::DecodeError;
 use bytes::BytesLayout;
 use collect::Collector;
+use convert::{Emit, Instance};
 pub use document::ProfileError;
 use document::{Problems, Table};
 use json::JsonLayout;
@@ -244,13 +245,35 @@ impl Profile {
         finish(result, collector)
     }
 
-    /// What a device of this type may measure in its default role, each measure once.
-    pub fn measures(&self) -> Vec<Measure> {
+    /// Everything its layouts can say.
+    fn emits(&self) -> Vec<&Emit> {
         let mut emits = self.bytes.as_ref().map(BytesLayout::emits).unwrap_or_default();
         emits.extend(self.json.iter().flat_map(JsonLayout::emits));
         emits.extend(self.messages.iter().flat_map(Messages::emits));
         emits.extend(self.named.iter().flat_map(NamedLayout::emits));
         emits.extend(self.modbus.iter().flat_map(RegisterMap::emits));
+        emits
+    }
+    /// Whether a device of this type may measure this in one of its roles; `Some(true)`: at several places of its own.
+    pub fn may_measure(&self, measure: Measure) -> Option<bool> {
+        let roles = self.roles().iter().copied().map(Some).chain([None]);
+        let contexts: Vec<DeviceContext> = roles
+            .map(|role| DeviceContext {
+                role,
+                ..DeviceContext::default()
+            })
+            .collect();
+        let says = |emit: &&Emit| {
+            let mut said = contexts.iter().filter_map(|context| emit.measure(context).ok());
+            said.any(|said| said == measure)
+        };
+        let emits: Vec<&Emit> = self.emits().into_iter().filter(says).collect();
+        let repeats = emits.iter().any(|emit| !matches!(emit.instance, Instance::None));
+        (!emits.is_empty()).then_some(repeats)
+    }
+    /// What a device of this type may measure in its default role, each measure once.
+    pub fn measures(&self) -> Vec<Measure> {
+        let emits = self.emits();
         let context = DeviceContext::default();
         let mut measures: Vec<Measure> = emits
             .iter()

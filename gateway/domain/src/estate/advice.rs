@@ -4,10 +4,10 @@
 //! the same job, a rule nothing can ever raise, one that nothing can ever end.
 //! What devices can measure is only known to who has the catalogue, so it is asked for.
 
-use super::{Asset, AssetIndex, Device, Estate};
+use super::{Asset, AssetIndex, Binding, Device, Estate, MAX_POINTS_PER_DEVICE};
 use crate::id::{AssetId, RuleId};
 use crate::measure::Measure;
-use crate::rule::{Rule, When};
+use crate::rule::{Rule, Vote, When};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -34,8 +34,20 @@ pub enum Kind {
     DelayOutlastsHours,
     /// A window forgets before the delay is over.
     DelayOutlastsWindow,
+    /// More of its points must agree than there can be on any of its assets.
+    VoteOutnumbers {
+        /// How many must agree.
+        wanted: u16,
+    },
     /// Every value there can be is wrong.
     AlwaysWrong,
+    /// A value is wrong to it or to another rule of its class, whatever it is.
+    LeavesNoneRight {
+        /// The other rule.
+        with: RuleId,
+        /// The first asset both look after.
+        asset: AssetId,
+    },
     /// An override names an asset the rule does not look after.
     IdleOverride {
         /// The asset.
@@ -59,10 +71,12 @@ impl Kind {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Overlaps { .. } => "overlaps",
-            Self::NoAsset | Self::NoDevice | Self::DelayOutlastsHours | Self::DelayOutlastsWindow => {
-                "never_fires"
-            }
-            Self::AlwaysWrong => "always_fires",
+            Self::NoAsset
+            | Self::NoDevice
+            | Self::DelayOutlastsHours
+            | Self::DelayOutlastsWindow
+            | Self::VoteOutnumbers { .. } => "never_fires",
+            Self::AlwaysWrong | Self::LeavesNoneRight { .. } => "always_fires",
             Self::IdleOverride { .. } => "idle_override",
         }
     }
@@ -73,7 +87,8 @@ impl Kind {
             Self::NoAsset => "applies_to",
             Self::NoDevice => "measure",
             Self::DelayOutlastsHours | Self::DelayOutlastsWindow => "on_delay",
-            Self::AlwaysWrong => "when",
+            Self::VoteOutnumbers { .. } => "vote",
+            Self::AlwaysWrong | Self::LeavesNoneRight { .. } => "when",
             Self::IdleOverride { .. } => "overrides",
         }
     }
@@ -83,6 +98,8 @@ impl Kind {
 pub trait Measures {
     /// Whether a device may measure this; in doubt, as for one that describes itself, it may.
     fn may(&self, device: &Device, measure: Measure) -> bool;
+    /// Whether a device may measure it at several places of its own; in doubt, it may.
+    fn may_repeat(&self, device: &Device, measure: Measure) -> bool;
 }
 
 /// All advice on the rules of the document; shipped ones are only looked at beside them.
@@ -100,6 +117,7 @@ pub fn advise(estate: &Estate, measures: &dyn Measures) -> Vec<Advice> {
             });
         };
         alone(estate, rule, measures).into_iter().for_each(&mut add);
+        leaves_none_right(estate, rule).into_iter().for_each(&mut add);
         overlaps(estate, rule).into_iter().for_each(&mut add);
     }
     all
@@ -116,13 +134,20 @@ fn covered<'e>(estate: &'e Estate, rule: &Rule) -> impl Iterator<Item = &'e Asse
 fn alone(estate: &Estate, rule: &Arc<Rule>, measures: &dyn Measures) -> Vec<Kind> {
     let mut found = Vec::new();
     let assets: Vec<&Asset> = covered(estate, rule).collect();
-    if assets.is_empty() {
-        found.push(Kind::NoAsset);
-    } else if !assets
-        .iter()
-        .any(|asset| is_measured(estate, &asset.id, rule.measure, measures))
-    {
-        found.push(Kind::NoDevice);
+    let looked_at = || {
+        assets
+            .iter()
+            .filter(|asset| rule.on(&asset.id, asset.kind).is_some())
+    };
+    let most = looked_at().map(|asset| most_points(estate, &asset.id, rule.measure, measures));
+    match (most.max(), rule.vote) {
+        // Every asset it covers is overridden away, or there is none.
+        (None, _) => found.push(Kind::NoAsset),
+        (Some(0), _) => found.push(Kind::NoDevice),
+        (Some(most), Vote::AtLeast(wanted)) if most < usize::from(wanted) => {
+            found.push(Kind::VoteOutnumbers { wanted });
+        }
+        _ => {}
     }
     if rule
         .during
@@ -147,16 +172,22 @@ fn alone(estate: &Estate, rule: &Arc<Rule>, measures: &dyn Measures) -> Vec<Kind
     found
 }
 
-fn is_measured(estate: &Estate, asset: &AssetId, measure: Measure, measures: &dyn Measures) -> bool {
+/// Most points of a measure there can be on an asset.
+fn most_points(estate: &Estate, asset: &AssetId, measure: Measure, measures: &dyn Measures) -> usize {
     let Some((index, _)) = estate.asset_by_id(asset) else {
-        return false;
+        return 0;
     };
-    estate.devices().iter().any(|device| {
+    let of_device = |device: &Device| {
         let here = |of: Option<AssetIndex>| of.or(device.asset) == Some(index);
-        let mut bound = device.bindings.iter().filter(|binding| here(binding.asset));
-        bound.any(|b| b.becomes.unwrap_or(b.measure) == measure)
-            || (device.asset == Some(index) && measures.may(device, measure))
-    })
+        let is_it = |b: &&Binding| here(b.asset) && b.becomes.unwrap_or(b.measure) == measure;
+        let bound = device.bindings.iter().filter(is_it).count();
+        let rest = match device.asset == Some(index) && measures.may(device, measure) {
+            true if measures.may_repeat(device, measure) => MAX_POINTS_PER_DEVICE,
+            speaks => usize::from(speaks),
+        };
+        bound.max(rest)
+    };
+    estate.devices().iter().map(of_device).sum()
 }
 
 /// A share lies between 0 and 100.
@@ -167,8 +198,36 @@ fn always_wrong(rule: &Rule) -> bool {
     match rule.when {
         When::Above { set, .. } => set <= 0.0,
         When::Below { set, .. } => set >= 100.0,
+        When::Reaches { level, .. } => level <= 0.0,
+        When::Stuck { band, .. } => band >= 100.0,
         _ => false,
     }
+}
+
+/// A rule below a level beside one of its class above a level that is no higher: whatever the value, one alarm goes on for
+/// ever. Told once, at the later one.
+fn leaves_none_right(estate: &Estate, rule: &Arc<Rule>) -> Option<Kind> {
+    let place = |id: &RuleId| estate.doc().rules.iter().position(|doc| doc.id == *id);
+    let others = estate.rules().iter().filter(|other| {
+        !other.shipped
+            && place(&other.id) < place(&rule.id)
+            && (&other.class, other.measure) == (&rule.class, rule.measure)
+            && other.during == rule.during
+    });
+    others.into_iter().find_map(|other| {
+        let asset = covered(estate, rule).find(|asset| {
+            let whens = [rule, other].map(|rule| Some(rule.on(&asset.id, asset.kind)?.when));
+            matches!(
+                whens,
+                [Some(When::Above { set: above, .. }), Some(When::Below { set: below, .. })]
+                | [Some(When::Below { set: below, .. }), Some(When::Above { set: above, .. })] if above <= below
+            )
+        })?;
+        Some(Kind::LeavesNoneRight {
+            with: other.id.clone(),
+            asset: asset.id.clone(),
+        })
+    })
 }
 
 /// The rules that do the same job on some asset: the same fault, the same measure, the same kind of condition. A pair of
@@ -233,7 +292,15 @@ impl fmt::Display for Kind {
             Self::DelayOutlastsWindow => {
                 f.write_str("must be wrong for longer than its window remembers: it is hardly ever raised")
             }
+            Self::VoteOutnumbers { wanted } => write!(
+                f,
+                "wants {wanted} points to agree, and no asset of it has so many: it is never raised"
+            ),
             Self::AlwaysWrong => f.write_str("every value from 0 to 100 is wrong: it is always raised"),
+            Self::LeavesNoneRight { with, asset } => write!(
+                f,
+                "whatever the value on {asset}, it is wrong to this rule or to rule {with}: it is always raised"
+            ),
             Self::IdleOverride { asset } => {
                 write!(f, "overrides {asset}, which the rule does not look after")
             }

@@ -56,6 +56,13 @@ impl Problems {
                         "the alarm is over when the change has become this small",
                     );
                 }
+                if matches!(measure.unit().symbol(), "%" | "%RH") && by > 100.0 {
+                    self.add_hint(
+                        path,
+                        format!("{measure} is a share from 0 to 100: the alarm would never be raised"),
+                        "give the change in percent",
+                    );
+                }
                 self.window(format!("{path}.within"), within);
             }
             When::Reaches { level, ahead, within } => {

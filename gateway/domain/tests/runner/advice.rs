@@ -12,6 +12,9 @@ impl Measures for Named {
     fn may(&self, device: &Device, measure: Measure) -> bool {
         device.profile.as_str() == measure.name()
     }
+    fn may_repeat(&self, device: &Device, _: Measure) -> bool {
+        device.id.as_str() == "many"
+    }
 }
 
 const ESTATE: &str = r#"
@@ -169,6 +172,23 @@ fn what_nothing_can_raise_or_end_is_said() {
         ("rules[0].on_delay".into(), "never_fires")
     );
     assert_eq!(
+        only("overrides = [{ asset = \"bin-1\", off = true }, { asset = \"bin-2\", off = true }]"),
+        ("rules[0].applies_to".into(), "never_fires"),
+        "it is off everywhere"
+    );
+    assert_eq!(
+        only("vote = { at_least = 2 }"),
+        ("rules[0].vote".into(), "never_fires")
+    );
+    assert_eq!(
+        only("when = { reaches = 0.0, ahead = \"1h\", within = \"1h\" }"),
+        ("rules[0].when".into(), "always_fires")
+    );
+    assert_eq!(
+        only("when = { stuck = \"6h\", band = 100.0 }"),
+        ("rules[0].when".into(), "always_fires")
+    );
+    assert_eq!(
         only("when = { above = 0.0 }"),
         ("rules[0].when".into(), "always_fires")
     );
@@ -180,6 +200,31 @@ fn what_nothing_can_raise_or_end_is_said() {
         only("applies_to = { assets = [\"bin-1\"] }\noverrides = [{ asset = \"bin-2\", priority = \"P1\" }]"),
         ("rules[0].overrides".into(), "idle_override")
     );
+}
+
+#[test]
+fn two_levels_of_one_class_that_leave_no_value_right_are_told_at_the_later_one() {
+    let pair = |below: &str| {
+        advice(&[
+            rule("high", "class = \"c\"\nwhen = { above = 80.0 }"),
+            rule("low", &format!("class = \"c\"\nwhen = {{ below = {below} }}")),
+        ])
+    };
+    let found = pair("80.0");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (found[0].0.as_str(), found[0].1.code()),
+        ("rules[1].when", "always_fires")
+    );
+    assert_eq!(pair("79.0"), [], "between them a value is right");
+}
+
+#[test]
+fn a_device_with_several_places_of_its_own_may_agree_with_itself() {
+    let more = ESTATE.replace("id = \"d1\"", "id = \"many\"");
+    let text = format!("{more}{}", rule("r", "vote = { at_least = 2 }"));
+    let estate = Estate::resolve(Arc::new(toml::from_str(&text).unwrap())).unwrap();
+    assert_eq!(advise(&estate, &Named), []);
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn all_problems_come_at_once_with_their_place_and_a_hint() {
             "devices[1].address: is already the address of device \"rope\"",
             "rules[1].when.clear: clear 95 is above the set value 90; \
              an alarm above a value clears at that value or lower",
-            "rules[2].response: is missing in one language; \
+            "rules[2].response: response is missing in one language; \
              say what the person must do: what needs no response is an event, not an alarm",
             "rules[2].applies_to.assets[0]: unknown asset \"fire-lan\"; did you mean \"fire-lane\"?",
         ]

@@ -218,6 +218,11 @@ fn what_could_never_be_raised_or_never_be_over_is_refused_with_its_place() {
         ("bin.fill", "when = { rises = 5.0 }", "is not one condition"),
         (
             "bin.fill",
+            "when = { rises = 150.0, within = \"5m\" }",
+            "never be raised",
+        ),
+        (
+            "bin.fill",
             "when = { rises = -5.0, within = \"5m\" }",
             "above zero",
         ),

@@ -1,4 +1,4 @@
-//! `linli backtest` and `linli replay`.
+//! `linli backtest`, `linli record` and `linli replay`.
 
 use super::duration;
 use super::store::time;
@@ -30,10 +30,24 @@ pub struct Backtest {
     pub limit: usize,
 }
 
+/// What is recorded, and where to.
+#[derive(Debug, Args)]
+pub struct Record {
+    /// File to write, one frame a line; it must not be there yet
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// How long, at most 7d
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, default_value = "10m")]
+    pub lasts: Duration,
+    /// End after so many frames
+    #[arg(long, value_name = "NUMBER")]
+    pub count: Option<u64>,
+}
+
 /// What is replayed.
 #[derive(Debug, Args)]
 pub struct Replay {
-    /// Recorded frames, one JSON value a line, as linli device watch --json and linli simulate --output write them; - reads standard input
+    /// Recorded frames, one JSON value a line, as linli record, linli device watch --json and linli simulate --output write them; - reads standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// So many times as fast as they came, such as 1 or 60; as fast as possible when not given

@@ -12,7 +12,7 @@ mod store;
 mod work;
 
 pub use alarms::{Alarms, ListAlarms, Quality, Serviced};
-pub use backtest::{Backtest, Replay};
+pub use backtest::{Backtest, Record, Replay};
 pub use firmware::{NodeKind, Sign};
 pub use onboarding::{Accept, DeviceList, Point, Show, Watch, Which};
 pub use rules::{RuleFile, Rules};
@@ -89,6 +89,8 @@ pub enum Command {
     Simulate(Simulate),
     /// Show what proposed rules would have done on recorded readings, beside what really happened; changes nothing
     Backtest(Backtest),
+    /// Write down what a running gateway takes in, whole, for linli replay
+    Record(Record),
     /// Send recorded frames through the whole pipeline, on a ledger of its own
     Replay(Replay),
     /// Say everything that is wrong with a configuration, its profiles and its estate file

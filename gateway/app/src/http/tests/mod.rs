@@ -13,6 +13,7 @@ mod listings;
 mod onboarding;
 mod page;
 mod profiles;
+mod recording;
 mod refusals;
 mod rules;
 mod series;

@@ -4,13 +4,18 @@ use super::*;
 use futures_util::StreamExt as _;
 
 /// The stream of one watcher, read piece by piece.
-struct Watching {
+pub(super) struct Watching {
     body: axum::body::BodyDataStream,
     text: String,
 }
 
 impl Watching {
     async fn new(story: &Story, path: &str) -> Self {
+        Self::open(story, path, ": watching").await
+    }
+
+    /// Opens a stream that begins with a greeting.
+    pub(super) async fn open(story: &Story, path: &str, greeting: &str) -> Self {
         let request = story.get(path).build();
         let response = story.router.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), 200);
@@ -19,11 +24,11 @@ impl Watching {
             body,
             text: String::new(),
         };
-        assert_eq!(watching.piece().await, ": watching");
+        assert_eq!(watching.piece().await, greeting);
         watching
     }
 
-    async fn piece(&mut self) -> String {
+    pub(super) async fn piece(&mut self) -> String {
         loop {
             if let Some((piece, rest)) = self.text.split_once("\n\n") {
                 let (piece, rest) = (piece.to_owned(), rest.to_owned());

@@ -7,6 +7,7 @@ use crate::estate::{AssetIndex, OrderPlan};
 use crate::id::{AssetId, OrderProfileId, RuleId};
 use crate::order::OrderProfile;
 use crate::rule::{AppliesTo, During, Override, Priority, Rule, Vote};
+use crate::text::Text;
 use jiff::tz::TimeZone;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -111,9 +112,13 @@ fn resolve_rule(
     problems: &mut Problems,
 ) -> Option<Arc<Rule>> {
     if rule.response.is_incomplete() {
+        let wrong = match rule.response == Text::default() {
+            true => "response is missing",
+            false => "response is missing in one language",
+        };
         problems.add_hint(
             format!("{path}.response"),
-            "is missing in one language",
+            wrong,
             "say what the person must do: what needs no response is an event, not an alarm",
         );
     }
@@ -126,7 +131,7 @@ fn resolve_rule(
             Some(text) if text.is_incomplete() => "is missing in one language",
             Some(_) => continue,
         };
-        problems.add_hint(format!("{path}.{key}"), wrong, hint);
+        problems.add_hint(format!("{path}.{key}"), format!("{key} {wrong}"), hint);
     }
     check_delay(format!("{path}.on_delay"), rule.on_delay, problems);
     check_delay(format!("{path}.off_delay"), rule.off_delay, problems);
