@@ -8,6 +8,7 @@
 
 mod alarm;
 mod bad_input;
+mod batch;
 mod broker;
 mod care;
 mod closed_loop;

@@ -408,6 +408,58 @@ fn an_alarm_that_becomes_most_urgent_while_it_waits_has_its_own_order_at_once() 
 }
 
 #[test]
+fn what_is_kept_from_people_is_in_no_order_and_gathers_when_it_is_heard_of_again() {
+    let mut e = EstateTest::with(&bins(2));
+    e.full(0..2);
+    let alarm = e.living("bin-0", "full");
+    let action = Action::ShelveAlarm {
+        alarm: alarm.id,
+        version: alarm.version,
+        lasts: std::time::Duration::from_secs(1_800),
+        reason: "the yard is closed".into(),
+        no_order: false,
+    };
+    e.act(actor("A", ActorRole::Staff), action).unwrap();
+    e.wait("30s");
+    assert_eq!(e.jobs(), ["WO-1 dispatched: bin-1 open"]);
+    e.wait("29m30s");
+    assert_eq!(e.jobs().len(), 1, "it waits for others again");
+    e.wait("30s");
+    assert_eq!(e.jobs()[1], "WO-2 dispatched: bin-0 open");
+}
+
+#[test]
+fn an_edit_while_they_wait_counts_and_one_that_comes_later_leaves_the_order_as_it_is() {
+    let single = bins(2).replace(", batch = true", "");
+    let mut e = EstateTest::with(&bins(2));
+    e.full(0..2).wait("10s");
+    e.input(Input::Estate(crate::estate_test::doc(&single)))
+        .reply
+        .unwrap();
+    e.wait("10m");
+    assert_eq!(
+        e.jobs(),
+        ["WO-1 dispatched: ", "WO-2 dispatched: "],
+        "each has its own"
+    );
+
+    let mut e = EstateTest::with(&bins(2));
+    e.full(0..2).wait("30s");
+    e.input(Input::Estate(crate::estate_test::doc(&single)))
+        .reply
+        .unwrap();
+    e.wait("1m").emptied(0);
+    assert_eq!(e.jobs(), ["WO-1 dispatched: bin-0 ended, bin-1 open"]);
+    // The lid of the other one leaves the estate: nobody can say that it is empty.
+    let without = single.replace("asset = \"bin-1\"\n", "");
+    e.input(Input::Estate(crate::estate_test::doc(&without)))
+        .reply
+        .unwrap();
+    e.wait("1d");
+    assert_eq!(e.jobs(), ["WO-1 dispatched: bin-0 ended, bin-1 open"]);
+}
+
+#[test]
 fn the_most_urgent_and_what_lives_depend_on_is_no_batch() {
     let refused = |toml: &str| -> Vec<String> {
         let problems = linli_domain::Engine::new(crate::estate_test::doc(toml)).unwrap_err();

@@ -17,6 +17,8 @@ pub mod forwarder;
 pub mod point;
 pub mod series;
 #[cfg(test)]
+mod order_tests;
+#[cfg(test)]
 mod states_tests;
 pub mod profile;
 pub mod raw;
