@@ -33,7 +33,11 @@ impl Misdated {
     }
 
     fn put_all_right<'a>(&self, times: impl IntoIterator<Item = &'a mut Timestamp>) -> bool {
-        times.into_iter().fold(false, |any, at| self.put_right(at) || any)
+        times
+            .into_iter()
+            .filter_map(|at| self.put_right(at).then_some(()))
+            .count()
+            > 0
     }
 
     fn alarm(&self, alarm: &mut Alarm) -> bool {
