@@ -70,3 +70,25 @@ fn a_refused_profile_and_a_second_of_an_id_leave_the_others_alone() {
     assert_eq!(files, ["b.toml", "c.toml"]);
     assert!(refused[0].1[0].to_string().contains("already has the id"));
 }
+
+#[test]
+fn a_profile_knows_what_it_may_measure_in_any_of_its_roles() {
+    let catalogue = load();
+    let may = |profile: &str, measure: &str| {
+        let profile = catalogue.get(&ProfileId::new(profile).unwrap()).unwrap();
+        profile.may_measure(measure.parse().unwrap())
+    };
+    assert_eq!(may("milesight.em400-udl", "bin.distance"), Some(false));
+    assert_eq!(may("milesight.em400-udl", "leak.wet"), None);
+    assert_eq!(may("acrel.adw300", "power.voltage"), Some(true));
+    // Nothing is measured that is in no role, and everything in the default role is.
+    for profile in catalogue.iter() {
+        for measure in profile.measures() {
+            assert!(
+                profile.may_measure(measure).is_some(),
+                "{} {measure}",
+                profile.id()
+            );
+        }
+    }
+}
