@@ -74,7 +74,7 @@ impl EstateTest {
     }
     /// Every open order with its tasks: `WO-1 dispatched: bin-0 open, bin-1 ended`.
     fn jobs(&self) -> Vec<String> {
-        self.engine.orders().map(|order| job(order)).collect()
+        self.engine.orders().map(job).collect()
     }
     fn closed(&self) -> Vec<Closing> {
         let changes = self.changes.orders.iter();
