@@ -35,7 +35,7 @@ pub struct Options {
     pub stage_limit: u64,
     /// Age of log kept for cursors left behind.
     pub stage_keep: Duration,
-    /// Samples at which a point is sealed; its chunks hold at most twice as many.
+    /// Samples at which a point is sealed; its chunks hold at most four times as many.
     pub seal_samples: usize,
     /// Age of its oldest unsealed sample at which a point is sealed.
     pub seal_age: Duration,

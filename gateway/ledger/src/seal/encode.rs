@@ -77,7 +77,7 @@ impl Ledger {
 
     /// In samples.
     fn longest_chunk(&self) -> usize {
-        self.options.seal_samples.saturating_mul(2)
+        self.options.seal_samples.saturating_mul(4)
     }
 
     /// Puts the collected samples behind those of the point's last chunk when that one may grow.

@@ -21,11 +21,15 @@ const CUTS: usize = 3;
 /// A chunk: its samples, and their bytes.
 pub(super) type Piece = (Columns, Vec<u8>);
 
+/// Pages of a chunk that is long enough: what stands beside each chunk is spread over more samples.
+const PAGES: usize = 2;
+
 /// Whether a chunk of so many samples and bytes is as long as it should be.
 pub(super) fn is_full(samples: usize, bytes: usize, longest: usize) -> bool {
-    samples >= longest || fills(bytes)
+    samples >= longest || fills(bytes) && bytes > FIRST_PAGE + (PAGES - 2) * FURTHER_PAGE
 }
 
+/// Whether hardly anything of the last page stays empty.
 fn fills(bytes: usize) -> bool {
     let next = match bytes.checked_sub(FIRST_PAGE) {
         None => FIRST_PAGE,
@@ -61,6 +65,11 @@ fn first(
 ) -> Result<(Piece, Place), PcoError> {
     let (mut head, mut next) = columns.part(place, longest.max(1));
     let mut data = chunk::encode(point, &head)?;
+    // What is left over grows; it is cut when it is long enough.
+    let short = data.len() < FIRST_PAGE + (PAGES - 1) * FURTHER_PAGE - SLACK;
+    if next.samples == columns.len() && head.len() < longest && short {
+        return Ok(((head, data), next));
+    }
     for _ in 0..CUTS {
         let Some(room) = full(data.len()).filter(|_| !fills(data.len())) else {
             break;
@@ -111,7 +120,7 @@ mod tests {
             for (piece, data) in &pieces[..pieces.len() - 1] {
                 assert!(piece.len() <= 4_000);
                 assert!(
-                    is_full(piece.len(), data.len(), 4_000),
+                    piece.len() == 4_000 || fills(data.len()),
                     "noise {noise}: {} samples in {} bytes",
                     piece.len(),
                     data.len()

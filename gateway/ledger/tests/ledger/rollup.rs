@@ -197,7 +197,7 @@ proptest! {
             match moment {
                 Moment::Hear(count) => for _ in 0..count {
                     estate.clock += 10_000;
-                    let wet = heard.len() % 3 == 0;
+                    let wet = heard.len().is_multiple_of(3);
                     heard.push((estate.clock, Some(Value::State(wet))));
                     let reading = Reading::new(
                         PointKey(1), at(estate.clock), at(estate.clock), Value::State(wet), Quality::Good,
