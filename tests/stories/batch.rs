@@ -22,6 +22,8 @@ applies_to = { kind = "other" }
 when = { state = true }
 off_delay = "1s"
 priority = "P3"
+cause = { zh = "渗漏", en = "It seeps" }
+consequence = { zh = "墙面发霉", en = "Mould" }
 response = { zh = "擦干", en = "Dry it" }
 order = { role = "cleaning", profile = "damp", batch = true }
 

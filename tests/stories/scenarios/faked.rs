@@ -30,6 +30,8 @@ on_delay = "1s"
 off_delay = "12s"
 latch = true
 priority = "P1"
+cause = { zh = "管道破裂", en = "A broken pipe" }
+consequence = { zh = "设备进水", en = "Water in the plant" }
 response = { zh = "关阀，查漏，处理。", en = "Close the valve, find the leak, repair it." }
 order = { role = "repair", profile = "leak" }
 

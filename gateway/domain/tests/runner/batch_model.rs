@@ -42,6 +42,8 @@ when = {{ state = true }}
 on_delay = "{ON}s"
 off_delay = "{OFF}s"
 priority = "P3"
+cause = {{ zh = "投放多", en = "Much waste" }}
+consequence = {{ zh = "垃圾落地", en = "Waste on the ground" }}
 response = {{ zh = "清运", en = "Empty it" }}
 order = {{ role = "cleaning", profile = "bin", batch = true }}
 [[order_profiles]]

@@ -34,6 +34,8 @@ when = { above = 90.0, clear = 70.0 }
 on_delay = "10m"
 off_delay = "2m"
 priority = "P3"
+cause = { zh = "投放多", en = "Much waste" }
+consequence = { zh = "垃圾落地", en = "Waste on the ground" }
 response = { zh = "清运", en = "Empty it" }
 order = { role = "cleaning", profile = "bin", batch = true }
 
@@ -399,6 +401,8 @@ fn an_alarm_that_becomes_most_urgent_while_it_waits_has_its_own_order_at_once() 
     let worse = bins(2)
         + "\n[[rules]]\nid = \"burst\"\nclass = \"full\"\nfault = \"full\"\nmeasure = \"bin.fill\"\n\
            applies_to = { kind = \"bin\" }\nwhen = { above = 99.0 }\npriority = \"P1\"\n\
+           cause = { zh = \"投放多\", en = \"Much waste\" }\n\
+           consequence = { zh = \"垃圾落地\", en = \"Waste on the ground\" }\n\
            response = { zh = \"马上\", en = \"At once\" }\norder = { role = \"cleaning\", profile = \"bin\" }\n";
     let mut e = EstateTest::with(&worse);
     e.full(0..2).wait("5s").bin(0, 100.0);

@@ -29,6 +29,8 @@ const ESTATE: &str = r#"
     applies_to = { kind = "pipe_zone" }
     when = { state = true }
     priority = "P3"
+    cause = { zh = "渗漏", en = "It seeps" }
+    consequence = { zh = "墙面发霉", en = "Mould" }
     response = { zh = "擦干", en = "Dry it" }
     order = { role = "cleaning", profile = "dry", batch = true }
     [[order_profiles]]
