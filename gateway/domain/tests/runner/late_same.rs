@@ -340,7 +340,10 @@ fn sensors_that_must_agree_are_agreed_with_in_any_order_of_their_bursts() {
         assert!(late.changes.notices.is_empty() && late.engine.alarms().count() == 0);
         prop_assume!(!flaps(&live));
         // A time that one of them was on the way back is told with it, so the parts are compared as they join.
-        let (lived, told) = (joined(lived(&live)), joined(told(&late)));
+        let (lived, told) = (
+            that_lasted(joined(lived(&live))),
+            that_lasted(joined(told(&late))),
+        );
         assert!(
             same(&lived, &told),
             "order {order} lived {:?} told {:?}",
