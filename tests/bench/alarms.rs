@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 const SCENARIO: &str = "alarms";
 const BINS: u32 = 1_000;
 const RULES: u32 = 10;
+/// Alarms that live when the engine starts.
+const LIVE: u32 = 10_000;
 const STORM: u32 = 5_000;
 
 /// Runs the scenario.
@@ -42,9 +44,9 @@ pub(crate) fn run(report: &mut Report) {
         .add(SCENARIO, "bytes_per_instance", each, "B", None)
         .goal(Goal::AtMost(2_048.0));
 
-    let mut raised = built(&watched, BINS);
+    let mut raised = built(&estate(LIVE, 1), LIVE);
     let mut now = start();
-    for bin in 0..BINS {
+    for bin in 0..LIVE {
         raised.step(&now, &Input::Reading(fill(bin, 100.0, &now)));
     }
     let live = raised.alarms().count();
@@ -120,7 +122,7 @@ fn estate(bins: u32, rules: u32) -> String {
         let above = if n == 0 { 90.0 } else { 1_000.0 + f64::from(n) };
         let _ = write!(
             toml,
-            "\n[[rules]]\nid = \"r{n}\"\nclass = \"r{n}\"\nfault = \"r{n}\"\nmeasure = \"bin.fill\"\n\
+            "\n[[rules]]\nid = \"r{n}\"\nclass = \"r{n}\"\nfault = \"r{n}\"\nmeasure = \"temperature\"\n\
              applies_to = {{ kind = \"bin\" }}\nwhen = {{ above = {above:.1} }}\npriority = \"P3\"\n\
              cause = {{ zh = \"数值异常\", en = \"A value is out of its range\" }}\n\
              consequence = {{ zh = \"设备可能损坏\", en = \"The equipment may be damaged\" }}\n\
@@ -151,7 +153,7 @@ fn built(toml: &str, bins: u32) -> Engine {
         let def = PointDef {
             key: PointKey(n),
             device: format!("lid-{n}").parse().expect("an id"),
-            measure: "bin.fill".parse().expect("a measure"),
+            measure: "temperature".parse().expect("a measure"),
             instance: None,
         };
         engine.step(&now, &Input::Point(def)).reply.expect("a point");

@@ -1,6 +1,7 @@
 //! `soak`: what memory and file do over a long time. By name only; `LINLI_SOAK_MINUTES` (60) and `LINLI_SOAK_RATE`
 //! (1000 messages a second; 0 is flat out) say how long and how hard. The curve goes to `target/bench/soak.csv`.
 
+use crate::disk::written_bytes;
 use crate::load::{DEVICES, Load, cpu_seconds, dealt_with, estate, resident_mb};
 use crate::report::{Goal, Report};
 use e2e::gateway::{Gateway, Site};
@@ -23,6 +24,7 @@ struct Look {
     resident: f64,
     readings: f64,
     ledger: f64,
+    written: f64,
     cpu: f64,
 }
 
@@ -86,6 +88,7 @@ async fn look(gateway: &Gateway, began: Instant) -> Look {
         ledger: gateway.metric("linli_store_bytes").await,
         seconds: began.elapsed().as_secs_f64(),
         resident: resident_mb(gateway.pid()),
+        written: written_bytes(gateway.pid()),
         cpu: cpu_seconds(gateway.pid()),
     }
 }
@@ -137,6 +140,10 @@ fn figures(report: &mut Report, looks: &[Look], messages: f64) {
     report.add(SCENARIO, "resident_slope_mb_per_h", slope(&later), "MB/h", None);
     let grown = (last.ledger - first.ledger) / (last.readings - first.readings).max(1.0);
     report.add(SCENARIO, "ledger_bytes_per_reading", grown, "B", None);
+    let written = (last.written - first.written) / messages.max(1.0);
+    let figure = report.add(SCENARIO, "bytes_written_per_message", written, "B", None);
+    // The goal is for a thousand messages a second: flat out there is more company in each commit.
+    figure.goal(Goal::AtMost(600.0));
 }
 
 /// The straight line through resident memory, least squares, in megabytes an hour.
