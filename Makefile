@@ -41,9 +41,9 @@ lint:
 		$(CARGO) clippy --locked --target $$host --target-dir ../../target/boards -p qemu-lm3s -p nucleo-l432kc --lib -- -D warnings && \
 		$(CARGO) clippy --locked --target $$host --target-dir ../../target/boards -p nucleo-l432kc-boot -- -D warnings
 
-## Ratios against a limit measured in the same run; S=name runs one scenario.
+## Ratios against a limit measured in the same run; S=name runs one scenario. The feature is for `alarm_kill` alone.
 bench: peers
-	$(CARGO) build --locked --release -p linli -p loadgen
+	$(CARGO) build --locked --release -p linli -p loadgen --features linli/test-clock
 	$(CARGO) run --locked --release -p e2e --bin bench -- $(S)
 
 ## Fuzzes the decoder, from the fixtures on, and the sensor node: FUZZ_SECONDS for each target of T. Stops at the first finding.
