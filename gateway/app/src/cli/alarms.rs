@@ -5,7 +5,7 @@ use crate::cli::client::{self, Client};
 use crate::cli::context::Context;
 use crate::cli::output::{self, field, name};
 use crate::cli::text::{self, Key};
-use crate::cli::work::{listing, query, segment};
+use crate::cli::work::{life_table, listing, query, segment};
 use crate::cli::{Failure, Outcome, problem};
 use crate::messages;
 use linli_domain::text::Language;
@@ -163,27 +163,7 @@ fn written(all: &Value, language: Language) -> String {
         let head = [Key::HeadTime, Key::HeadPoint, Key::HeadValue].map(|key| text::get(language, key));
         text += &format!("\n{}", output::table(&head, &evidence));
     }
-    let steps: Vec<Vec<String>> = items(life)
-        .iter()
-        .map(|step| {
-            vec![
-                field(step, "at"),
-                messages::word(language, "alarm_event", &field(step, "event")).to_owned(),
-                messages::word(language, "alarm_state", &field(step, "to")).to_owned(),
-                field(step, "actor"),
-                field(step, "note"),
-            ]
-        })
-        .collect();
-    let head = [
-        Key::HeadTime,
-        Key::HeadChange,
-        Key::HeadState,
-        Key::HeadWho,
-        Key::HeadReason,
-    ];
-    let head = head.map(|key| text::get(language, key));
-    text + "\n" + &output::table(&head, &steps)
+    text + "\n" + &life_table(life, "alarm", language)
 }
 
 /// The same done to each alarm, on the version that is there now. One that could not be done makes the command fail

@@ -149,13 +149,19 @@ fn written(order: &Value, life: &Value, language: Language) -> String {
         let head = head.map(|key| text::get(language, key));
         text += &format!("\n{}", output::table(&head, &rows));
     }
-    let steps: Vec<Vec<String>> = items(life)
+    text + "\n" + &life_table(life, "order", language)
+}
+
+/// What happened to an alarm or an order, a line each; `subject` names the catalogue of its words.
+pub(super) fn life_table(life: &Value, subject: &str, language: Language) -> String {
+    let steps = life.as_array().map_or(&[][..], Vec::as_slice);
+    let steps: Vec<Vec<String>> = steps
         .iter()
         .map(|step| {
             vec![
                 field(step, "at"),
-                messages::word(language, "order_event", &field(step, "event")).to_owned(),
-                messages::word(language, "order_state", &field(step, "to")).to_owned(),
+                messages::word(language, &format!("{subject}_event"), &field(step, "event")).to_owned(),
+                messages::word(language, &format!("{subject}_state"), &field(step, "to")).to_owned(),
                 field(step, "actor"),
                 field(step, "note"),
             ]
@@ -169,7 +175,7 @@ fn written(order: &Value, life: &Value, language: Language) -> String {
         Key::HeadReason,
     ];
     let head = head.map(|key| text::get(language, key));
-    text + "\n" + &output::table(&head, &steps)
+    output::table(&head, &steps)
 }
 
 fn task_row(task: &Value, language: Language) -> Vec<String> {
