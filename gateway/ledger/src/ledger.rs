@@ -20,7 +20,6 @@ use linli_domain::time::Timestamp;
 use rusqlite::Connection;
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -99,7 +98,7 @@ pub struct Ledger {
     aside_at_open: Vec<CommitId>,
     stage: StageRow,
     dir: PathBuf,
-    _lock: File,
+    _lock: lock::Held,
 }
 
 impl Ledger {
