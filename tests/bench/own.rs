@@ -57,7 +57,8 @@ pub(crate) async fn listening(port: u16) {
     .await;
 }
 
-async fn gateway(window: u16, count: usize) -> f64 {
+/// Messages/s, and messages per commit.
+async fn gateway(window: u16, count: usize) -> (f64, f64) {
     let port = free_port();
     let broker = fire(port, window, count, DEVICES);
     listening(port).await;
@@ -79,9 +80,11 @@ async fn gateway(window: u16, count: usize) -> f64 {
         Some(0),
         "unacknowledged messages: {fired}"
     );
-    fired["msgs_per_s"]
+    let commits = gateway.metric("linli_store_commits_total").await;
+    let rate = fired["msgs_per_s"]
         .as_f64()
-        .unwrap_or_else(|| panic!("loadgen fire gave no rate: {fired}"))
+        .unwrap_or_else(|| panic!("loadgen fire gave no rate: {fired}"));
+    (rate, count as f64 / commits.max(1.0))
 }
 
 /// Runs the scenario.
@@ -91,10 +94,12 @@ pub(crate) async fn run(report: &mut Report) {
         (1000, MESSAGES, "messages_per_s_window_1000"),
         (20, MESSAGES / 10, "messages_per_s_window_20"),
     ] {
-        let (mut limit, mut rates) = (Vec::new(), Vec::new());
+        let (mut limit, mut rates, mut together) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..repeats {
             limit.push(null(window, count).await);
-            rates.push(gateway(window, count).await);
+            let (rate, per_commit) = gateway(window, count).await;
+            rates.push(rate);
+            together.push(per_commit);
         }
         let rate = median(rates);
         let limit = (median(limit), "null subscriber, same broker and window");
@@ -106,6 +111,8 @@ pub(crate) async fn run(report: &mut Report) {
             let sync_ms = median(disk::syncs_ms(200));
             let law = (f64::from(window) / sync_ms * 1_000.0, "window ÷ sync of the disk");
             report.add("own_limit", "sync_ms", sync_ms, "ms", None);
+            let together = median(together);
+            report.add("own_limit", "messages_per_commit_window_20", together, "", None);
             report
                 .add(
                     "own_limit",

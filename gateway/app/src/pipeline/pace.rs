@@ -2,8 +2,13 @@
 //!
 //! The law is `rate = in-flight window / (commit delay + round trip)` (measured; a window of 20 with a fixed 50 ms
 //! delay gives 320 messages/s). So the delay is kept only while the broker still sends; once its window is known
-//! to be small, a commit happens as soon as the inbox is empty. The window is learnt: the producer fell silent
+//! to be small, a commit happens as soon as it is used up, or when the producer pauses. The window is learnt: the producer fell silent
 //! at `n` unacknowledged messages and went on promptly once they were acknowledged, twice in a row.
+//!
+//! A publisher who sends in bursts can look like that by chance, and committing every message by itself writes
+//! several times as much. So what was learnt is put to the proof again and again: one batch is held until the producer
+//! falls silent. If more came than the window holds, or it fell silent well before, the window is forgotten and has
+//! to be seen more often before it is believed again.
 
 use std::time::Duration;
 
@@ -13,10 +18,17 @@ pub(super) const MAX_MESSAGES: usize = 2_000;
 const SMALL_WINDOW: usize = 100;
 /// Nothing arriving for this long with messages unacknowledged looks like a full window.
 const SILENCE: Duration = Duration::from_millis(5);
+/// With a small window, nothing arriving for this long is a pause. A commit for the first message of a window would
+/// keep the rest waiting for a second one.
+const PAUSE: Duration = Duration::from_micros(200);
 /// Arrivals this soon after the acknowledgements went out look like a window that was full.
 const PROMPT: Duration = Duration::from_millis(3);
 /// So many commits without a prompt arrival, and a learnt window is forgotten.
 const FORGET_AFTER: u32 = 32;
+/// Silences at the same count that make a window believed, at first and at most.
+const STALLS: (u32, u32) = (2, 16);
+/// Commits until a learnt window is put to the proof, at first and at most.
+const PROOF_AFTER: (u32, u32) = (8, 256);
 
 /// What the pipeline knows when it asks.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,10 +63,38 @@ pub enum Decision {
 pub struct Pace {
     delay: Duration,
     announced: usize,
-    learnt: Option<usize>,
-    candidate: Option<usize>,
+    learnt: Option<Learnt>,
+    candidate: Candidate,
     stalled_at: Option<usize>,
     idle_commits: u32,
+}
+
+/// A window that is believed.
+#[derive(Debug, Clone, Copy)]
+struct Learnt {
+    window: usize,
+    /// Commits until the next proof; at 0 the open batch is the proof.
+    proof_in: u32,
+    /// What `proof_in` begins at after a proof that held.
+    every: u32,
+}
+
+/// A window that may become believed.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    stalled_at: usize,
+    seen: u32,
+    needed: u32,
+}
+
+impl Candidate {
+    /// Counts a silence at `stalled_at`; whether that makes it a window.
+    fn saw(&mut self, stalled_at: usize) -> bool {
+        let same = self.seen > 0 && self.stalled_at.abs_diff(stalled_at) <= self.stalled_at / 4;
+        self.seen = if same { self.seen.saturating_add(1) } else { 1 };
+        self.stalled_at = stalled_at;
+        self.seen >= self.needed
+    }
 }
 
 impl Pace {
@@ -64,7 +104,11 @@ impl Pace {
             delay,
             announced: announced.max(1),
             learnt: None,
-            candidate: None,
+            candidate: Candidate {
+                stalled_at: 0,
+                seen: 0,
+                needed: STALLS.0,
+            },
             stalled_at: None,
             idle_commits: 0,
         }
@@ -72,7 +116,7 @@ impl Pace {
 
     /// The window in use: learnt, else announced.
     pub fn window(&self) -> usize {
-        self.learnt.unwrap_or(self.announced)
+        self.learnt.map_or(self.announced, |learnt| learnt.window)
     }
 
     /// What to do now.
@@ -84,35 +128,78 @@ impl Pace {
                 Decision::Gather
             };
         }
-        let full = load.messages >= MAX_MESSAGES || load.unacknowledged * 2 >= self.window().max(2);
-        if full && (load.inbox_empty || load.messages >= MAX_MESSAGES || self.window() > SMALL_WINDOW) {
+        if load.messages >= MAX_MESSAGES || load.age >= self.delay {
             return Decision::Commit;
         }
-        if load.age >= self.delay {
+        let (limit, pause) = match self.learnt {
+            Some(learnt) if learnt.proof_in == 0 => (self.announced / 2, SILENCE),
+            Some(learnt) => (learnt.window, PAUSE),
+            None => (self.announced / 2, self.delay),
+        };
+        let full = load.unacknowledged >= limit.max(1);
+        if full && (load.inbox_empty || limit > SMALL_WINDOW) {
             return Decision::Commit;
         }
         if !load.inbox_empty {
             return Decision::Gather;
         }
-        if load.urgent || (self.learnt.is_some_and(|w| w <= SMALL_WINDOW) && load.unacknowledged > 0) {
+        // Whoever waits for no acknowledgement has no window.
+        let pause = if load.unacknowledged > 0 {
+            pause
+        } else {
+            self.delay
+        };
+        if load.urgent || load.silent >= pause {
             return Decision::Commit;
         }
-        Decision::Wait(self.delay.saturating_sub(load.age))
+        Decision::Wait(
+            self.delay
+                .saturating_sub(load.age)
+                .min(pause.saturating_sub(load.silent)),
+        )
     }
 
     /// A batch was committed and its acknowledgements are on their way.
     pub fn committed(&mut self, load: &Load) {
         let stalled = load.unacknowledged > 0 && load.inbox_empty && load.silent >= SILENCE;
+        self.prove(load, stalled);
         self.stalled_at = stalled
             .then_some(load.unacknowledged)
-            .or(self.learnt.filter(|_| load.unacknowledged > 0));
-        if self.learnt.is_some_and(|w| load.unacknowledged > w) {
-            self.learnt = Some(load.unacknowledged);
-        }
+            .or(self.learnt.map(|l| l.window).filter(|_| load.unacknowledged > 0));
         self.idle_commits = self.idle_commits.saturating_add(1);
         if self.idle_commits > FORGET_AFTER {
-            (self.learnt, self.candidate) = (None, None);
+            self.learnt = None;
+            self.candidate.seen = 0;
         }
+    }
+
+    /// Holds a learnt window against the batch that was just committed.
+    fn prove(&mut self, load: &Load, stalled: bool) {
+        let Some(learnt) = &mut self.learnt else {
+            return;
+        };
+        let (came, window) = (load.unacknowledged, learnt.window);
+        let more = came * 4 > window * 5;
+        if !more {
+            learnt.window = window.max(came);
+            if learnt.proof_in > 0 {
+                learnt.proof_in -= 1;
+                return;
+            }
+            if stalled && came * 4 >= window * 3 {
+                learnt.every = learnt.every.saturating_mul(2).min(PROOF_AFTER.1);
+                learnt.proof_in = learnt.every;
+                self.candidate.needed = STALLS.0;
+                return;
+            }
+            if load.urgent || came == 0 {
+                // An alarm, or somebody who waits, ended the proof; the next batch is one again.
+                return;
+            }
+        }
+        let doubt = self.candidate.needed.saturating_mul(2).min(STALLS.1);
+        (self.candidate.seen, self.candidate.needed) = (0, doubt);
+        self.learnt = None;
     }
 
     /// The first arrival after a commit, and how long it took.
@@ -121,110 +208,20 @@ impl Pace {
             return;
         };
         if after > PROMPT {
-            self.candidate = None;
+            self.candidate.seen = 0;
             return;
         }
         self.idle_commits = 0;
-        if self.learnt.is_none() && stalled <= SMALL_WINDOW && stalled > 1 {
-            if self.candidate.is_some_and(|c| c.abs_diff(stalled) <= c / 4) {
-                self.learnt = Some(stalled);
-            }
-            self.candidate = Some(stalled);
+        if self.learnt.is_none() && stalled <= SMALL_WINDOW && stalled > 1 && self.candidate.saw(stalled) {
+            self.learnt = Some(Learnt {
+                window: stalled,
+                proof_in: PROOF_AFTER.0,
+                every: PROOF_AFTER.0,
+            });
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DELAY: Duration = Duration::from_millis(50);
-
-    fn load(messages: usize, age_ms: u64, silent_ms: u64, inbox_empty: bool) -> Load {
-        Load {
-            messages,
-            unacknowledged: messages,
-            age: Duration::from_millis(age_ms),
-            silent: Duration::from_millis(silent_ms),
-            inbox_empty,
-            urgent: false,
-        }
-    }
-
-    #[test]
-    fn a_quiet_estate_waits_the_whole_delay_to_spare_the_flash() {
-        let pace = Pace::new(DELAY, 1000);
-        assert_eq!(pace.decide(&load(0, 0, 0, true)), Decision::Wait(Duration::MAX));
-        assert_eq!(
-            pace.decide(&load(3, 10, 10, true)),
-            Decision::Wait(Duration::from_millis(40))
-        );
-        assert_eq!(pace.decide(&load(3, 50, 50, true)), Decision::Commit);
-    }
-
-    #[test]
-    fn a_flood_commits_at_half_the_window() {
-        let pace = Pace::new(DELAY, 1000);
-        assert_eq!(pace.decide(&load(499, 1, 0, false)), Decision::Gather);
-        assert_eq!(pace.decide(&load(500, 1, 0, false)), Decision::Commit);
-    }
-
-    #[test]
-    fn an_alarm_does_not_wait() {
-        let pace = Pace::new(DELAY, 1000);
-        assert_eq!(
-            pace.decide(&Load {
-                urgent: true,
-                ..load(1, 0, 0, true)
-            }),
-            Decision::Commit
-        );
-        assert_eq!(
-            pace.decide(&Load {
-                urgent: true,
-                ..load(1, 0, 0, false)
-            }),
-            Decision::Gather
-        );
-    }
-
-    #[test]
-    fn a_window_of_twenty_is_learnt_and_then_the_delay_is_gone() {
-        let mut pace = Pace::new(DELAY, 1000);
-        for _ in 0..2 {
-            assert_eq!(
-                pace.decide(&load(20, 1, 1, true)),
-                Decision::Wait(Duration::from_millis(49))
-            );
-            pace.committed(&load(20, 50, 49, true));
-            pace.resumed(Duration::from_millis(1));
-        }
-        assert_eq!(pace.window(), 20);
-        assert_eq!(pace.decide(&load(20, 1, 0, true)), Decision::Commit);
-        assert_eq!(pace.decide(&load(4, 0, 0, true)), Decision::Commit);
-    }
-
-    #[test]
-    fn slow_traffic_is_not_taken_for_a_small_window() {
-        let mut pace = Pace::new(DELAY, 1000);
-        for _ in 0..50 {
-            pace.committed(&load(3, 50, 40, true));
-            pace.resumed(Duration::from_millis(12));
-        }
-        assert_eq!(pace.window(), 1000);
-    }
-
-    #[test]
-    fn a_learnt_window_is_forgotten_when_the_flood_is_over() {
-        let mut pace = Pace::new(DELAY, 1000);
-        for _ in 0..2 {
-            pace.committed(&load(20, 50, 49, true));
-            pace.resumed(Duration::from_millis(1));
-        }
-        for _ in 0..=FORGET_AFTER {
-            pace.committed(&load(1, 0, 0, true));
-            pace.resumed(Duration::from_millis(400));
-        }
-        assert_eq!(pace.window(), 1000);
-    }
-}
+#[path = "pace_tests.rs"]
+mod tests;
