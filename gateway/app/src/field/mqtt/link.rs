@@ -22,6 +22,9 @@ const CONNECT_TIMEOUT_SECONDS: u64 = 10;
 const READ_BYTES: u32 = 16 << 20;
 /// Requests beside the acknowledgements of a full window and the subscriptions: `$SYS`, a disconnect.
 const REQUEST_SLACK: usize = 16;
+/// Most messages of our own that wait for the broker's acknowledgement. Packet ids of subscriptions come round with it,
+/// so it is far more of them than anybody makes.
+const PUBLISHES: u16 = 1_024;
 /// MQTT 5 in `rumqttc` refuses shorter keep-alives with a panic.
 const SHORTEST_KEEP_ALIVE: Duration = Duration::from_secs(5);
 
@@ -83,8 +86,9 @@ fn options_v5(to: &MqttConnection, transport: Transport) -> v5::MqttOptions {
         .set_session_expiry_interval(Some(
             u32::try_from(to.session_expiry.as_secs()).unwrap_or(u32::MAX),
         ))
-        // The window. `set_inflight` would limit only what we publish, which is next to nothing.
         .set_receive_maximum(Some(to.receive_maximum.max(1)))
+        // What we publish ourselves is next to nothing; unlimited, its table alone takes 14 MB.
+        .set_outgoing_inflight_upper_limit(PUBLISHES)
         // The default of 10 kB would end the connection at each larger packet, and again after its redelivery.
         .set_max_packet_size(Some(READ_BYTES.max(to.max_packet_bytes)))
         // No topic alias maximum is announced: rumqttc reports an aliased message with an empty topic.
