@@ -2,7 +2,7 @@
 //!
 //! Frames stay whole until the commit, so that a failed batch can be done again, in halves if need be.
 
-use super::door::{Failed, Live};
+use super::door::{Failed, LIVE_READINGS, Live};
 use super::refused::Refused;
 use super::tap::Told;
 use crate::field::{Done, Frame, Origin};
@@ -11,6 +11,7 @@ use linli_domain::reading::Reading;
 use linli_domain::time::{Now, Timestamp};
 use linli_ledger as store;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// Longest text of a refused frame that is kept, in characters; the rest is cut. A LoRaWAN payload in hexadecimal fits.
@@ -78,13 +79,13 @@ pub struct OpenBatch {
     /// What was refused.
     pub rejects: Vec<store::RejectRow>,
     /// What decoding would like to ask of the field, by connection; asked after the commit.
-    pub requests: Vec<(std::sync::Arc<str>, linli_decode::Request)>,
+    pub requests: Vec<(Arc<str>, linli_decode::Request)>,
     /// Estate versions.
     pub documents: Vec<store::DocumentRow>,
     /// Tokens.
     pub tokens: Vec<store::TokenRow>,
     /// The estate after an edit.
-    pub estate: Option<std::sync::Arc<linli_domain::estate::Estate>>,
+    pub estate: Option<Arc<linli_domain::estate::Estate>>,
     /// Answers to repeatable requests.
     pub kept_answers: Vec<store::IdempotentAnswer>,
 }
@@ -108,6 +109,19 @@ impl OpenBatch {
             self.logged_now = Some(now);
             self.log.push(Logged::Now(now));
         }
+    }
+
+    /// Logs a reading, and tells the live feed.
+    pub fn stores(&mut self, commit: CommitId, reading: Reading, evaluated: bool) {
+        let told = (reading.clone(), evaluated);
+        match self.live.last_mut() {
+            Some(Live::Readings(of, readings)) if *of == commit && readings.len() < LIVE_READINGS => {
+                Arc::make_mut(readings).push(told);
+            }
+            _ => self.live.push(Live::Readings(commit, Arc::new(vec![told]))),
+        }
+        self.readings += 1;
+        self.log.push(Logged::Reading(reading, evaluated));
     }
 
     /// Records a refused frame: counted, visible, and part of the commit that acknowledges it.
@@ -175,5 +189,41 @@ impl OpenBatch {
             }
         }
         self.frames.push(frame);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use linli_domain::id::PointKey;
+    use linli_domain::reading::{Quality, Value};
+
+    #[test]
+    fn every_reading_of_a_large_commit_is_told_in_its_order() {
+        let mut batch = OpenBatch::default();
+        let reading = |n: u32| {
+            let at = Timestamp::from_millis(n.into());
+            Reading::new(PointKey(n), at, at, Value::Number(1.0), Quality::Good)
+        };
+        for n in 0..9_000 {
+            batch.stores(CommitId(7), reading(n), true);
+            if n == 4 {
+                batch.live.push(Live::Point(CommitId(7), PointKey(n)));
+            }
+        }
+        let lengths: Vec<usize> = batch
+            .live
+            .iter()
+            .map(|live| match live {
+                Live::Readings(_, readings) => readings.len(),
+                _ => 0,
+            })
+            .collect();
+        assert_eq!(lengths[..3], [5, 0, LIVE_READINGS]);
+        let told = batch.live.iter().flat_map(|live| match live {
+            Live::Readings(_, readings) => readings.as_slice(),
+            _ => &[],
+        });
+        assert!(told.map(|(reading, _)| reading.point.0).eq(0..9_000));
     }
 }

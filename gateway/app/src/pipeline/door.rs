@@ -23,7 +23,9 @@ pub const INBOX_BYTES: usize = 32 << 20;
 /// Commands, delivery results and estate edits that may wait. Past it callers wait.
 pub const INBOX_REQUESTS: usize = 256;
 /// Live events a slow listener may lag behind before it is told to start over.
-pub const LIVE_EVENTS: usize = 4096;
+pub const LIVE_EVENTS: usize = 1024;
+/// Most readings that travel in one live event; a commit with more becomes several.
+pub const LIVE_READINGS: usize = 200;
 
 /// What lies in the inbox.
 #[derive(Debug)]
@@ -203,8 +205,8 @@ pub enum Failed {
 /// What a listener of the live feed sees, in commit order.
 #[derive(Debug, Clone)]
 pub enum Live {
-    /// A reading was stored, and whether it is the newest of its point.
-    Reading(CommitId, Reading, bool),
+    /// Readings of one commit were stored, at most [`LIVE_READINGS`], each with whether it was evaluated.
+    Readings(CommitId, Arc<Vec<(Reading, bool)>>),
     /// A point appeared.
     Point(CommitId, PointKey),
     /// An alarm changed; its document as JSON.

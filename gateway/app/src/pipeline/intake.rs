@@ -162,12 +162,8 @@ impl Core {
         } else if !evaluated {
             self.metrics.readings_late.inc();
         }
-        if self.batch.readings < super::door::LIVE_EVENTS {
-            let live = Live::Reading(self.next_commit(), reading.clone(), evaluated);
-            self.batch.live.push(live);
-        }
-        self.batch.readings += 1;
-        self.batch.log.push(Logged::Reading(reading, evaluated));
+        let commit = self.next_commit();
+        self.batch.stores(commit, reading, evaluated);
         true
     }
 

@@ -5,9 +5,7 @@
 //! The engine says when a point fell silent; while the program was away nobody could, and the pause is looked at once
 //! it is back. Quantities need no such end: a chart shows their gap by itself.
 
-use super::batch::Logged;
 use super::core::Core;
-use super::door::{LIVE_EVENTS, Live};
 use linli_domain::id::PointKey;
 use linli_domain::reading::{Quality, Reading, Reason, Value};
 use linli_domain::time::{Now, Timestamp};
@@ -104,11 +102,7 @@ impl Core {
     /// Stores a reading the engine has caused: it is not given to it, and a replay shows it only that time passed.
     fn store_beside(&mut self, reading: Reading, now: &Now) {
         self.batch.at(*now);
-        if self.batch.readings < LIVE_EVENTS {
-            let live = Live::Reading(self.next_commit(), reading.clone(), false);
-            self.batch.live.push(live);
-        }
-        self.batch.readings += 1;
-        self.batch.log.push(Logged::Reading(reading, false));
+        let commit = self.next_commit();
+        self.batch.stores(commit, reading, false);
     }
 }

@@ -66,7 +66,7 @@ impl Topic {
 /// What happened.
 #[derive(Debug, Clone)]
 pub(super) enum What {
-    Readings(Vec<Reading>),
+    Readings(Arc<Vec<(Reading, bool)>>),
     Point(PointKey),
     Alarm(AlarmId, Arc<str>),
     Order(OrderId, Arc<str>),
@@ -117,7 +117,7 @@ impl Event {
     fn render(&self, names: &Names) -> Option<String> {
         let text = match &self.what {
             What::Readings(readings) => {
-                let with_point = |reading: &Reading| wire::point::PointReading {
+                let with_point = |(reading, _): &(Reading, bool)| wire::point::PointReading {
                     point: names.point(reading.point),
                     reading: reading.into(),
                 };

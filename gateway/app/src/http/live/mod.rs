@@ -21,12 +21,11 @@ use linli_domain::id::PointKey;
 use linli_domain::reading::Reading;
 use ring::Ring;
 use rustc_hash::FxHashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast::{self, error::RecvError, error::TryRecvError};
 use tokio_util::sync::CancellationToken;
 
-/// Readings of one event; a commit with more becomes several events.
-const READINGS_PER_EVENT: usize = 200;
 /// Events a listener may lag behind before it is told to start over.
 const LAG: usize = 256;
 /// Live messages taken from the door at once.
@@ -101,41 +100,27 @@ impl LiveFeed {
 
     /// Takes in what the pipeline committed, in its order.
     pub fn take(&self, lives: Vec<Live>) {
-        self.remember(lives.iter().filter_map(|live| match live {
-            Live::Reading(commit, reading, evaluated) => Some(Newest {
-                commit: commit.0,
-                reading: reading.clone(),
-                evaluated: *evaluated,
-            }),
+        let readings = |live: &'_ Live| match live {
+            Live::Readings(commit, readings) => Some((commit.0, Arc::clone(readings))),
             _ => None,
-        }));
+        };
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        for (commit, readings) in lives.iter().filter_map(readings) {
+            for (reading, evaluated) in readings.iter() {
+                remember(&mut latest, commit, reading, *evaluated);
+            }
+        }
+        drop(latest);
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut readings: (u64, Vec<Reading>) = (0, Vec::new());
         for live in lives {
             let (commit, what) = match live {
-                Live::Reading(commit, reading, _) => {
-                    if readings.0 != commit.0 || readings.1.len() == READINGS_PER_EVENT {
-                        self.flush(&mut ring, &mut readings);
-                    }
-                    readings.0 = commit.0;
-                    readings.1.push(reading);
-                    continue;
-                }
+                Live::Readings(commit, readings) => (commit, What::Readings(readings)),
                 Live::Point(commit, key) => (commit, What::Point(key)),
                 Live::Alarm(commit, id, document) => (commit, What::Alarm(id, document)),
                 Live::Order(commit, id, document) => (commit, What::Order(id, document)),
                 Live::Device(commit, health) => (commit, What::Device(health)),
             };
-            self.flush(&mut ring, &mut readings);
             let _ = self.signals.send(Signal::Event(ring.push(commit.0, what)));
-        }
-        self.flush(&mut ring, &mut readings);
-    }
-
-    fn flush(&self, ring: &mut Ring, readings: &mut (u64, Vec<Reading>)) {
-        if !readings.1.is_empty() {
-            let what = What::Readings(std::mem::take(&mut readings.1));
-            let _ = self.signals.send(Signal::Event(ring.push(readings.0, what)));
         }
     }
 
@@ -146,36 +131,54 @@ impl LiveFeed {
         let _ = self.signals.send(Signal::Reset);
     }
 
-    /// Keeps those readings that are the newest of their point. Those of one commit must come in their order.
-    pub(super) fn remember(&self, readings: impl Iterator<Item = Newest>) {
+    /// Keeps the newest reading of each point as the ledger has it.
+    pub(super) fn remember(&self, newest: impl Iterator<Item = linli_ledger::Latest>) {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        for newest in readings {
-            let point = newest.reading.point;
-            if latest
-                .get(&point)
-                .is_none_or(|known| known.rank() <= newest.rank())
-            {
-                latest.insert(point, newest);
-            }
+        for newest in newest {
+            let reading = Reading {
+                point: newest.point,
+                observed: newest.sample.observed,
+                received: newest.sample.received,
+                value: newest.sample.value,
+                quality: newest.sample.quality,
+            };
+            remember(&mut latest, newest.commit.0, &reading, newest.evaluated);
         }
     }
 }
 
-/// A reading that may be the newest of its point, ranked as the ledger ranks them: one that was evaluated before one
-/// that was not, evaluated ones by their commits, the others by their observed time.
+/// The newest reading of a point.
 #[derive(Debug)]
-pub(super) struct Newest {
+struct Newest {
     commit: u64,
     reading: Reading,
     evaluated: bool,
 }
 
-impl Newest {
-    fn rank(&self) -> (bool, u64, i64) {
-        if self.evaluated {
-            (true, self.commit, 0)
+/// Keeps a reading if it is the newest of its point, as the ledger ranks them: one that was evaluated before one that was
+/// not, evaluated ones by their commits, the others by their observed time. Those of one commit must come in their order.
+fn remember(latest: &mut FxHashMap<PointKey, Newest>, commit: u64, reading: &Reading, evaluated: bool) {
+    let rank = |evaluated: bool, commit: u64, reading: &Reading| {
+        if evaluated {
+            (true, commit, 0)
         } else {
-            (false, 0, self.reading.observed.as_millis())
+            (false, 0, reading.observed.as_millis())
+        }
+    };
+    let newest = || Newest {
+        commit,
+        reading: reading.clone(),
+        evaluated,
+    };
+    match latest.entry(reading.point) {
+        Entry::Vacant(place) => {
+            place.insert(newest());
+        }
+        Entry::Occupied(mut known) => {
+            let old = known.get();
+            if rank(old.evaluated, old.commit, &old.reading) <= rank(evaluated, commit, reading) {
+                known.insert(newest());
+            }
         }
     }
 }
@@ -220,7 +223,9 @@ async fn carry(http: Arc<Http>, mut door: broadcast::Receiver<Live>, shutdown: C
         let table = http.points.table();
         let unknown = lives.iter().any(|live| match live {
             Live::Point(_, key) => table.get(*key).is_none(),
-            Live::Reading(_, reading, _) => table.get(reading.point).is_none(),
+            Live::Readings(_, readings) => readings
+                .iter()
+                .any(|(reading, _)| table.get(reading.point).is_none()),
             Live::Alarm(..) | Live::Order(..) | Live::Device(..) => false,
         });
         if lost {
@@ -239,16 +244,6 @@ async fn carry(http: Arc<Http>, mut door: broadcast::Receiver<Live>, shutdown: C
 /// Reads the newest reading of every point from the ledger.
 pub(super) async fn reload_latest(http: &Http) -> Result<(), Problem> {
     let latest = http.readers.query(|reader| reader.latest_all()).await?;
-    http.live.remember(latest.into_iter().map(|latest| Newest {
-        commit: latest.commit.0,
-        reading: Reading {
-            point: latest.point,
-            observed: latest.sample.observed,
-            received: latest.sample.received,
-            value: latest.sample.value,
-            quality: latest.sample.quality,
-        },
-        evaluated: latest.evaluated,
-    }));
+    http.live.remember(latest.into_iter());
     Ok(())
 }

@@ -6,10 +6,14 @@ use linli_domain::id::{AlarmId, CommitId};
 use linli_domain::reading::{Quality, Value};
 use linli_domain::time::Timestamp;
 
-fn reading(commit: u64, point: u32, at: i64) -> Live {
-    let at = Timestamp::from_millis(at);
-    let reading = Reading::new(PointKey(point), at, at, Value::Number(1.0), Quality::Good);
-    Live::Reading(CommitId(commit), reading, true)
+/// Readings of one commit, each a point and its observed time.
+fn readings(commit: u64, of: &[(u32, i64)], evaluated: bool) -> Live {
+    let all = of.iter().map(|(point, at)| {
+        let at = Timestamp::from_millis(*at);
+        let reading = Reading::new(PointKey(*point), at, at, Value::Number(1.0), Quality::Good);
+        (reading, evaluated)
+    });
+    Live::Readings(CommitId(commit), Arc::new(all.collect()))
 }
 
 fn alarm(commit: u64) -> Live {
@@ -25,10 +29,9 @@ fn missed(feed: &LiveFeed, last: &str) -> Option<Vec<String>> {
 fn readings_of_one_commit_travel_together() {
     let feed = LiveFeed::default();
     feed.take(vec![
-        reading(7, 1, 1),
-        reading(7, 2, 1),
+        readings(7, &[(1, 1), (2, 1)], true),
         alarm(7),
-        reading(8, 1, 2),
+        readings(8, &[(1, 2)], true),
     ]);
     assert_eq!(missed(&feed, "7.1").unwrap(), ["7.2", "8.1"]);
     assert_eq!(missed(&feed, "8.1").unwrap(), [""; 0]);
@@ -64,10 +67,8 @@ fn nobody_resumes_across_a_gap() {
 #[test]
 fn history_and_replays_do_not_take_the_place_of_the_newest_reading() {
     let feed = LiveFeed::default();
-    let stored = |commit, at| match reading(commit, 1, at) {
-        Live::Reading(commit, reading, _) => Live::Reading(commit, reading, false),
-        other => other,
-    };
+    let stored = |commit, at| readings(commit, &[(1, at)], false);
+    let live = |commit, at| readings(commit, &[(1, at)], true);
     let newest = |feed: &LiveFeed| {
         feed.latest([PointKey(1)].into_iter())[&PointKey(1)]
             .observed
@@ -75,10 +76,10 @@ fn history_and_replays_do_not_take_the_place_of_the_newest_reading() {
     };
     feed.take(vec![stored(1, 900), stored(1, 800)]);
     assert_eq!(newest(&feed), 900, "history is better than nothing");
-    feed.take(vec![reading(2, 1, 500)]);
+    feed.take(vec![live(2, 500)]);
     assert_eq!(newest(&feed), 500);
-    feed.take(vec![stored(3, 950), reading(1, 1, 990)]);
+    feed.take(vec![stored(3, 950), live(1, 990)]);
     assert_eq!(newest(&feed), 500, "an older commit that is heard of late");
-    feed.take(vec![reading(4, 1, 300)]);
+    feed.take(vec![live(4, 300)]);
     assert_eq!(newest(&feed), 300, "the gateway's clock was set back");
 }

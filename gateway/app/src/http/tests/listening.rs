@@ -154,10 +154,9 @@ async fn a_listener_that_does_not_listen_is_told_to_start_over_and_holds_up_nobo
             clock,
             linli_domain::reading::Reason::Stale,
         );
-        story.http.live.take(vec![pipeline::Live::Reading(
+        story.http.live.take(vec![pipeline::Live::Readings(
             linli_domain::id::CommitId(commit),
-            reading,
-            true,
+            std::sync::Arc::new(vec![(reading, true)]),
         )]);
     }
     let (id, _) = ear.event("reset").await;
