@@ -119,6 +119,16 @@ impl Pace {
         self.learnt.map_or(self.announced, |learnt| learnt.window)
     }
 
+    /// Unacknowledged messages that are committed at once: half of a large window, while the broker fills the other half;
+    /// all of a small one, whose halves would each cost a commit.
+    fn most(&self) -> usize {
+        if self.announced > SMALL_WINDOW {
+            self.announced / 2
+        } else {
+            self.announced
+        }
+    }
+
     /// What to do now.
     pub fn decide(&self, load: &Load) -> Decision {
         if load.messages == 0 && !load.urgent {
@@ -132,11 +142,11 @@ impl Pace {
             return Decision::Commit;
         }
         let (limit, pause) = match self.learnt {
-            Some(learnt) if learnt.proof_in == 0 => (self.announced / 2, SILENCE),
+            Some(learnt) if learnt.proof_in == 0 => (self.most(), SILENCE),
             Some(learnt) => (learnt.window, PAUSE),
-            None => (self.announced / 2, self.delay),
+            None => (self.most(), self.delay),
         };
-        let full = load.unacknowledged >= limit.max(1);
+        let full = load.unacknowledged >= limit;
         if full && (load.inbox_empty || limit > SMALL_WINDOW) {
             return Decision::Commit;
         }

@@ -95,6 +95,14 @@ fn a_learnt_window_is_forgotten_when_the_flood_is_over() {
     assert_eq!(pace.window(), 1000);
 }
 
+#[test]
+fn a_window_that_is_announced_small_is_used_up_before_a_commit() {
+    let pace = Pace::new(DELAY, 20);
+    let half = pace.decide(&load(10, 1, 0, true));
+    assert_eq!(half, Decision::Wait(Duration::from_millis(49)));
+    assert_eq!(pace.decide(&load(20, 1, 0, true)), Decision::Commit);
+}
+
 /// A window of `n`, seen twice.
 fn learnt(n: usize) -> Pace {
     let mut pace = Pace::new(DELAY, 1000);
@@ -173,12 +181,13 @@ struct Publisher {
     window: usize,
 }
 
-/// Plays `messages` of it against a gateway whose commit takes 300 µs and whose acknowledgements take 100 µs.
+/// Plays `messages` of it against a gateway that announced a window, whose commit takes 300 µs and whose acknowledgements
+/// take 100 µs.
 /// Returns the commits it took and the microseconds that passed.
-fn played(publisher: &Publisher, messages: usize) -> (usize, u64) {
+fn played(publisher: &Publisher, announced: usize, messages: usize) -> (usize, u64) {
     const COMMIT: u64 = 300;
     const ROUND_TRIP: u64 = 100;
-    let mut pace = Pace::new(DELAY, 1000);
+    let mut pace = Pace::new(DELAY, announced);
     let (mut now, mut commits) = (0, 0);
     // Arrivals that are not committed, the next one, and when acknowledgements reach the publisher.
     let (mut batch, mut next): (Vec<u64>, u64) = (Vec::new(), 0);
@@ -246,10 +255,12 @@ fn a_publisher_with_a_window_of_twenty_is_not_held_to_the_delay() {
         gaps: vec![1],
         window: 20,
     };
-    let (commits, took) = played(&flat_out, 100_000);
-    let law = 100_000 / 20 * (20 + 300 + 100);
-    assert!(took < law * 5 / 4, "{took} µs, the law says {law}");
-    assert!(commits < 100_000 / 20 * 21 / 20, "{commits} commits");
+    for announced in [20, 1000] {
+        let (commits, took) = played(&flat_out, announced, 100_000);
+        let law = 100_000 / 20 * (20 + 300 + 100);
+        assert!(took < law * 5 / 4, "{took} µs, the law says {law}");
+        assert!(commits < 100_000 / 20 * 21 / 20, "{commits} commits");
+    }
 }
 
 proptest! {
@@ -260,7 +271,7 @@ proptest! {
             .iter()
             .flat_map(|&n| std::iter::repeat_n(50, n - 1).chain([1_000 * n as u64 - 50 * (n as u64 - 1)]))
             .collect();
-        let (commits, _) = played(&Publisher { gaps, window: 1000 }, 20_000);
+        let (commits, _) = played(&Publisher { gaps, window: 1000 }, 1000, 20_000);
         prop_assert!(commits < 20_000 / 25, "{commits} commits");
     }
 }
