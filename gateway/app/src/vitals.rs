@@ -4,7 +4,7 @@
 //! It measures and tells; what is an alarm is for `config/rules/gateway.toml` to say. The disk is watched by the
 //! pipeline, links and targets by those who use them.
 
-use crate::clock::{self, BUILT, SharedClock};
+use crate::clock::{self, KNOWN_FROM, SharedClock};
 use crate::field::{Fact, Frame};
 use crate::metrics::Metrics;
 use crate::ops::backup;
@@ -87,7 +87,7 @@ impl Vitals {
     }
 
     fn ages(&mut self, now: Now, backup: Option<Timestamp>, told: &mut Vec<(&'static str, Value)>) {
-        if self.since < BUILT {
+        if self.since < KNOWN_FROM {
             self.since = now.wall;
         }
         let due = self
