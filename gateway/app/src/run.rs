@@ -94,7 +94,8 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
     let machine = clock;
     let fresh = clock::never_before(Arc::clone(&machine), None);
     let recovered = pipeline::recover(&mut ledger, &seed, &fresh)?;
-    let clock = clock::never_before(machine, recovered.engine.clock());
+    let saved = recovered.engine.clock();
+    let clock = clock::never_before(machine, saved);
     let start = clock.now();
     if !start.trusted {
         tracing::warn!(goes_by = %start.wall, "the machine's clock was not set; the gateway goes by the last time it knows until it is");
@@ -180,6 +181,7 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
         door.clone(),
         progressed.clone(),
         Arc::clone(&clock),
+        saved,
         Arc::clone(&metrics),
         stop.child_token(),
     ));

@@ -40,14 +40,20 @@ const COUNT_EVERY: Duration = Duration::from_secs(15);
 /// Longer than any pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(27 * 3600);
 
-/// Runs until `stop` is cancelled or the pipeline has ended. A channel that cannot be built is named in the log and
-/// its deliveries become dead letters, to be sent again once the configuration is mended.
+/// Runs until `stop` is cancelled or the pipeline has ended. `saved` is the time of the last step before this start, by
+/// which what waits was dated. A channel that cannot be built is named in the log and its deliveries become dead
+/// letters, to be sent again once the configuration is mended.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the parts of a task, handed over once by the composition root"
+)]
 pub async fn run(
     channels: Vec<Channel>,
     data: PathBuf,
     door: Door,
     progress: watch::Receiver<Progress>,
     clock: SharedClock,
+    saved: Option<Now>,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) {
@@ -66,9 +72,9 @@ pub async fn run(
             Err(error) => tracing::error!(channel = %channel.id, %error, "the channel cannot be used"),
         }
     }
-    Worker::new(reader, door, progress, clock, metrics, outlets)
-        .run(stop)
-        .await;
+    let mut worker = Worker::new(reader, door, progress, clock, metrics, outlets);
+    worker.looked = saved;
+    worker.run(stop).await;
 }
 
 /// An attempt under way.
@@ -87,7 +93,7 @@ pub(super) struct Worker {
     pub(super) seen: CommitId,
     pub(super) clock: SharedClock,
     pub(super) metrics: Arc<Metrics>,
-    /// The time at the last look.
+    /// The time at the last look; after a start, that of the last step before it.
     pub(super) looked: Option<Now>,
     /// When the gauges were last brought up to date.
     pub(super) counted: Option<Monotonic>,
