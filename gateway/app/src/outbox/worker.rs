@@ -11,6 +11,7 @@
 use super::Outcome;
 use super::flights::landed;
 use super::outlet::Outlet;
+use super::outlived::outlived;
 use super::queue::Parcel;
 use crate::clock::{self, SharedClock};
 use crate::config::Channel;
@@ -106,6 +107,9 @@ pub(super) struct Worker {
     pub(super) taken: HashSet<i64>,
 }
 
+/// What is due, which of it is outlived, and when the next of the others is.
+type Due = (Vec<Delivery>, HashSet<i64>, Option<Timestamp>);
+
 /// Why the worker goes on.
 enum Woken {
     Stop,
@@ -168,8 +172,8 @@ impl Worker {
         let now = self.clock.now();
         self.follow_clock(&now).await?;
         self.seen = self.progress.borrow_and_update().commit;
-        let (due, next) = self.read(&now).await?;
-        let held_up = self.start(due, &now);
+        let (due, outlived, next) = self.read(&now).await?;
+        let held_up = self.start(due, &outlived, &now);
         // Channels that are gone have results already.
         self.report().await?;
         if held_up {
@@ -208,8 +212,8 @@ impl Worker {
         Ok(())
     }
 
-    /// What is due, and when the first of the others will be.
-    async fn read(&mut self, now: &Now) -> Result<(Vec<Delivery>, Option<Timestamp>), Failed> {
+    /// What is due, which of it nobody needs any more, and when the first of the others will be.
+    async fn read(&mut self, now: &Now) -> Result<Due, Failed> {
         let (reader, wall) = (Arc::clone(&self.reader), now.wall);
         let count = self
             .counted
@@ -217,7 +221,7 @@ impl Worker {
         let metrics = count.then(|| Arc::clone(&self.metrics));
         let read = move || {
             let Ok(reader) = reader.lock() else {
-                return Ok((Vec::new(), None));
+                return Ok(Due::default());
             };
             if let Some(metrics) = metrics {
                 let counts = reader.counts()?;
@@ -234,13 +238,15 @@ impl Worker {
             } else {
                 None
             };
-            match next {
+            let (due, next) = match next {
                 // No pause is that long: the row was written while the clock was wrong, so it is due.
                 Some(next) if next.since(wall) > LONGEST_PAUSE => {
-                    Ok((reader.due_deliveries(next, LOOK_AHEAD)?, None))
+                    (reader.due_deliveries(next, LOOK_AHEAD)?, None)
                 }
-                next => Ok::<_, StoreError>((due, next)),
-            }
+                next => (due, next),
+            };
+            let outlived = outlived(&reader, &due, wall)?;
+            Ok::<_, StoreError>((due, outlived, next))
         };
         let read = tokio::task::spawn_blocking(read)
             .await

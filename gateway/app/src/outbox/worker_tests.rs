@@ -254,6 +254,7 @@ fn group(n: u32, priority: &str) -> NewDelivery {
         priority: priority.into(),
         title: format!("标题{n}"),
         text: format!("正文{n}"),
+        calls: Vec::new(),
     };
     NewDelivery {
         channel: "group".into(),
