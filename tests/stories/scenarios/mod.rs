@@ -4,6 +4,7 @@
 //! The rules are the shipped ones unless a scenario says otherwise, so what happens here happens out of the box.
 
 mod bins;
+mod bridge;
 mod clock_for_users;
 mod clock_jumps;
 mod duplicates;
