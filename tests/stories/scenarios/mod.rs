@@ -11,6 +11,7 @@ mod duplicates;
 mod faked;
 mod flapping;
 mod leak;
+mod waited;
 
 use e2e::clock::StoryClock;
 use e2e::gateway::{Gateway, Site};
