@@ -3,7 +3,7 @@
 //! A box without the time, without a network, or switched off keeps what it wants to say. When it may speak again, half of
 //! it calls people to what was seen, repaired or over long ago. A group is called only to what still waits for somebody; of
 //! everything else it reads one message with a line for each alarm or order, and the outbox says of each row that it was
-//! told that way ([`OUTLIVED`]). Systems are told every event, whatever became of it: their rows hold no [`Call`].
+//! told that way ([`OUTLIVED`]). Systems are told every event, whatever became of it: their channels are not looked at.
 //!
 //! What cannot be found or read is said as it is: a message too many does less harm than one too few.
 
@@ -79,11 +79,12 @@ pub(super) fn calls_of(notice: &Notice) -> Vec<Call> {
     }
 }
 
-/// Of the deliveries that are due, those nobody needs: calls that have waited and are answered by now, and whatever else
-/// waits to be said about the same.
+/// Of the deliveries that are due on the channels of `people`, those nobody needs: calls that have waited and are answered
+/// by now, and whatever else waits to be said about the same.
 pub(super) fn outlived(
     reader: &Reader,
     due: &[Delivery],
+    people: &HashSet<String>,
     now: Timestamp,
 ) -> Result<HashSet<i64>, StoreError> {
     let mut found = HashSet::new();
@@ -96,8 +97,8 @@ pub(super) fn outlived(
             message.subject.clone(),
         )
     };
-    let late = due.iter().filter(|row| now.since(row.message.created) >= WAITED);
-    for row in late {
+    let due = || due.iter().filter(|row| people.contains(&row.message.channel));
+    for row in due().filter(|row| now.since(row.message.created) >= WAITED) {
         let calls = calls_in(row);
         if !calls.is_empty() && !any_waits(reader, &calls)? {
             found.insert(row.id);
@@ -106,7 +107,7 @@ pub(super) fn outlived(
     }
     if !about.is_empty() {
         let tells = |row: &&Delivery| about.contains(&subject(row)) && calls_in(row).is_empty();
-        found.extend(due.iter().filter(tells).map(|row| row.id));
+        found.extend(due().filter(tells).map(|row| row.id));
     }
     Ok(found)
 }

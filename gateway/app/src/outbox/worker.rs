@@ -12,6 +12,7 @@ use super::Outcome;
 use super::flights::landed;
 use super::outlet::Outlet;
 use super::outlived::outlived;
+use super::policy::Schedule;
 use super::queue::Parcel;
 use crate::clock::{self, SharedClock};
 use crate::config::Channel;
@@ -219,6 +220,11 @@ impl Worker {
             .counted
             .is_none_or(|at| now.monotonic.since(at) >= COUNT_EVERY);
         let metrics = count.then(|| Arc::clone(&self.metrics));
+        let groups = self
+            .outlets
+            .iter()
+            .filter(|outlet| outlet.schedule == Schedule::Robot);
+        let people: HashSet<String> = groups.map(|outlet| outlet.name.clone()).collect();
         let read = move || {
             let Ok(reader) = reader.lock() else {
                 return Ok(Due::default());
@@ -245,7 +251,7 @@ impl Worker {
                 }
                 next => (due, next),
             };
-            let outlived = outlived(&reader, &due, wall)?;
+            let outlived = outlived(&reader, &due, &people, wall)?;
             Ok::<_, StoreError>((due, outlived, next))
         };
         let read = tokio::task::spawn_blocking(read)
