@@ -27,6 +27,8 @@ struct Time {
     off_ms: i64,
     monotonic_ms: u64,
     boot: u64,
+    /// What the gateway shows less the time its machine has run, while it does not believe the machine.
+    lift_ms: Option<i64>,
 }
 
 impl StoryClock {
@@ -53,6 +55,7 @@ impl StoryClock {
                 off_ms: 0,
                 monotonic_ms: 3_600_000,
                 boot: 1,
+                lift_ms: None,
             })),
         };
         clock.change(|_| {});
@@ -75,6 +78,21 @@ impl StoryClock {
         Timestamp::from_millis(time.truth_ms + time.off_ms)
     }
 
+    /// What the gateway goes by: what its machine shows, unless it does not believe that.
+    pub fn believed(&self) -> Timestamp {
+        let time = *self.time.lock().expect("the time");
+        let ran = i64::try_from(time.monotonic_ms).expect("no such time");
+        let lifted = time.lift_ms.map(|lift| Timestamp::from_millis(lift + ran));
+        lifted.unwrap_or_else(|| Timestamp::from_millis(time.truth_ms + time.off_ms))
+    }
+
+    /// The gateway does not believe its machine: it showed this time when the machine had run for so long, and goes on from
+    /// there until the clock is set.
+    pub fn lifted(&self, shows: Timestamp, ran_ms: u64) {
+        let ran = i64::try_from(ran_ms).expect("no such time");
+        self.time.lock().expect("the time").lift_ms = Some(shows.as_millis() - ran);
+    }
+
     /// Time passes, for everybody.
     pub fn pass(&self, duration: Duration) {
         let ms = u64::try_from(duration.as_millis()).expect("no such time");
@@ -87,12 +105,12 @@ impl StoryClock {
     /// Somebody sets the clock of the machine; no time passes.
     pub fn set(&self, shows: &str) {
         let shows = instant(shows).as_millis();
-        self.change(|time| time.off_ms = shows - time.truth_ms);
+        self.change(|time| (time.off_ms, time.lift_ms) = (shows - time.truth_ms, None));
     }
 
     /// The network tells the machine the true time; no time passes.
     pub fn set_right(&self) {
-        self.change(|time| time.off_ms = 0);
+        self.change(|time| (time.off_ms, time.lift_ms) = (0, None));
     }
 
     /// The clock of the machine jumps by so many seconds.

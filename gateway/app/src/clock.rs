@@ -2,6 +2,9 @@
 
 #[cfg(any(test, feature = "test-clock"))]
 pub mod hand;
+mod lifted;
+
+pub use lifted::never_before;
 
 use linli_domain::time::{BootId, Monotonic, Now, Timestamp};
 use std::sync::Arc;
@@ -35,8 +38,13 @@ pub async fn rest(clock: &SharedClock, pause: Duration) {
     }
 }
 
-/// This program was built after this instant, so a wall clock before it is wrong.
+/// The release of this program is younger than this instant, so a wall clock before it is wrong. A constant, and not the
+/// time of the build: the same source makes the same program, and decides the same about what was recorded.
 pub(crate) const BUILT: Timestamp = Timestamp::from_millis(1_764_000_000_000);
+
+/// A box that has neither a clock nor a saved time counts from [`BUILT`]; a time before this may be one of those, and no
+/// release is installed that early.
+pub(crate) const KNOWN_FROM: Timestamp = Timestamp::from_millis(BUILT.as_millis() + 24 * 3_600 * 1_000);
 
 /// The machine's clocks: UTC, `CLOCK_BOOTTIME`, and the kernel's boot id.
 #[derive(Debug, Clone, Copy)]

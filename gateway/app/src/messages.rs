@@ -49,6 +49,7 @@ keys! {
     DigestTitle = "digest.title",
     DigestLine = "digest.line",
     DigestMore = "digest.more",
+    DigestOutlived = "digest.outlived",
     TestTitle = "test.title",
     TestBody = "test.body",
     DemoLeak = "demo.leak",

@@ -3,7 +3,7 @@
 //! It decides nothing. Start: ledger, engine, pipeline, outflow, HTTP, and the field last, so that nothing arrives
 //! before it can be kept. Stop: intake, core, outflow.
 
-use crate::clock::{BUILT, SharedClock};
+use crate::clock::{self, KNOWN_FROM, SharedClock};
 use crate::config::Config;
 use crate::field;
 use crate::http;
@@ -91,7 +91,15 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
         .named_values(crate::outbox::series::cursor::PREFIX)?;
     let targets = config.forwarders.iter().map(|target| target.name.clone());
     let cursors = Arc::new(Cursors::new(targets, &stored));
-    let recovered = pipeline::recover(&mut ledger, &seed, &clock)?;
+    let machine = clock;
+    let fresh = clock::never_before(Arc::clone(&machine), None);
+    let recovered = pipeline::recover(&mut ledger, &seed, &fresh)?;
+    let saved = recovered.engine.clock();
+    let clock = clock::never_before(machine, saved);
+    let start = clock.now();
+    if !start.trusted {
+        tracing::warn!(goes_by = %start.wall, "the machine's clock was not set; the gateway goes by the last time it knows until it is");
+    }
     let estate = Arc::clone(recovered.engine.estate());
     if !recovered.seeded && **estate.doc() != *seed {
         tracing::warn!(
@@ -108,7 +116,7 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
         .context("read the retained messages")?;
     let since = ledger
         .reader()?
-        .begun_at(BUILT)?
+        .begun_at(KNOWN_FROM)?
         .unwrap_or_else(|| clock.now().wall);
     let readers = http::Readers::open(&config.store.data)?;
 
@@ -173,6 +181,7 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
         door.clone(),
         progressed.clone(),
         Arc::clone(&clock),
+        saved,
         Arc::clone(&metrics),
         stop.child_token(),
     ));

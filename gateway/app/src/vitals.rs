@@ -4,7 +4,7 @@
 //! It measures and tells; what is an alarm is for `config/rules/gateway.toml` to say. The disk is watched by the
 //! pipeline, links and targets by those who use them.
 
-use crate::clock::{self, BUILT, SharedClock};
+use crate::clock::{self, KNOWN_FROM, SharedClock};
 use crate::field::{Fact, Frame};
 use crate::metrics::Metrics;
 use crate::ops::backup;
@@ -87,7 +87,7 @@ impl Vitals {
     }
 
     fn ages(&mut self, now: Now, backup: Option<Timestamp>, told: &mut Vec<(&'static str, Value)>) {
-        if self.since < BUILT {
+        if self.since < KNOWN_FROM {
             self.since = now.wall;
         }
         let due = self
@@ -166,6 +166,7 @@ fn fact((measure, value): (&'static str, Value), now: Now) -> Option<Frame> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::BUILT;
     use linli_domain::time::{BootId, Monotonic};
 
     const DAY: i64 = 86_400_000;
@@ -216,18 +217,21 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_begun_by_a_clock_nobody_had_set_has_no_backup_of_1970_to_miss() {
-        let lost = Now {
-            wall: Timestamp::from_millis(5_000),
-            trusted: false,
-            ..at(0, 0)
-        };
-        let mut vitals = Vitals::new(lost.wall);
-        told(&mut vitals, lost, None);
-        let set = told(&mut vitals, at(5, 0), None);
-        assert_eq!(set, [("gateway.clock_ok", Value::State(true))]);
-        let later = told(&mut vitals, at(3_605, 0), None);
-        assert_eq!(later, [("gateway.backup_age", Value::Number(1.0))]);
+    fn a_ledger_begun_by_a_clock_nobody_had_set_has_no_backup_of_that_day_to_miss() {
+        let released = BUILT.plus(Duration::from_secs(5));
+        for begun in [Timestamp::from_millis(5_000), released] {
+            let lost = Now {
+                wall: begun,
+                trusted: false,
+                ..at(0, 0)
+            };
+            let mut vitals = Vitals::new(lost.wall);
+            told(&mut vitals, lost, None);
+            let set = told(&mut vitals, at(5, 0), None);
+            assert_eq!(set, [("gateway.clock_ok", Value::State(true))]);
+            let later = told(&mut vitals, at(3_605, 0), None);
+            assert_eq!(later, [("gateway.backup_age", Value::Number(1.0))]);
+        }
     }
 
     #[test]

@@ -222,6 +222,7 @@ const VOCABULARY: &[(&str, Unit)] = &[
     ("gateway.clock_ok", Unit("bool")),
     ("gateway.clock_step", Unit("s")),
     ("gateway.backup_age", Unit("h")),
+    ("gateway.bridge_ok", Unit("bool")),
 ];
 
 #[cfg(test)]

@@ -4,12 +4,14 @@
 //! The rules are the shipped ones unless a scenario says otherwise, so what happens here happens out of the box.
 
 mod bins;
+mod bridge;
 mod clock_for_users;
 mod clock_jumps;
 mod duplicates;
 mod faked;
 mod flapping;
 mod leak;
+mod waited;
 
 use e2e::clock::StoryClock;
 use e2e::gateway::{Gateway, Site};
@@ -106,7 +108,7 @@ impl Scene {
     /// A sensor says something, and the gateway has stored it at the time of the story.
     async fn says(&self, topic: &str, payload: &str, point: &str) {
         say(self.broker.port, topic, payload, false).await;
-        let at = self.clock.shown().to_string();
+        let at = self.clock.believed().to_string();
         until(&format!("{point} to be heard at {at}"), || async {
             let points = self.gateway.list("/api/v1/points?limit=500").await?;
             let found = points.iter().find(|p| p["id"] == point);
@@ -116,6 +118,24 @@ impl Scene {
             }
         })
         .await;
+    }
+
+    /// The box has come up without the time; says what it goes by until somebody sets it.
+    async fn lifted(&self) -> Timestamp {
+        let (_, state) = self.gateway.dump().await;
+        let line = state
+            .lines()
+            .find(|line| line.starts_with("clock "))
+            .expect("a clock");
+        let words: Vec<&str> = line.split(' ').collect();
+        assert_eq!(
+            (words[4], words[6], words[7]),
+            ("monotonic", "trusted", "false"),
+            "{line}"
+        );
+        let shows = e2e::clock::instant(words[1]);
+        self.clock.lifted(shows, words[5].parse().expect("a time"));
+        shows
     }
 
     async fn rope_says(&self, wet: bool) {

@@ -4,7 +4,7 @@
 //! running gateway does; only when to commit is simpler: at an alarm, at an order, when a batch is full, and once a
 //! minute of its own time. It delivers nothing to anybody.
 
-use crate::clock::{Clock, SharedClock};
+use crate::clock::{BUILT, Clock, SharedClock};
 use crate::config::Subscription;
 use crate::field::{Done, Fact, Frame, ModbusFrame, MqttFrame, Unwanted};
 use crate::metrics::Metrics;
@@ -34,8 +34,6 @@ const QUIET_TICK: Duration = Duration::from_secs(60);
 const SEAL: Duration = Duration::from_secs(3_600);
 /// One slice of sealing; the next follows at once.
 const SLICE: Duration = Duration::from_millis(200);
-/// Wall clocks before this are not believed, as by the running gateway.
-const BUILT: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 
 /// Why the bench stopped.
 #[derive(Debug, thiserror::Error)]

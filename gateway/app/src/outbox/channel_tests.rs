@@ -223,6 +223,7 @@ fn card(text: &str) -> Vec<u8> {
         priority: "P2".into(),
         title: "标题".into(),
         text: text.into(),
+        calls: Vec::new(),
     };
     serde_json::to_vec(&card).unwrap()
 }

@@ -1,13 +1,14 @@
 //! Attempts under way: which are started, and what is booked when they end.
 
 use super::Outcome;
+use super::outlived::OUTLIVED;
 use super::policy::Lane;
-use super::queue::{Parcel, lane_of, next_parcel};
+use super::queue::{Parcel, lane_of, next_parcel, next_summary};
 use super::settle::settle;
 use super::worker::{Flight, Worker};
 use linli_domain::time::Now;
 use linli_ledger::{Delivery, DeliveryState, DeliveryUpdate};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::{Id, JoinError};
@@ -19,50 +20,76 @@ const LAST_CALL: Duration = Duration::from_secs(2);
 /// What stands as the error of a delivery whose channel is not configured or cannot be used.
 pub(super) const NO_CHANNEL: &str = "no_channel";
 
+/// What is due on one channel.
+#[derive(Default)]
+struct Queue {
+    /// Sorted by lane, then by age.
+    waiting: Vec<(Lane, Delivery)>,
+    /// What nobody needs any more.
+    outlived: Vec<Delivery>,
+}
+
+impl Queue {
+    fn next_lane(&self) -> Option<Lane> {
+        let waiting = self.waiting.first().map(|(lane, _)| *lane);
+        waiting.or((!self.outlived.is_empty()).then_some(Lane::Rest))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Delivery> {
+        let waiting = self.waiting.iter().map(|(_, delivery)| delivery);
+        waiting.chain(&self.outlived)
+    }
+}
+
 impl Worker {
     /// Starts as many attempts as the channels allow. Returns whether something due has to wait.
-    pub(super) fn start(&mut self, due: Vec<Delivery>, now: &Now) -> bool {
-        let mut queues: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    pub(super) fn start(&mut self, due: Vec<Delivery>, outlived: &HashSet<i64>, now: &Now) -> bool {
+        let mut queues: BTreeMap<String, Queue> = BTreeMap::new();
         for delivery in due {
             if !self.taken.contains(&delivery.id) {
-                let lane = lane_of(&delivery);
-                queues
-                    .entry(delivery.message.channel.clone())
-                    .or_default()
-                    .push((lane, delivery));
+                let queue = queues.entry(delivery.message.channel.clone()).or_default();
+                if outlived.contains(&delivery.id) {
+                    queue.outlived.push(delivery);
+                } else {
+                    queue.waiting.push((lane_of(&delivery), delivery));
+                }
             }
         }
         let mut held_up = !self.taken.is_empty();
-        for (channel, mut waiting) in queues {
-            waiting.sort_by_key(|(lane, _)| *lane);
+        for (channel, mut queue) in queues {
+            queue.waiting.sort_by_key(|(lane, _)| *lane);
             match self.outlets.iter().position(|outlet| outlet.name == channel) {
-                Some(outlet) => held_up |= self.start_channel(outlet, waiting, now),
-                None => waiting
-                    .iter()
-                    .for_each(|(_, delivery)| self.give_up(delivery, NO_CHANNEL)),
+                Some(outlet) => held_up |= self.start_channel(outlet, queue, now),
+                None => queue
+                    .all()
+                    .for_each(|delivery| self.give_up(delivery, NO_CHANNEL)),
             }
         }
         held_up
     }
 
-    fn start_channel(&mut self, index: usize, mut waiting: Vec<(Lane, Delivery)>, now: &Now) -> bool {
+    fn start_channel(&mut self, index: usize, mut queue: Queue, now: &Now) -> bool {
         let mono = Duration::from_millis(now.monotonic.0);
         let outlet = &mut self.outlets[index];
         if let Some((until, code)) = outlet.gone.clone() {
             if mono < until {
-                waiting
-                    .iter()
-                    .for_each(|(_, delivery)| self.give_up(delivery, &code));
+                queue.all().for_each(|delivery| self.give_up(delivery, &code));
                 return false;
             }
             outlet.gone = None;
         }
-        while let Some((lane, _)) = waiting.first() {
+        // What still waits for somebody comes first.
+        while let Some(lane) = queue.next_lane() {
             let outlet = &mut self.outlets[index];
-            if outlet.flying >= outlet.parallel || outlet.allowance.take(*lane, mono).is_err() {
+            if outlet.flying >= outlet.parallel || outlet.allowance.take(lane, mono).is_err() {
                 return true;
             }
-            let Some(parcel) = next_parcel(&mut waiting, outlet.schedule) else {
+            let parcel = if queue.waiting.is_empty() {
+                next_summary(&mut queue.outlived)
+            } else {
+                next_parcel(&mut queue.waiting, outlet.schedule)
+            };
+            let Some(parcel) = parcel else {
                 return true;
             };
             self.launch(index, parcel, *now);
@@ -115,7 +142,10 @@ impl Worker {
             .with_label_values(&[outlet.kind, outcome.label()])
             .inc();
         for delivery in &parcel.deliveries {
-            let update = settle(delivery, outcome, outlet.schedule, parcel.lane, now, chance());
+            let mut update = settle(delivery, outcome, outlet.schedule, parcel.lane, now, chance());
+            if parcel.outlived && update.state == DeliveryState::Delivered {
+                update.last_error = Some(OUTLIVED.into());
+            }
             if update.state == DeliveryState::Dead {
                 let code = update.last_error.as_deref().unwrap_or_default();
                 let subject = &delivery.message.subject;

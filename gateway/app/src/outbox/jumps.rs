@@ -1,7 +1,8 @@
 //! A clock that is set back must not hold up what waits to be said: its time to be tried moves with the clock.
 //!
 //! Set ahead, a clock only makes a retry come early. Set back, each would wait for as long again: a box that was two hours
-//! ahead until the network told it the time would tell of a leak two hours late.
+//! ahead until the network told it the time would tell of a leak two hours late. The same is seen after a start: then the
+//! last look is the last step in the ledger.
 
 use super::worker::{LOOK_AHEAD, Worker};
 use crate::pipeline::Failed;
@@ -17,10 +18,12 @@ impl Worker {
     /// Sees whether the clock was set back since the last look, and moves what waits along. Of more than [`LOOK_AHEAD`]
     /// deliveries those that are due last keep their time.
     pub(super) async fn follow_clock(&mut self, now: &Now) -> Result<(), Failed> {
-        let Some(last) = self.looked.replace(*now).filter(|last| last.boot == now.boot) else {
+        let Some(last) = self.looked.replace(*now) else {
             return Ok(());
         };
-        let expected = last.wall.plus(now.monotonic.since(last.monotonic));
+        // How long a machine was off nobody knows, but not less than no time at all.
+        let lived = (last.boot == now.boot).then(|| now.monotonic.since(last.monotonic));
+        let expected = last.wall.plus(lived.unwrap_or_default());
         let back = expected.since(now.wall);
         if back < SET {
             return Ok(());

@@ -14,6 +14,7 @@ pub mod series;
 mod flights;
 mod jumps;
 mod outlet;
+mod outlived;
 pub mod policy;
 mod queue;
 mod settle;

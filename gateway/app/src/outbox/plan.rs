@@ -6,6 +6,7 @@
 //! leaves through this module.
 
 use super::event::{self, Event};
+use super::outlived::calls_of;
 use super::wecom::Card;
 use crate::config::{Channel, ChannelKind, Route};
 use crate::messages::{self, Key};
@@ -123,6 +124,7 @@ impl Planner {
                 priority: "P4".into(),
                 text: format!("**{title}**\n{body}"),
                 title,
+                calls: Vec::new(),
             }),
         };
         Some(NewDelivery {
@@ -212,6 +214,7 @@ impl Planner {
             priority: event.priority().to_owned(),
             text: lines.join("\n"),
             title,
+            calls: calls_of(notice),
         }
     }
 }
@@ -281,6 +284,7 @@ impl Planner {
             priority: event.priority().to_owned(),
             text: lines.join("\n"),
             title,
+            calls: calls_of(notice),
         }
     }
 }

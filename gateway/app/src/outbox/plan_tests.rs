@@ -369,3 +369,45 @@ fn what_nobody_has_seen_for_hours_is_told_to_people_alone() {
     assert_eq!(card.title, "特急 仍未处理 漏水 2 处");
     assert!(card.text.contains("1号桶（前院）WO-42"), "{}", card.text);
 }
+
+#[test]
+fn a_card_says_what_it_calls_people_to() {
+    use crate::outbox::outlived::{Call, calls_of};
+    let (alarm, order) = (Call::Alarm(AlarmId(991)), Call::Order(OrderId(42)));
+    let calls = |kind| calls_of(&notice(kind));
+    assert_eq!(calls(NoticeKind::AlarmRaised), [alarm]);
+    assert_eq!(calls(NoticeKind::AlarmStillActive), [alarm]);
+    assert_eq!(calls(NoticeKind::AlarmUnknown), [Call::Lost(AlarmId(991))]);
+    assert_eq!(calls(NoticeKind::OrderDispatched), [order]);
+    assert_eq!(calls(NoticeKind::OrderReopened), [Call::Rework(OrderId(42))]);
+    assert_eq!(calls(NoticeKind::AlarmGroup), [order], "one alarm with its order");
+    for kind in [
+        NoticeKind::AlarmCleared,
+        NoticeKind::OrderAccepted,
+        NoticeKind::OrderClosed,
+        NoticeKind::StormBegan,
+    ] {
+        assert_eq!(calls(kind), []);
+    }
+    let member = |alarm, order: Option<u64>| Member {
+        alarm: AlarmId(alarm),
+        asset: "b3-pipe".parse().unwrap(),
+        order: order.map(OrderId),
+        priority: Priority::P3,
+        asset_name: text("管段", "Pipe"),
+        place: text("", ""),
+        title: None,
+    };
+    let mut group = notice(NoticeKind::AlarmGroup);
+    group.members = vec![member(1, None), member(2, Some(7))];
+    group.count = 2;
+    assert_eq!(
+        calls_of(&group),
+        [Call::Alarm(AlarmId(1)), Call::Order(OrderId(7))]
+    );
+    group.count = 3;
+    assert_eq!(calls_of(&group), [], "nobody knows what became of the third");
+    let planned = to_all().plan(&[notice(NoticeKind::OrderDispatched)], &estate(), recorded());
+    let card: Card = serde_json::from_slice(&planned[1].payload).unwrap();
+    assert_eq!(card.calls, [order]);
+}

@@ -7,6 +7,7 @@ use super::wecom::{Card, MAX_MARKDOWN_BYTES};
 use crate::messages::{self, Key};
 use linli_ledger::Delivery;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// With more waiting than this, a robot's messages are summed up.
 pub(super) const DIGEST_ABOVE: usize = 5;
@@ -23,6 +24,8 @@ pub(super) struct Parcel {
     pub(super) lane: Lane,
     /// The text of a digest; a single delivery says its own.
     pub(super) digest: Option<Vec<u8>>,
+    /// Whether nobody needs them any more: they are told in a line each.
+    pub(super) outlived: bool,
 }
 
 impl Parcel {
@@ -75,18 +78,47 @@ pub(super) fn next_parcel(waiting: &mut Vec<(Lane, Delivery)>, schedule: Schedul
         deliveries,
         lane,
         digest,
+        outlived: false,
     })
+}
+
+/// Takes the next parcel out of what nobody needs any more: whatever waits about one alarm or order is one line, the last
+/// thing there is to say of it.
+pub(super) fn next_summary(outlived: &mut Vec<Delivery>) -> Option<Parcel> {
+    let count = outlived.len().min(DIGEST_MOST);
+    let deliveries: Vec<Delivery> = outlived.drain(..count).collect();
+    let mut last: BTreeMap<&str, &Delivery> = BTreeMap::new();
+    for delivery in &deliveries {
+        let said = last.entry(&delivery.message.subject).or_insert(delivery);
+        if delivery.id > said.id {
+            *said = delivery;
+        }
+    }
+    let mut told: Vec<&Delivery> = last.into_values().collect();
+    told.sort_by_key(|delivery| delivery.id);
+    let digest = sum_up(&told, Key::DigestOutlived);
+    Some(Parcel {
+        digest,
+        lane: Lane::Rest,
+        outlived: true,
+        deliveries,
+    })
+    .filter(|parcel| !parcel.deliveries.is_empty())
 }
 
 /// One message that says what all of them say, a line each.
 fn digest(deliveries: &[Delivery]) -> Option<Vec<u8>> {
+    sum_up(&deliveries.iter().collect::<Vec<_>>(), Key::DigestTitle)
+}
+
+fn sum_up(deliveries: &[&Delivery], title: Key) -> Option<Vec<u8>> {
     let cards: Vec<Card> = deliveries
         .iter()
         .filter_map(|d| serde_json::from_slice(&d.message.payload).ok())
         .collect();
     let language = cards.first()?.language;
     let count = cards.len().to_string();
-    let title = messages::format(language, Key::DigestTitle, &[("count", &count)]);
+    let title = messages::format(language, title, &[("count", &count)]);
     let mut text = messages::format(language, Key::CardBold, &[("title", &title)]);
     for (index, card) in cards.iter().enumerate() {
         let line = messages::format(language, Key::DigestLine, &[("title", &card.title)]);
@@ -105,6 +137,7 @@ fn digest(deliveries: &[Delivery]) -> Option<Vec<u8>> {
         priority,
         title,
         text,
+        calls: Vec::new(),
     })
     .ok()
 }
@@ -129,6 +162,7 @@ mod tests {
                     priority: priority.into(),
                     title: format!("一般 垃圾桶满溢 {n} 号桶 {}", "。".repeat(40)),
                     text: "全文".into(),
+                    calls: Vec::new(),
                 })
                 .unwrap(),
                 idempotency: format!("group/e1_WO-{n}"),
@@ -175,6 +209,25 @@ mod tests {
             assert_eq!(parcel.deliveries.len(), 1);
             assert!(parcel.digest.is_none());
         }
+    }
+
+    #[test]
+    fn what_nobody_needs_is_one_line_for_each_alarm_or_order_the_last_thing_said_of_it() {
+        let mut past: Vec<Delivery> = waiting(3, "P1")
+            .into_iter()
+            .map(|(_, delivery)| delivery)
+            .collect();
+        past[2].message.subject = past[0].message.subject.clone();
+        let parcel = next_summary(&mut past).unwrap();
+        assert_eq!((parcel.deliveries.len(), parcel.lane), (3, Lane::Rest));
+        let card: Card = serde_json::from_slice(parcel.message().unwrap().payload).unwrap();
+        let lines: Vec<&str> = card.text.lines().skip(1).collect();
+        assert_eq!(lines.len(), 2, "{}", card.text);
+        assert!(
+            lines[0].contains("2 号桶") && lines[1].contains("3 号桶"),
+            "{lines:?}"
+        );
+        assert!(next_summary(&mut past).is_none());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! [`super::plan`].
 
 use super::outbound::{Answer, Endpoint, Lost};
+use super::outlived::Call;
 use super::{BadChannel, Message, Outcome, Send};
 use async_trait::async_trait;
 use linli_domain::text::Language;
@@ -46,6 +47,9 @@ pub struct Card {
     pub title: String,
     /// The whole message in markdown.
     pub text: String,
+    /// What it calls somebody to; nothing when it only tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Call>,
 }
 
 /// A group robot.

@@ -11,6 +11,8 @@
 use super::Outcome;
 use super::flights::landed;
 use super::outlet::Outlet;
+use super::outlived::outlived;
+use super::policy::Schedule;
 use super::queue::Parcel;
 use crate::clock::{self, SharedClock};
 use crate::config::Channel;
@@ -40,14 +42,20 @@ const COUNT_EVERY: Duration = Duration::from_secs(15);
 /// Longer than any pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(27 * 3600);
 
-/// Runs until `stop` is cancelled or the pipeline has ended. A channel that cannot be built is named in the log and
-/// its deliveries become dead letters, to be sent again once the configuration is mended.
+/// Runs until `stop` is cancelled or the pipeline has ended. `saved` is the time of the last step before this start, by
+/// which what waits was dated. A channel that cannot be built is named in the log and its deliveries become dead
+/// letters, to be sent again once the configuration is mended.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the parts of a task, handed over once by the composition root"
+)]
 pub async fn run(
     channels: Vec<Channel>,
     data: PathBuf,
     door: Door,
     progress: watch::Receiver<Progress>,
     clock: SharedClock,
+    saved: Option<Now>,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) {
@@ -66,9 +74,9 @@ pub async fn run(
             Err(error) => tracing::error!(channel = %channel.id, %error, "the channel cannot be used"),
         }
     }
-    Worker::new(reader, door, progress, clock, metrics, outlets)
-        .run(stop)
-        .await;
+    let mut worker = Worker::new(reader, door, progress, clock, metrics, outlets);
+    worker.looked = saved;
+    worker.run(stop).await;
 }
 
 /// An attempt under way.
@@ -87,7 +95,7 @@ pub(super) struct Worker {
     pub(super) seen: CommitId,
     pub(super) clock: SharedClock,
     pub(super) metrics: Arc<Metrics>,
-    /// The time at the last look.
+    /// The time at the last look; after a start, that of the last step before it.
     pub(super) looked: Option<Now>,
     /// When the gauges were last brought up to date.
     pub(super) counted: Option<Monotonic>,
@@ -99,6 +107,9 @@ pub(super) struct Worker {
     /// Deliveries under way or with an uncommitted result: still due in the ledger, not to be taken again.
     pub(super) taken: HashSet<i64>,
 }
+
+/// What is due, which of it is outlived, and when the next of the others is.
+type Due = (Vec<Delivery>, HashSet<i64>, Option<Timestamp>);
 
 /// Why the worker goes on.
 enum Woken {
@@ -162,8 +173,8 @@ impl Worker {
         let now = self.clock.now();
         self.follow_clock(&now).await?;
         self.seen = self.progress.borrow_and_update().commit;
-        let (due, next) = self.read(&now).await?;
-        let held_up = self.start(due, &now);
+        let (due, outlived, next) = self.read(&now).await?;
+        let held_up = self.start(due, &outlived, &now);
         // Channels that are gone have results already.
         self.report().await?;
         if held_up {
@@ -202,16 +213,21 @@ impl Worker {
         Ok(())
     }
 
-    /// What is due, and when the first of the others will be.
-    async fn read(&mut self, now: &Now) -> Result<(Vec<Delivery>, Option<Timestamp>), Failed> {
+    /// What is due, which of it nobody needs any more, and when the first of the others will be.
+    async fn read(&mut self, now: &Now) -> Result<Due, Failed> {
         let (reader, wall) = (Arc::clone(&self.reader), now.wall);
         let count = self
             .counted
             .is_none_or(|at| now.monotonic.since(at) >= COUNT_EVERY);
         let metrics = count.then(|| Arc::clone(&self.metrics));
+        let groups = self
+            .outlets
+            .iter()
+            .filter(|outlet| outlet.schedule == Schedule::Robot);
+        let people: HashSet<String> = groups.map(|outlet| outlet.name.clone()).collect();
         let read = move || {
             let Ok(reader) = reader.lock() else {
-                return Ok((Vec::new(), None));
+                return Ok(Due::default());
             };
             if let Some(metrics) = metrics {
                 let counts = reader.counts()?;
@@ -228,13 +244,15 @@ impl Worker {
             } else {
                 None
             };
-            match next {
+            let (due, next) = match next {
                 // No pause is that long: the row was written while the clock was wrong, so it is due.
                 Some(next) if next.since(wall) > LONGEST_PAUSE => {
-                    Ok((reader.due_deliveries(next, LOOK_AHEAD)?, None))
+                    (reader.due_deliveries(next, LOOK_AHEAD)?, None)
                 }
-                next => Ok::<_, StoreError>((due, next)),
-            }
+                next => (due, next),
+            };
+            let outlived = outlived(&reader, &due, &people, wall)?;
+            Ok::<_, StoreError>((due, outlived, next))
         };
         let read = tokio::task::spawn_blocking(read)
             .await

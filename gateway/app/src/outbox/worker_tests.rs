@@ -189,7 +189,12 @@ impl House {
     }
 
     fn start(&mut self, outlets: Vec<Outlet>) {
-        let worker = Worker::new(
+        self.start_after(None, outlets);
+    }
+
+    /// Starts it on a ledger whose last step was at `saved`.
+    fn start_after(&mut self, saved: Option<Now>, outlets: Vec<Outlet>) {
+        let mut worker = Worker::new(
             self.reader(),
             self.door.clone(),
             self.progress.subscribe(),
@@ -197,6 +202,7 @@ impl House {
             Arc::clone(&self.metrics),
             outlets,
         );
+        worker.looked = saved;
         self.task = Some(tokio::spawn(worker.run(self.stop.clone())));
     }
 
@@ -219,9 +225,13 @@ impl House {
         }
     }
 
-    async fn shut(mut self) {
-        self.stop.cancel();
+    async fn stop(&mut self) {
+        std::mem::take(&mut self.stop).cancel();
         self.task.take().unwrap().await.unwrap();
+    }
+
+    async fn shut(mut self) {
+        self.stop().await;
     }
 }
 
@@ -244,6 +254,7 @@ fn group(n: u32, priority: &str) -> NewDelivery {
         priority: priority.into(),
         title: format!("标题{n}"),
         text: format!("正文{n}"),
+        calls: Vec::new(),
     };
     NewDelivery {
         channel: "group".into(),
@@ -304,6 +315,30 @@ async fn a_clock_that_is_set_back_holds_nothing_up() {
     let times = hook.times();
     assert!(between(&times[1..3], 300), "{times:?}");
     house.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn neither_does_one_that_was_set_back_while_the_program_did_not_run() {
+    for same_boot in [true, false] {
+        let mut house = House::new();
+        let hook = Scripted::new([retry(), retry()]);
+        house.start(vec![cmms(&hook)]);
+        house.put(vec![event(1, "P1")]).await;
+        while hook.times().len() < 2 {
+            house.committed.notified().await;
+        }
+        house.stop().await;
+        let mut saved = house.clock.now();
+        if !same_boot {
+            saved.boot = BootId(0);
+        }
+        house.set_back.store(7_200, SeqCst);
+        house.start_after(Some(saved), vec![cmms(&hook)]);
+        house.until(1, DeliveryState::Delivered).await;
+        let times = hook.times();
+        assert!(between(&times[1..3], 300), "{times:?}");
+        house.shut().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,10 +3,10 @@
 
 use super::core::Core;
 use super::understood::{Said, Seen, Understood};
-use crate::field::Frame;
+use crate::field::{Fact, Frame};
 use linli_domain::engine::{DeviceNews, Input};
 use linli_domain::estate::DeviceIndex;
-use linli_domain::reading::{Quality, Reason};
+use linli_domain::reading::{Quality, Reason, Value};
 use linli_domain::time::{Now, Timestamp};
 use std::sync::Arc;
 
@@ -19,6 +19,10 @@ impl Core {
             Frame::Fact(fact) => (fact.received, false),
         };
         if let Some((bridge, up)) = understood.bridge.take() {
+            // First the cause, then what it explains.
+            if self.engine.bridge_is_up(&bridge) != Some(up) {
+                self.tell_bridge(&bridge, up, received, now);
+            }
             let input = Input::Bridge { bridge, up, retained };
             let _taken = self.input(now, &input);
         }
@@ -83,6 +87,20 @@ impl Core {
         if let Err(refusal) = self.input(now, &input) {
             tracing::debug!(%refusal, "news of a device");
         }
+    }
+
+    /// A bridge that is lost, or back, is a reading of the gateway; rules make an alarm of it.
+    fn tell_bridge(&mut self, bridge: &Arc<str>, up: bool, received: Now, now: &Now) {
+        let Ok(measure) = "gateway.bridge_ok".parse() else {
+            return;
+        };
+        let fact = Fact {
+            measure,
+            instance: Arc::clone(bridge),
+            value: Value::State(up),
+            received,
+        };
+        self.absorb(&Frame::Fact(fact), now);
     }
 
     /// The message came through a bridge; whether it is a replay: a bridge that has just come back repeats what it

@@ -2,12 +2,14 @@
 //!
 //! | cause (`inhibits` of its rule) | explains | on |
 //! |---|---|---|
-//! | `silence`, a point of the gateway about a bus or a connection | alarms of rules that wait for silence | the devices of that bus or connection |
+//! | `silence`, a point of the gateway about a bus, a bridge or a connection | alarms of rules that wait for silence | the devices heard over it |
 //! | `silence`, on any other asset | the same | the devices it feeds, directly or through other supplies |
 //! | `branches` | alarms of its own class that began within ten minutes of it | the assets that branch off it, or off those |
 //!
 //! What a rule calls `life_safety` is explained by nothing. An alarm a cause explains is recorded as any other; when the
-//! cause has been gone for [`SETTLES_AFTER`] it is looked at again, and people hear of it if it still goes on.
+//! cause has been gone for [`SETTLES_AFTER`] it is looked at again, and people hear of it if it still goes on. What a
+//! bridge has lost was lost at once, however lately it had spoken; so when the bridge is back its devices have as long to
+//! speak as they may be silent.
 
 use super::Engine;
 use super::change::{AlarmEvent, Changes};
@@ -111,14 +113,15 @@ impl Engine {
     /// Whether the device of a point hangs on what a cause says is lost.
     fn silences(&self, cause: &Alarm, point: PointKey) -> bool {
         let estate = self.estate();
-        let device = self.point(point).and_then(|def| estate.device_by_id(&def.device));
-        let Some(device) = device.and_then(|index| estate.device(index)) else {
+        let index = self.point(point).and_then(|def| estate.device_by_id(&def.device));
+        let Some((index, device)) = index.and_then(|index| Some((index, estate.device(index)?))) else {
             return false;
         };
         if cause.asset.as_str() != GATEWAY {
             return estate.feeds_of(device).any(|feed| feed.id == cause.asset);
         }
-        // One alarm of the gateway speaks for all of its buses: those that are lost now count.
+        let bridge = self.bridge_of(index).map(AsRef::as_ref);
+        // One alarm of the gateway speaks for all of its buses, or bridges: those that are lost now count.
         let watches = self.store.index().of_class(&cause.asset, &cause.class).iter();
         let lost = watches.filter(|n| {
             let watch = self.store.state().watches.get(**n);
@@ -127,8 +130,21 @@ impl Engine {
         let mut lost = lost.filter_map(|n| self.store.index().watches.get(*n));
         lost.any(|def| {
             let instance = self.point(def.point).and_then(|def| def.instance.as_deref());
-            instance.is_some_and(|name| hangs_on(device, name))
+            instance.is_some_and(|name| hangs_on(device, name) || bridge == Some(name))
         })
+    }
+
+    /// How long after its cause an alarm is looked at again.
+    fn settles_after(&self, alarm: &Alarm) -> Duration {
+        let estate = self.estate();
+        let index = self
+            .point(alarm.point)
+            .and_then(|def| estate.device_by_id(&def.device));
+        let bridged = index.filter(|index| self.bridge_of(*index).is_some() && self.says_silence(alarm));
+        let limit = bridged
+            .and_then(|index| estate.device(index))
+            .map(|device| device.silence_limit);
+        limit.unwrap_or_default().max(SETTLES_AFTER)
     }
 
     /// Whether an alarm says that nothing is heard.
@@ -160,7 +176,7 @@ impl Engine {
                     let release_at = match (explained, suppression.release_at) {
                         (Some(_), _) => None,
                         (None, Some(at)) => Some(at),
-                        (None, None) => Some(now.after(SETTLES_AFTER)),
+                        (None, None) => Some(now.after(self.settles_after(&alarm))),
                     };
                     let next = Suppression {
                         source: explained.unwrap_or(suppression.source),

@@ -1,8 +1,8 @@
 //! Times that a clock nobody had set has written: they are put right once it is set.
 //!
-//! A box without a battery counts from 1970 until the network tells it the time, and raises alarms meanwhile. How long ago
-//! that was is known by the monotonic clock, so what still lives gets the times it would have had: an alarm of this night
-//! must not look as if it had stood for half a century. Readings keep the time they were stored under, and so does what was
+//! A box without a battery counts from the last time it knows, or from 1970, until the network tells it the time, and raises
+//! alarms meanwhile. How long ago that was is known by the monotonic clock, so what still lives gets the times it would have
+//! had: an alarm of this night must not look as if it had stood for a week, or for half a century. Readings keep the time they were stored under, and so does what was
 //! over before the time was known; the history says when times were put right.
 
 use super::Engine;
@@ -13,7 +13,8 @@ use crate::time::{Now, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The wall clock and the monotonic one are not read in the same instant.
+/// The wall clock and the monotonic one are not read in the same instant. Whoever lets a boot begin with a time that is only
+/// known to be no later keeps it further than this from what was dated before.
 const SLACK: Duration = Duration::from_secs(1);
 
 /// What such a clock has written since the machine started, and by how much it was wrong.

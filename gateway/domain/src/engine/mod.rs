@@ -241,6 +241,11 @@ impl Engine {
         self.reading(now, reading, arrival, changes)
     }
 
+    /// The time of the last step; none before the first.
+    pub fn clock(&self) -> Option<Now> {
+        self.store.state().counters.clock
+    }
+
     /// When the next delay is over; a step at that time or later is wanted. None: only inputs change anything.
     pub fn next_wake(&self) -> Option<Deadline> {
         let watchdog = Some(self.store.state().counters.watchdog).filter(|d| *d < NEVER);

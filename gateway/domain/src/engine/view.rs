@@ -55,6 +55,11 @@ impl Engine {
         self.store.state().through.get(&device.id)
     }
 
+    /// Whether a bridge said last that it is up; `None` while it has said nothing.
+    pub fn bridge_is_up(&self, bridge: &str) -> Option<bool> {
+        self.store.state().bridges.get(bridge).map(|known| known.up)
+    }
+
     /// Whether a bridge has come back so recently that its messages may be what it remembers.
     pub fn bridge_settles(&self, bridge: &str, now: &Now) -> bool {
         let known = self.store.state().bridges.get(bridge);

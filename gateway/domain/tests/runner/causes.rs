@@ -3,8 +3,9 @@
 
 use crate::estate_test::{ESTATE, EstateTest, actor, doc};
 use linli_domain::command::{Action, ActorRole};
-use linli_domain::engine::{AlarmEvent, NoticeKind};
+use linli_domain::engine::{AlarmEvent, DeviceNews, NoticeKind};
 use linli_domain::estate::Estate;
+use linli_domain::time::duration_text;
 use std::time::Duration;
 
 /// A riser off the main, a bus with a silent slave, a supply with what it feeds.
@@ -150,6 +151,68 @@ fn a_bus_that_is_lost_again_goes_on_explaining() {
         e.living("fire-lane", "lane-silent").state.display_code(),
         "suppressed"
     );
+}
+
+/// The rope speaks through bridge `z`, which dies a moment later.
+fn lost_bridge() -> EstateTest {
+    let mut e = EstateTest::with(&topology());
+    e.says("gateway/gateway.bridge_ok/z", true)
+        .says("rope/leak.wet", false)
+        .says("bay/parking.occupied", false)
+        .news("rope", DeviceNews::Through("z".into()))
+        .wait("5m");
+    e.says("gateway/gateway.bridge_ok/z", false)
+        .bridge("z", false, false);
+    e
+}
+
+#[test]
+fn a_lost_bridge_explains_at_once_that_its_devices_are_not_heard() {
+    let e = lost_bridge();
+    let rope = e.living("b3-pipe", "pipe-silent");
+    assert_eq!(rope.state.display_code(), "suppressed");
+    let bridge = e.living("gateway", "bridge-lost");
+    assert_eq!(rope.suppression.unwrap().source, bridge.id);
+    assert_eq!(e.notices(NoticeKind::AlarmRaised), 1, "one cause, one call");
+}
+
+#[test]
+fn a_bridge_explains_nothing_of_what_does_not_speak_through_it() {
+    let mut e = lost_bridge();
+    e.wait("20m");
+    assert_eq!(
+        e.living("fire-lane", "lane-silent").state.display_code(),
+        "active_unack"
+    );
+}
+
+#[test]
+fn when_a_bridge_is_back_its_devices_have_as_long_to_speak_as_they_may_be_silent() {
+    let mut e = lost_bridge();
+    e.wait("1m");
+    e.says("gateway/gateway.bridge_ok/z", true)
+        .bridge("z", true, false)
+        .wait("11s");
+    let rope = e.engine.estate().device_by_id(&"rope".parse().unwrap()).unwrap();
+    let limit = e.engine.estate().device(rope).unwrap().silence_limit;
+    let early = limit - Duration::from_secs(60);
+    e.wait(&duration_text::format(early));
+    assert_eq!(
+        e.living("b3-pipe", "pipe-silent").state.display_code(),
+        "suppressed",
+        "within {limit:?}"
+    );
+    e.wait("61s");
+    assert_eq!(
+        e.living("b3-pipe", "pipe-silent").state.display_code(),
+        "active_unack"
+    );
+    let mut e = lost_bridge();
+    e.says("gateway/gateway.bridge_ok/z", true)
+        .bridge("z", true, false)
+        .wait("5m");
+    e.says("rope/leak.wet", false).wait("5m");
+    assert!(e.engine.alarms().all(|alarm| alarm.asset.as_str() != "b3-pipe"));
 }
 
 #[test]

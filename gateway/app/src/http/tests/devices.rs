@@ -144,8 +144,10 @@ async fn a_bridge_that_dies_and_comes_back_knows_nothing_of_its_devices() {
         })
         .await;
     story
-        .until("/api/v1/alarms", |page| page["items"][0].is_object())
+        .until("/api/v1/alarms?class=leak", |page| page["items"][0].is_object())
         .await;
+    let alarms = story.get("/api/v1/alarms?class=bridge-lost").send().await.json();
+    assert_eq!(alarms["items"][0]["asset"], "gateway", "{alarms:#}");
     assert_eq!(
         freshness(&story.get("/api/v1/devices/leak-b3").send().await.json()),
         "silent"

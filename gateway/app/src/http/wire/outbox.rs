@@ -61,7 +61,7 @@ pub struct Delivery {
     /// When the channel took it.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub delivered_at: Option<Timestamp>,
-    /// What went wrong the last time.
+    /// What went wrong the last time; `outlived` for one that was told in a summary because nobody needed it any more.
     pub last_error: Option<String>,
 }
 
