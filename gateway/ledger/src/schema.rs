@@ -67,7 +67,11 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
         }
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(wrong("open"))?;
+    let conn = match at_rest(path) {
+        Some(uri) => Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI),
+        None => Connection::open_with_flags(path, flags),
+    };
+    let conn = conn.map_err(wrong("open"))?;
     conn.busy_timeout(Duration::from_secs(2))
         .map_err(wrong("set up"))?;
     conn.execute_batch(
@@ -78,6 +82,18 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let found = format(&conn, path)?;
     refuse_newer(found, MIGRATIONS.len(), path)?;
     Ok(conn)
+}
+
+/// The file as one that nobody changes, when that is so: its disk takes no writes and its last writer left no log.
+/// SQLite would want to make files beside it otherwise, and refuse.
+fn at_rest(path: &Path) -> Option<String> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let disk = rustix::fs::statvfs(path).ok()?;
+    let rests = disk.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) && !Path::new(&log).exists();
+    let path = path.to_str().filter(|_| rests)?;
+    let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    Some(format!("file:{path}?immutable=1"))
 }
 
 /// Runs the steps that the file has not seen yet, each in one transaction.
