@@ -40,6 +40,7 @@ pub mod profiles;
 pub mod rejects;
 pub mod rules;
 pub mod rule_check;
+pub mod rule_edits;
 pub mod scans;
 pub mod tokens;
 pub mod updates;
