@@ -49,6 +49,7 @@ pub mod writes;
 pub mod events;
 pub mod live;
 pub mod record;
+mod stream;
 pub mod watch;
 
 pub mod status;

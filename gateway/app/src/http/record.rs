@@ -5,21 +5,19 @@
 
 use super::Http;
 use super::auth::Principal;
-use super::events::{HEARTBEAT, event_stream};
 use super::extract::Query;
 use super::problem::{Code, Problem};
+use super::stream::{self, Source};
 use crate::ops::recording::Line;
 use crate::pipeline::{Fetched, Recording};
 use axum::extract::State;
 use axum::response::Response;
-use futures_util::stream;
 use linli_domain::time::duration_text;
 use serde::Deserialize;
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Interval, MissedTickBehavior, Sleep};
+use tokio::time::Sleep;
 use utoipa::IntoParams;
 
 /// Ten minutes when nothing else is asked for.
@@ -59,69 +57,48 @@ pub async fn record(
         let detail = "somebody is recording; one does at a time";
         Problem::new(Code::TooManyListeners, detail)
     })?;
-    let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
-    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let listener = Listener {
-        http,
-        principal,
+    let tape = Tape {
         recording,
-        greeting: Some(": recording\n\n"),
-        heartbeat,
         ends: Box::pin(tokio::time::sleep(lasts)),
         frames: 0,
         missed: 0,
         over: false,
     };
-    Ok(event_stream(stream::unfold(listener, |mut listener| async {
-        let piece = listener.next().await?;
-        Some((Ok::<_, Infallible>(piece.into()), listener))
-    })))
+    Ok(stream::answer(http, principal, "recording", tape))
 }
 
-/// One connected client.
-struct Listener {
-    http: Arc<Http>,
-    principal: Principal,
+/// What one who records gets.
+struct Tape {
     recording: Recording,
-    /// Sent first: whoever has it misses nothing that comes after.
-    greeting: Option<&'static str>,
-    heartbeat: Interval,
     ends: Pin<Box<Sleep>>,
     frames: u64,
     missed: u64,
     over: bool,
 }
 
-impl Listener {
-    /// The next piece of the stream; `None` ends it.
+impl Source for Tape {
     async fn next(&mut self) -> Option<String> {
-        if let Some(greeting) = self.greeting.take() {
-            return Some(greeting.to_owned());
-        }
         if self.over {
             return None;
         }
-        tokio::select! {
-            () = self.http.shutdown.cancelled() => None,
+        let fetched = tokio::select! {
             () = &mut self.ends => {
                 self.over = true;
                 let (frames, missed) = (self.frames, self.missed);
-                Some(format!("event: over\ndata: {{\"frames\":{frames},\"missed\":{missed}}}\n\n"))
+                return Some(stream::event("over", &format!("{{\"frames\":{frames},\"missed\":{missed}}}")));
             }
-            _ = self.heartbeat.tick() => {
-                self.http.tokens.still_good(&self.principal).then(|| ": alive\n\n".to_owned())
+            fetched = self.recording.next() => fetched,
+        };
+        Some(match fetched {
+            Fetched::Frame(frame) => {
+                self.frames += 1;
+                let line = serde_json::to_string(&Line::from(&frame)).unwrap_or_default();
+                stream::event("frame", &line)
             }
-            fetched = self.recording.next() => Some(match fetched {
-                Fetched::Frame(frame) => {
-                    self.frames += 1;
-                    let line = serde_json::to_string(&Line::from(&frame)).unwrap_or_default();
-                    format!("event: frame\ndata: {line}\n\n")
-                }
-                Fetched::Missed(missed) => {
-                    self.missed += missed;
-                    format!("event: missed\ndata: {{\"missed\":{missed}}}\n\n")
-                }
-            }),
-        }
+            Fetched::Missed(missed) => {
+                self.missed += missed;
+                stream::missed(missed)
+            }
+        })
     }
 }
