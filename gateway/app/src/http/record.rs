@@ -1,6 +1,7 @@
 //! `GET /api/v1/record`: the frames the gateway takes in, whole and once each, in the form `linli replay` reads.
 //!
-//! The stream is fed by the pipeline's recorder, which nobody can hold up: what is left out is told by an event `missed`
+//! First comes what decoding remembers of what came before, so that a recording can be understood by itself. Then
+//! the stream is fed by the pipeline's recorder, which nobody can hold up: what is left out is told by an event `missed`
 //! in its place. It ends by itself when its time is over, and says so.
 
 use super::Http;
@@ -8,8 +9,8 @@ use super::auth::Principal;
 use super::extract::Query;
 use super::problem::{Code, Problem};
 use super::stream::{self, Source};
-use crate::ops::recording::Line;
-use crate::pipeline::{Fetched, Recording};
+use crate::ops::recording::{Known, Line};
+use crate::pipeline::{self, Fetched, Recording};
 use axum::extract::State;
 use axum::response::Response;
 use linli_domain::time::duration_text;
@@ -37,7 +38,8 @@ pub struct RecordQuery {
 
 /// Record what the gateway takes in
 ///
-/// Events `frame` carry one frame each, as a line `linli replay` reads; `missed` says how many were left out at that place;
+/// Events `known` carry what decoding remembers of what came before, one thing each; events `frame` carry one frame each.
+/// Both are lines `linli replay` reads. `missed` says how many were left out at that place;
 /// `over` ends the stream with how many there were. One records at a time.
 #[utoipa::path(get, path = "/record", tag = "field", params(RecordQuery),
     responses((status = 200, description = "The stream of `Line`", content_type = "text/event-stream", body = Line)))]
@@ -57,8 +59,11 @@ pub async fn record(
         let detail = "somebody is recording; one does at a time";
         Problem::new(Code::TooManyListeners, detail)
     })?;
+    // What is learnt between the two is in both, and is learnt twice alike.
+    let known = http.readers.query(|reader| pipeline::known(reader)).await?;
     let tape = Tape {
         recording,
+        known: known.into_iter(),
         ends: Box::pin(tokio::time::sleep(lasts)),
         frames: 0,
         missed: 0,
@@ -70,6 +75,8 @@ pub async fn record(
 /// What one who records gets.
 struct Tape {
     recording: Recording,
+    /// What is told before the first frame.
+    known: std::vec::IntoIter<(String, Vec<u8>)>,
     ends: Pin<Box<Sleep>>,
     frames: u64,
     missed: u64,
@@ -78,6 +85,10 @@ struct Tape {
 
 impl Source for Tape {
     async fn next(&mut self) -> Option<String> {
+        if let Some((name, bytes)) = self.known.next() {
+            let line = serde_json::to_string(&Known::new(name, &bytes)).unwrap_or_default();
+            return Some(stream::event("known", &line));
+        }
         if self.over {
             return None;
         }

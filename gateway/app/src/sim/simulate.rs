@@ -110,6 +110,7 @@ pub fn simulate_in(
         estate: document,
         catalogue: simulation.catalogue,
         begins: Timestamp::from_millis(linli_sim::BEGINS_MS),
+        known: Vec::new(),
     })?;
     let mut staff = Staff::default();
     let span = since_beginning(play.ends_ms());
