@@ -325,6 +325,50 @@ async fn what_a_bridge_lists_can_be_accepted_before_it_speaks_and_is_read_by_wha
 }
 
 #[tokio::test]
+async fn a_leak_that_was_over_before_its_sensor_was_accepted_is_found_as_late_and_by_no_other_name() {
+    let story = Story::new().await;
+    story.uplink(1, WET).await;
+    let wet_at = story.http.clock.now().wall;
+    let device = story.stranger().await;
+    while story.http.clock.now().wall <= wet_at {
+        tokio::task::yield_now().await;
+    }
+    story.uplink(2, DRY).await;
+    story
+        .until("/api/v1/onboarding", |page| page["items"][0]["heard"] == 2)
+        .await;
+    story.says("leak-b3", true).await;
+    story
+        .until("/api/v1/alarms", |page| page["items"][0].is_object())
+        .await;
+    let path = format!("/api/v1/onboarding/{}/accept", device["id"]);
+    let done = story.manage(&path).version(1).json(&acceptance()).send().await;
+    assert_eq!(done.json()["replayed"]["messages"], 2, "{done:?}");
+
+    let late = story
+        .until("/api/v1/alarms?late=true", |page| page["items"][0].is_object())
+        .await;
+    let late = late["items"].as_array().unwrap();
+    assert_eq!(late.len(), 1, "{late:#?}");
+    assert_eq!(
+        (&late[0]["asset"], &late[0]["state"], &late[0]["live"]),
+        (&json!("b4-pipe"), &json!("late"), &json!(false))
+    );
+    let others = story.get("/api/v1/alarms?late=false").send().await.json();
+    let assets: Vec<_> = others["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| &a["asset"])
+        .collect();
+    assert_eq!(assets, [&json!("b3-pipe")]);
+    let all = story.get("/api/v1/alarms").send().await.json();
+    assert_eq!(all["items"].as_array().unwrap().len(), 2);
+    let orders = story.get("/api/v1/orders?asset=b4-pipe").send().await.json();
+    assert_eq!(orders["items"], json!([]), "nobody was called for it");
+}
+
+#[tokio::test]
 async fn a_device_that_says_nothing_of_itself_cannot_have_the_announced_profile() {
     let story = Story::new().await;
     story.uplink(1, WET).await;
