@@ -1,28 +1,17 @@
 //! Batch orders: several full bins are one job. A task for each, and each ends by what its own lid says.
 
 use crate::estate_test::{EstateTest, actor};
+use crate::yard::yard;
 use linli_domain::command::{Action, ActorRole, Refusal};
 use linli_domain::engine::{Audience, Input, Notice, NoticeKind};
 use linli_domain::order::table::Closing;
 use linli_domain::order::{Order, OrderEvent, OrderState, TaskState};
 use linli_domain::reading::{Quality, Reason, Value};
 use linli_domain::rule::Priority;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// An estate with so many bins, each with a lid that tells its fill; full bins are one job.
-fn bins(count: usize) -> String {
-    let mut toml = String::from(
-        r#"
-id = "yard"
-name = { zh = "多桶", en = "Many bins" }
-shipped_rules = false
-
-[[places]]
-id = "yard"
-kind = "outdoor"
-name = { zh = "院", en = "Yard" }
-
+/// Full bins are one job.
+const FULL: &str = r#"
 [[rules]]
 id = "full"
 name = { zh = "满溢", en = "Full" }
@@ -44,19 +33,10 @@ id = "bin"
 name = { zh = "清运", en = "Emptying" }
 verify = { hold = "0s", grace = "30m" }
 auto_close = true
-"#,
-    );
-    for n in 0..count {
-        write!(
-            toml,
-            "\n[[assets]]\nid = \"bin-{n}\"\nkind = \"bin\"\nplace = \"yard\"\n\
-             name = {{ zh = \"桶{n}\", en = \"Bin {n}\" }}\n\n[[devices]]\nid = \"lid-{n}\"\nprofile = \"lid\"\n\
-             name = {{ zh = \"盖{n}\", en = \"Lid {n}\" }}\naddress = {{ mqtt = \"main\", key = \"lid-{n}\" }}\n\
-             asset = \"bin-{n}\"\n"
-        )
-        .unwrap();
-    }
-    toml
+"#;
+
+fn bins(count: usize) -> String {
+    yard(count, FULL)
 }
 
 impl EstateTest {
