@@ -402,6 +402,26 @@ mod tests {
     }
 
     #[test]
+    fn what_was_known_and_a_frame_are_told_apart_and_come_back_as_they_were() {
+        for stored in [&b"{\"vendor\":\"Tuya\"}"[..], &[0, 159, 146, 150]] {
+            let known = Known::new("inventory\nmain\nflat45".into(), stored);
+            let text = serde_json::to_string(&known).unwrap();
+            let Entry::Known(back) = Entry::parse(&text).unwrap() else {
+                panic!("{text}");
+            };
+            let (name, bytes) = back.stored().unwrap();
+            assert_eq!((name.as_str(), &bytes[..]), ("inventory\nmain\nflat45", stored));
+        }
+        let line = Line::message(Timestamp::from_millis(7), "main", "known", b"{\"known\":1}");
+        let text = serde_json::to_string(&line).unwrap();
+        assert_eq!(Entry::parse(&text), Ok(Entry::Frame(line)));
+        assert!(matches!(
+            Entry::parse("{\"known\":"),
+            Err(Unusable::Unreadable(_))
+        ));
+    }
+
+    #[test]
     fn an_origin_says_which_request_was_answered() {
         let asked = RegisterRequest {
             function: 4,

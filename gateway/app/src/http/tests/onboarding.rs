@@ -7,8 +7,13 @@ const EUI: &str = "a84041f8c1870101";
 impl Story {
     /// An uplink of a LoRaWAN device nobody has described; `data` in base64.
     async fn uplink(&self, counter: u32, data: &str) {
+        self.uplink_of("2026-01-31T12:00:00Z", counter, data).await;
+    }
+
+    /// The same with the time its network server gave it.
+    async fn uplink_of(&self, time: &str, counter: u32, data: &str) {
         let message = json!({
-            "time": "2026-01-31T12:00:00Z", "fCnt": counter, "fPort": 10, "data": data,
+            "time": time, "fCnt": counter, "fPort": 10, "data": data,
             "deviceInfo": { "devEui": EUI, "deviceProfileName": "Dragino LWL02" },
         });
         let topic = format!("application/a/device/{EUI}/event/up");
@@ -327,16 +332,15 @@ async fn what_a_bridge_lists_can_be_accepted_before_it_speaks_and_is_read_by_wha
 #[tokio::test]
 async fn a_leak_that_was_over_before_its_sensor_was_accepted_is_found_as_late_and_by_no_other_name() {
     let story = Story::new().await;
-    story.uplink(1, WET).await;
-    let wet_at = story.http.clock.now().wall;
-    let device = story.stranger().await;
-    while story.http.clock.now().wall <= wet_at {
-        tokio::task::yield_now().await;
-    }
-    story.uplink(2, DRY).await;
-    story
-        .until("/api/v1/onboarding", |page| page["items"][0]["heard"] == 2)
-        .await;
+    let minutes_ago = |minutes: u64| {
+        let ago = Duration::from_secs(minutes * 60);
+        story.http.clock.now().wall.minus(ago).to_string()
+    };
+    story.uplink_of(&minutes_ago(20), 1, WET).await;
+    story.uplink_of(&minutes_ago(10), 2, DRY).await;
+    let heard = |page: &Value| page["items"][0]["heard"] == 2;
+    let page = story.until("/api/v1/onboarding", heard).await;
+    let device = &page["items"][0];
     story.says("leak-b3", true).await;
     story
         .until("/api/v1/alarms", |page| page["items"][0].is_object())
