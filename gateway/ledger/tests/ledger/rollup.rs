@@ -559,8 +559,11 @@ fn a_ledger_from_before_there_were_rollups_gets_them_while_idle() {
     assert!(rows >= 2, "{rows}");
 }
 
-/// Every row of sums as it is stored, and how many days are summed up.
-fn stored(estate: &Estate) -> (Vec<(i64, i64, i64, Vec<u8>)>, i64) {
+/// A row of sums as it is stored: point, width, beginning, bytes.
+type Stored = (i64, i64, i64, Vec<u8>);
+
+/// Every row of sums, and how many days are summed up.
+fn stored(estate: &Estate) -> (Vec<Stored>, i64) {
     let conn = rusqlite::Connection::open(estate.dir().join("linli.db")).unwrap();
     let mut query = conn
         .prepare("SELECT point, width, t0, data FROM rollup ORDER BY point, width, t0")
@@ -611,9 +614,8 @@ fn sums_of_an_old_ledger_are_made_a_portion_at_a_time_and_a_restart_on_the_way_c
         estate.hear(&[wet(3, 20 * DAY + steps, true)]);
     }
     assert!(steps > all_days / 2, "{steps} steps for {all_days} days");
-    let of_both = |rows: Vec<(i64, i64, i64, Vec<u8>)>| -> Vec<_> {
-        rows.into_iter().filter(|(point, ..)| *point < 3).collect()
-    };
+    let of_both =
+        |rows: Vec<Stored>| -> Vec<_> { rows.into_iter().filter(|(point, ..)| *point < 3).collect() };
     assert_eq!(of_both(stored(&estate).0), of_both(whole), "byte by byte");
 }
 
