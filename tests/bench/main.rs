@@ -33,6 +33,7 @@ mod null;
 mod onboarding;
 mod own;
 mod peers;
+mod quality;
 mod relay;
 mod report;
 mod soak;
@@ -125,6 +126,10 @@ const SCENARIOS: &[Scenario] = &[
         "alarms",
         "10,000 rule instances in the pure core: a reading, an instance, a start, 5,000 alarms in a minute",
     ),
+    scenario(
+        "quality",
+        "the figures of alarm quality over a year of alarms, beside reading the same from SQLite",
+    ),
     by_name(
         "alarm_kill",
         "a thousand kills amid the life of alarms, the whole state compared",
@@ -156,6 +161,7 @@ async fn run(name: &str, report: &mut Report) {
         "judge" => judge::run(report),
         "modbus_replies" => modbus_replies::run(report),
         "alarms" => alarms::run(report),
+        "quality" => quality::run(report),
         "alarm_kill" => alarm_kill::run(report).await,
         "soak" => soak::run(report).await,
         "peers" => peers::run(report).await,

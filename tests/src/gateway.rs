@@ -290,8 +290,18 @@ impl Gateway {
     /// Moves an order on as the holder of `token` would: look, then press.
     pub async fn press(&self, token: &str, id: &str, verb: &str, body: Value) -> Value {
         let path = format!("/api/v1/orders/{id}");
-        let version = self.get(&path).await.expect("the order")["version"].as_u64();
-        let (status, answer) = self.post(token, &format!("{path}/{verb}"), version, body).await;
+        // What a sensor says in between is a change too: the person looks again.
+        let (status, answer) = until(&format!("the version of {id} to be known"), || async {
+            let version = self.get(&path).await?["version"].as_u64();
+            match self
+                .post(token, &format!("{path}/{verb}"), version, body.clone())
+                .await
+            {
+                (412, answer) => Err(answer.to_string()),
+                answered => Ok(answered),
+            }
+        })
+        .await;
         assert!(status < 300, "{verb} {id}: {status} {answer}\n{}", self.log());
         answer
     }

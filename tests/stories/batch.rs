@@ -76,6 +76,15 @@ async fn tasks_are(gateway: &Gateway, state: &str, wanted: &[&str]) -> Value {
     .await
 }
 
+/// What is answered to somebody who asks for what is newer than a version.
+async fn since(gateway: &Gateway, path: &str, version: Option<u64>) -> u16 {
+    let asking = reqwest::Client::new()
+        .get(format!("{}{path}", gateway.base()))
+        .bearer_auth(gateway.token())
+        .header("if-none-match", format!("\"{}\"", version.unwrap()));
+    asking.send().await.unwrap().status().as_u16()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn damp_walls_are_one_order_that_a_kill_does_not_lose_and_that_closes_wall_by_wall() {
     let broker = Mosquitto::start().await;
@@ -123,12 +132,22 @@ async fn damp_walls_are_one_order_that_a_kill_does_not_lose_and_that_closes_wall
     })
     .await;
     says(&mut talker, 3, true).await;
-    tasks_are(
+    let joined = tasks_are(
         &gateway,
         "dispatched",
         &["wall-1 open", "wall-2 open", "wall-3 open"],
     )
     .await;
+    // Whoever has seen two walls is told that it is three by now, and not taken for somebody who knows.
+    let path = format!("/api/v1/orders/{id}");
+    let known = |order: &Value| order["version"].as_u64();
+    assert_eq!(since(&gateway, &path, known(&order)).await, 200);
+    assert_eq!(since(&gateway, &path, known(&joined)).await, 304);
+    let accept = format!("{path}/accept");
+    let (status, told) = gateway
+        .post(&gateway.token(), &accept, known(&order), json!({}))
+        .await;
+    assert_eq!((status, &told["current"]["changed_by"]), (412, &json!("gateway")));
     says(&mut talker, 1, false).await;
     tasks_are(
         &gateway,
@@ -167,6 +186,21 @@ async fn damp_walls_are_one_order_that_a_kill_does_not_lose_and_that_closes_wall
     )
     .await;
     assert_eq!(closed["closing"], "verified");
+    until("systems to have heard of each wall", || async {
+        let received = hook.received();
+        let told: Vec<_> = received
+            .iter()
+            .filter_map(|r| {
+                let kind = r.event["type"].as_str()?.strip_prefix("org.linli.order.task_")?;
+                Some(format!("{kind} {}", r.event["data"]["asset"].as_str()?))
+            })
+            .collect();
+        match &told.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["joined wall-3", "ended wall-1", "ended wall-2", "ended wall-3"] => Ok(()),
+            told => Err(format!("{told:?}")),
+        }
+    })
+    .await;
     assert_eq!(
         gateway.list("/api/v1/orders").await.unwrap().len(),
         1,

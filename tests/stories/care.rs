@@ -269,6 +269,12 @@ async fn a_disk_that_takes_no_writes_is_told_and_nothing_on_it_is_lost() {
         assert_eq!(code, 1, "{said}");
         assert!(said.contains(words) && said.contains("linli.lock"), "{said}");
     }
+    let (said, code) = gateway.cli(&["doctor", "--offline", "--lang", "en"]).await;
+    let words = ["mounted read-only", "remount,rw", "the ledger is whole"];
+    assert!(
+        code == 1 && words.iter().all(|word| said.contains(word)),
+        "{said}"
+    );
     // Where nothing can be written, a copy goes elsewhere.
     let (said, code) = gateway.cli(&["backup"]).await;
     assert_eq!(code, 1, "{said}");
@@ -296,6 +302,19 @@ async fn a_disk_that_takes_no_writes_is_told_and_nothing_on_it_is_lost() {
         }
     })
     .await;
+
+    // After an orderly end nothing stands beside the file, and nothing may be put there to read it.
+    assert_eq!(gateway.terminate().await, Some(0));
+    gateway.disk().expect("a disk of its own").takes_writes(false);
+    let (said, code) = gateway.cli(&["doctor", "--offline", "--lang", "en"]).await;
+    assert!(code == 1 && said.contains("the ledger is whole"), "{said}");
+    let (lines, code) = gateway.cli(&["export"]).await;
+    assert_eq!(
+        (code, lines.lines().count() as u64 > sensor.sent()),
+        (0, true),
+        "{lines}"
+    );
+    gateway.disk().expect("a disk of its own").takes_writes(true);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,8 @@ use linli_domain::id::PointKey;
 use linli_domain::reading::{Quality, Reading, Value};
 use linli_domain::time::{BootId, Monotonic, Now, Timestamp};
 use linli_ledger::{Batch, Budget, Entry, Ledger, Options, PointRow, Snapshot};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -65,14 +67,18 @@ impl Site {
     }
 
     fn linli(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_linli"))
+        self.asks(arguments).output().unwrap()
+    }
+
+    fn asks(&self, arguments: &[&str]) -> Command {
+        let mut linli = Command::new(env!("CARGO_BIN_EXE_linli"));
+        linli
             .env_clear()
             .args(arguments)
             .args(["--config", "linli.toml"])
             .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .stdin(Stdio::null());
+        linli
     }
 
     fn rot(&self, sql: &str) {
@@ -208,6 +214,50 @@ fn the_doctor_finds_a_whole_ledger_whole_and_a_rotten_one_rotten_and_mends_it() 
     let rest = site.linli(&["export", "--format", "ndjson"]);
     let lines = text(&rest.stdout).lines().count();
     assert!(lines > 1 && lines < 101, "the rest is served: {lines}");
+}
+
+#[test]
+fn a_ledger_that_belongs_to_somebody_else_is_told_with_the_mend() {
+    let site = Site::new();
+    let open_to_all = |path: PathBuf, mode| {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    open_to_all(site.folder.path().to_owned(), 0o755);
+    open_to_all(site.data(), 0o755);
+    open_to_all(site.data().join("linli.db"), 0o444);
+    let mut doctor = site.asks(&["doctor", "--offline", "--json"]);
+    let is_root = std::fs::metadata(site.data()).unwrap().uid() == 0;
+    if is_root {
+        // Nothing is closed to root, so somebody else asks.
+        doctor.uid(65_534);
+    }
+    let ill = doctor.output().unwrap();
+    assert_eq!(ill.status.code(), Some(1), "{}", text(&ill.stderr));
+    let said = json(&ill);
+    let items = said["items"].as_array().unwrap();
+    let writes = items.iter().find(|item| item["area"] == "writes").unwrap();
+    assert_eq!(writes["verdict"], "problem", "{said:#}");
+    assert!(
+        writes["said"].as_str().unwrap().contains("may not write"),
+        "{said:#}"
+    );
+    assert!(writes["hint"].as_str().unwrap().contains("chown"), "{said:#}");
+    let others: Vec<_> = items.iter().filter_map(|item| item["hint"].as_str()).collect();
+    assert!(
+        !others.iter().any(|hint| hint.contains("restore the last")),
+        "{said:#}"
+    );
+
+    if is_root {
+        std::os::unix::fs::chown(site.data(), Some(65_534), None).unwrap();
+        let strange = site.linli(&["doctor", "--offline"]);
+        assert_eq!(strange.status.code(), Some(0), "a gateway of root can write it");
+        assert!(
+            text(&strange.stdout).contains("chown 65534"),
+            "{}",
+            text(&strange.stdout)
+        );
+    }
 }
 
 #[test]

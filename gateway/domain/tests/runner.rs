@@ -9,6 +9,8 @@
 
 #[path = "runner/estate_test.rs"]
 mod estate_test;
+#[path = "runner/yard.rs"]
+mod yard;
 
 #[path = "runner/alarm_model.rs"]
 mod alarm_model;

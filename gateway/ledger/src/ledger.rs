@@ -12,6 +12,7 @@ use crate::lock;
 use crate::once::ChunkTimes;
 use crate::reader::Reader;
 use crate::retain::Keep;
+use crate::rollup::Older;
 use crate::schema::{self, DATABASE_FILE};
 use crate::seal::{Looked, Pass};
 use crate::write::{self, StageRow};
@@ -90,8 +91,8 @@ pub struct Ledger {
     pub(crate) pruned: Timestamp,
     pub(crate) chunk_times: RefCell<Option<ChunkTimes>>,
     pub(crate) audit: AuditHash,
-    /// Whether every point has its rollups.
-    pub(crate) all_rolled: bool,
+    /// How far sums are made of what was sealed before there were any.
+    pub(crate) older: Older,
     /// Points whose ages are still to be looked at.
     pub(crate) to_retain: Vec<(PointKey, String)>,
     pub(crate) retained: Timestamp,
@@ -126,7 +127,7 @@ impl Ledger {
             chunk_times: RefCell::new(None),
             audit: [0; 32],
             stage: StageRow::default(),
-            all_rolled: false,
+            older: Older::default(),
             to_retain: Vec::new(),
             retained: Timestamp::default(),
             aside_at_open: Vec::new(),

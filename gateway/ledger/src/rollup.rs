@@ -6,15 +6,18 @@
 //! more than twice a minute, hours of days on which it spoke more than twelve times an hour: for any other day they
 //! would take about as much room as its samples. Its hours are made when its samples go ([`Ledger::keep_hours`]).
 
+mod older;
+
+pub(crate) use older::Older;
+
 use crate::codec::seen::{self, Look};
 use crate::codec::stretches;
 use crate::error::{Damage, Doing, StoreError};
-use crate::ledger::{Ledger, begin, end, roll_back};
+use crate::ledger::Ledger;
 use crate::stretch::Stretch;
 use linli_domain::id::PointKey;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
 
 /// A minute in milliseconds.
 pub const MINUTE: i64 = 60_000;
@@ -172,49 +175,6 @@ impl Ledger {
             }
         }
         Ok(())
-    }
-
-    /// Makes the rollups of points that have chunks from before there were any, point by point until the deadline.
-    /// Returns whether there are more.
-    pub(crate) fn roll_up_older(&mut self, deadline: Instant) -> Result<bool, StoreError> {
-        let doing = "sum up older samples";
-        if self.all_rolled {
-            return Ok(false);
-        }
-        loop {
-            let next: Option<u32> = self
-                .conn
-                .prepare_cached("SELECT point FROM series WHERE rolled = 0 LIMIT 1")
-                .and_then(|mut query| query.query_row([], |row| row.get(0)).optional())
-                .doing(doing)?;
-            let Some(point) = next.map(PointKey) else {
-                self.all_rolled = true;
-                return Ok(false);
-            };
-            begin(&self.conn).map_err(|(doing, source)| StoreError::Sqlite { doing, source })?;
-            let done = self.roll_whole_point(point);
-            if let Err(error) = done {
-                roll_back(&self.conn);
-                return Err(error);
-            }
-            end(&self.conn).map_err(|(doing, source)| StoreError::Sqlite { doing, source })?;
-            if Instant::now() >= deadline {
-                return Ok(true);
-            }
-        }
-    }
-
-    fn roll_whole_point(&self, point: PointKey) -> Result<(), StoreError> {
-        let doing = "sum up older samples";
-        let times: Vec<i64> = chunk_samples(&self.conn, point, i64::MIN, i64::MAX)?
-            .iter()
-            .map(|sample| sample.at)
-            .collect();
-        self.roll_up(point, &times)?;
-        self.conn
-            .execute("UPDATE series SET rolled = 1 WHERE point = ?1", [point.0])
-            .map(drop)
-            .doing(doing)
     }
 }
 

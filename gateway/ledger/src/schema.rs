@@ -67,7 +67,11 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
         }
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(wrong("open"))?;
+    let conn = match at_rest(path) {
+        Some(uri) => Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI),
+        None => Connection::open_with_flags(path, flags),
+    };
+    let conn = conn.map_err(wrong("open"))?;
     conn.busy_timeout(Duration::from_secs(2))
         .map_err(wrong("set up"))?;
     conn.execute_batch(
@@ -78,6 +82,21 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let found = format(&conn, path)?;
     refuse_newer(found, MIGRATIONS.len(), path)?;
     Ok(conn)
+}
+
+/// The file as one that nobody changes, when that is so: its disk takes no writes and its last writer left no log.
+/// SQLite would want to make files beside it otherwise, and refuse.
+fn at_rest(path: &Path) -> Option<String> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let disk = rustix::fs::statvfs(path).ok()?;
+    let rests = disk.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) && !Path::new(&log).exists();
+    path.to_str().filter(|_| rests).map(unchanging)
+}
+
+fn unchanging(path: &str) -> String {
+    let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{path}?immutable=1")
 }
 
 /// Runs the steps that the file has not seen yet, each in one transaction.
@@ -144,6 +163,18 @@ mod tests {
                 .unwrap();
             assert_eq!(occupied, 0, "from format {older}");
         }
+    }
+
+    #[test]
+    fn a_file_nobody_changes_is_read_whatever_its_name_and_nothing_is_made_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("100% 账本?#1.db");
+        assert_eq!(at_rest(&path), None, "this disk takes writes");
+        drop(open_writer(&path, None).unwrap());
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let conn = Connection::open_with_flags(unchanging(path.to_str().unwrap()), flags).unwrap();
+        assert_eq!(format(&conn, &path).unwrap(), MIGRATIONS.len() as u32);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub(super) fn record(context: &Context, arguments: &Record) -> Outcome {
         &query("/api/v1/record", &[("for", Some(&lasts))]),
         |event, data| {
             match event {
+                "known" => writeln!(file, "{data}").map_err(wrong)?,
                 "frame" => {
                     writeln!(file, "{data}").map_err(wrong)?;
                     frames += 1;

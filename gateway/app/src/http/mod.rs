@@ -40,6 +40,7 @@ pub mod profiles;
 pub mod rejects;
 pub mod rules;
 pub mod rule_check;
+pub mod rule_edits;
 pub mod scans;
 pub mod tokens;
 pub mod updates;
@@ -48,6 +49,7 @@ pub mod writes;
 pub mod events;
 pub mod live;
 pub mod record;
+mod stream;
 pub mod watch;
 
 pub mod status;

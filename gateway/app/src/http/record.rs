@@ -1,25 +1,24 @@
 //! `GET /api/v1/record`: the frames the gateway takes in, whole and once each, in the form `linli replay` reads.
 //!
-//! The stream is fed by the pipeline's recorder, which nobody can hold up: what is left out is told by an event `missed`
+//! First comes what decoding remembers of what came before, so that a recording can be understood by itself. Then
+//! the stream is fed by the pipeline's recorder, which nobody can hold up: what is left out is told by an event `missed`
 //! in its place. It ends by itself when its time is over, and says so.
 
 use super::Http;
 use super::auth::Principal;
-use super::events::{HEARTBEAT, event_stream};
 use super::extract::Query;
 use super::problem::{Code, Problem};
-use crate::ops::recording::Line;
-use crate::pipeline::{Fetched, Recording};
+use super::stream::{self, Source};
+use crate::ops::recording::{Known, Line};
+use crate::pipeline::{self, Fetched, Recording};
 use axum::extract::State;
 use axum::response::Response;
-use futures_util::stream;
 use linli_domain::time::duration_text;
 use serde::Deserialize;
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Interval, MissedTickBehavior, Sleep};
+use tokio::time::Sleep;
 use utoipa::IntoParams;
 
 /// Ten minutes when nothing else is asked for.
@@ -39,7 +38,8 @@ pub struct RecordQuery {
 
 /// Record what the gateway takes in
 ///
-/// Events `frame` carry one frame each, as a line `linli replay` reads; `missed` says how many were left out at that place;
+/// Events `known` carry what decoding remembers of what came before, one thing each; events `frame` carry one frame each.
+/// Both are lines `linli replay` reads. `missed` says how many were left out at that place;
 /// `over` ends the stream with how many there were. One records at a time.
 #[utoipa::path(get, path = "/record", tag = "field", params(RecordQuery),
     responses((status = 200, description = "The stream of `Line`", content_type = "text/event-stream", body = Line)))]
@@ -59,69 +59,57 @@ pub async fn record(
         let detail = "somebody is recording; one does at a time";
         Problem::new(Code::TooManyListeners, detail)
     })?;
-    let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
-    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let listener = Listener {
-        http,
-        principal,
+    // What is learnt between the two is in both, and is learnt twice alike.
+    let known = http.readers.query(|reader| pipeline::known(reader)).await?;
+    let tape = Tape {
         recording,
-        greeting: Some(": recording\n\n"),
-        heartbeat,
+        known: known.into_iter(),
         ends: Box::pin(tokio::time::sleep(lasts)),
         frames: 0,
         missed: 0,
         over: false,
     };
-    Ok(event_stream(stream::unfold(listener, |mut listener| async {
-        let piece = listener.next().await?;
-        Some((Ok::<_, Infallible>(piece.into()), listener))
-    })))
+    Ok(stream::answer(http, principal, "recording", tape))
 }
 
-/// One connected client.
-struct Listener {
-    http: Arc<Http>,
-    principal: Principal,
+/// What one who records gets.
+struct Tape {
     recording: Recording,
-    /// Sent first: whoever has it misses nothing that comes after.
-    greeting: Option<&'static str>,
-    heartbeat: Interval,
+    /// What is told before the first frame.
+    known: std::vec::IntoIter<(String, Vec<u8>)>,
     ends: Pin<Box<Sleep>>,
     frames: u64,
     missed: u64,
     over: bool,
 }
 
-impl Listener {
-    /// The next piece of the stream; `None` ends it.
+impl Source for Tape {
     async fn next(&mut self) -> Option<String> {
-        if let Some(greeting) = self.greeting.take() {
-            return Some(greeting.to_owned());
+        if let Some((name, bytes)) = self.known.next() {
+            let line = serde_json::to_string(&Known::new(name, &bytes)).unwrap_or_default();
+            return Some(stream::event("known", &line));
         }
         if self.over {
             return None;
         }
-        tokio::select! {
-            () = self.http.shutdown.cancelled() => None,
+        let fetched = tokio::select! {
             () = &mut self.ends => {
                 self.over = true;
                 let (frames, missed) = (self.frames, self.missed);
-                Some(format!("event: over\ndata: {{\"frames\":{frames},\"missed\":{missed}}}\n\n"))
+                return Some(stream::event("over", &format!("{{\"frames\":{frames},\"missed\":{missed}}}")));
             }
-            _ = self.heartbeat.tick() => {
-                self.http.tokens.still_good(&self.principal).then(|| ": alive\n\n".to_owned())
+            fetched = self.recording.next() => fetched,
+        };
+        Some(match fetched {
+            Fetched::Frame(frame) => {
+                self.frames += 1;
+                let line = serde_json::to_string(&Line::from(&frame)).unwrap_or_default();
+                stream::event("frame", &line)
             }
-            fetched = self.recording.next() => Some(match fetched {
-                Fetched::Frame(frame) => {
-                    self.frames += 1;
-                    let line = serde_json::to_string(&Line::from(&frame)).unwrap_or_default();
-                    format!("event: frame\ndata: {line}\n\n")
-                }
-                Fetched::Missed(missed) => {
-                    self.missed += missed;
-                    format!("event: missed\ndata: {{\"missed\":{missed}}}\n\n")
-                }
-            }),
-        }
+            Fetched::Missed(missed) => {
+                self.missed += missed;
+                stream::missed(missed)
+            }
+        })
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{
     Http, alarm_verbs, alarms, deliveries, devices, engine, estate, events, forwarders, health, layers,
-    onboarding, orders, points, problem, profiles, prom, quality, record, rejects, rule_check, rules, scans,
-    series, service, status, tokens, updates, watch, writes,
+    onboarding, orders, points, problem, profiles, prom, quality, record, rejects, rule_check, rule_edits,
+    rules, scans, series, service, status, tokens, updates, watch, writes,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -53,9 +53,9 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(alarm_verbs::bulk))
         .routes(routes!(service::list, service::take_out))
         .routes(routes!(service::bring_back))
-        .routes(routes!(rules::list, rules::add))
+        .routes(routes!(rules::list, rule_edits::add))
         .routes(routes!(rule_check::check))
-        .routes(routes!(rules::show, rules::change, rules::remove))
+        .routes(routes!(rules::show, rule_edits::change, rule_edits::remove))
         .routes(routes!(rules::history))
         .routes(routes!(orders::list))
         .routes(routes!(orders::show))

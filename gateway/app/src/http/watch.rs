@@ -5,19 +5,16 @@
 
 use super::Http;
 use super::auth::Principal;
-use super::events::{HEARTBEAT, event_stream};
 use super::extract::Query;
 use super::problem::{Code, Problem};
+use super::stream::{self, Source};
 use super::wire::heard::Heard;
 use crate::pipeline::{Tapped, Watcher};
 use axum::extract::State;
 use axum::response::Response;
-use futures_util::stream;
 use serde::Deserialize;
-use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Interval, MissedTickBehavior};
 use utoipa::IntoParams;
 
 /// Most watchers at once.
@@ -46,62 +43,40 @@ pub async fn watch(
         let detail = format!("{MAX_WATCHERS} people are watching; let one stop, or try again");
         Problem::new(Code::TooManyListeners, detail)
     })?;
-    let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
-    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     http.metrics.watchers.inc();
-    let listener = Listener {
+    let watching = Watching {
         watcher: http.door.watch(query.device.as_deref()),
-        greeting: Some(": watching\n\n"),
-        http,
-        principal,
-        heartbeat,
+        http: Arc::clone(&http),
         _place: place,
     };
-    Ok(event_stream(stream::unfold(listener, |mut listener| async {
-        let piece = listener.next().await?;
-        Some((Ok::<_, Infallible>(piece.into()), listener))
-    })))
+    Ok(stream::answer(http, principal, "watching", watching))
 }
 
-/// One connected client.
-struct Listener {
+/// One who watches.
+struct Watching {
     http: Arc<Http>,
-    principal: Principal,
     watcher: Watcher,
-    /// Sent first: whoever has it misses nothing that comes after.
-    greeting: Option<&'static str>,
-    heartbeat: Interval,
     /// Its place among [`MAX_WATCHERS`], given back when the stream ends.
     _place: OwnedSemaphorePermit,
 }
 
-impl Drop for Listener {
+impl Drop for Watching {
     fn drop(&mut self) {
         self.http.metrics.watchers.dec();
     }
 }
 
-impl Listener {
-    /// The next piece of the stream; `None` ends it.
+impl Source for Watching {
     async fn next(&mut self) -> Option<String> {
-        if let Some(greeting) = self.greeting.take() {
-            return Some(greeting.to_owned());
-        }
-        tokio::select! {
-            () = self.http.shutdown.cancelled() => None,
-            _ = self.heartbeat.tick() => {
-                self.http.tokens.still_good(&self.principal).then(|| ": alive\n\n".to_owned())
+        Some(match self.watcher.next().await? {
+            Tapped::Watched(said) => {
+                let heard = serde_json::to_string(&Heard::from(&*said)).unwrap_or_default();
+                stream::event("heard", &heard)
             }
-            tapped = self.watcher.next() => match tapped? {
-                Tapped::Watched(said) => {
-                    let heard = serde_json::to_string(&Heard::from(&*said)).unwrap_or_default();
-                    Some(format!("event: heard\ndata: {heard}\n\n"))
-                }
-                Tapped::Missed(missed) => {
-                    self.http.metrics.watch_missed.inc_by(missed);
-                    Some(format!("event: missed\ndata: {{\"missed\":{missed}}}\n\n"))
-                }
-            },
-        }
+            Tapped::Missed(missed) => {
+                self.http.metrics.watch_missed.inc_by(missed);
+                stream::missed(missed)
+            }
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! Recorded frames: one JSON value a line, as `linli record` writes them down.
 //!
-//! They hold everything, and a packet id where there was one. A line of `linli device watch --json` can be played too: it holds
+//! They hold everything, and a packet id where there was one. Before the first of them stands what decoding remembered when
+//! the recording began ([`Known`]), so that it can be understood without what came earlier. A line of `linli device watch --json` can be played too: it holds
 //! the first kilobyte of a message; one that was longer is refused by name.
 
 use crate::field::{Fact, Frame};
@@ -18,6 +19,9 @@ use utoipa::ToSchema;
 
 /// Largest line in bytes; a longer one is refused.
 pub const MAX_LINE_BYTES: usize = 4 << 20;
+
+/// Most bytes of what a recording says decoding knew.
+pub const MAX_KNOWN_BYTES: usize = 64 << 20;
 
 /// One recorded frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -86,6 +90,54 @@ impl From<&Recorded> for Line {
     }
 }
 
+/// One thing that decoding remembered when the recording began: a birth, an announcement, an entry of an inventory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Known {
+    /// Its name in the ledger.
+    pub known: String,
+    /// How it is stored there.
+    pub payload: Raw,
+}
+
+impl Known {
+    /// What is stored under a name.
+    pub fn new(name: String, bytes: &[u8]) -> Self {
+        Self {
+            known: name,
+            payload: Raw::new(bytes, bytes.len() as u64, bytes.len()),
+        }
+    }
+
+    /// Its name and how it is stored.
+    pub fn stored(self) -> Result<(String, Vec<u8>), Unusable> {
+        let bytes = bytes(&self.payload)?;
+        Ok((self.known, bytes))
+    }
+}
+
+/// What one line of a recording is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// What decoding knew.
+    Known(Known),
+    /// A frame.
+    Frame(Line),
+}
+
+impl Entry {
+    /// Reads a line.
+    pub fn parse(text: &str) -> Result<Self, Unusable> {
+        // Only one of the two has such a member, and no member of a frame is written before `at`.
+        if text.starts_with("{\"known\":") {
+            let known = serde_json::from_str(text);
+            return known
+                .map(Self::Known)
+                .map_err(|error| Unusable::Unreadable(error.to_string()));
+        }
+        Line::parse(text).map(Self::Frame)
+    }
+}
+
 /// Why a line cannot be played.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
@@ -105,6 +157,12 @@ pub enum Unusable {
     /// The payload is neither text nor hexadecimal digits.
     #[error("the payload is neither text nor hexadecimal digits")]
     Payload,
+    /// More was known than a recording may begin with.
+    #[error("more was known than {} MiB", MAX_KNOWN_BYTES >> 20)]
+    TooMuchKnown,
+    /// What was known comes after the first frame, as where two recordings were put together.
+    #[error("what the gateway knew is read before the first frame only; play each recording by itself")]
+    KnownLate,
     /// It answers a request nobody would ask today.
     #[error("{0}: no device of the estate is asked that")]
     NotAsked(String),
@@ -175,18 +233,7 @@ impl Line {
     }
 
     fn bytes(&self) -> Result<Vec<u8>, Unusable> {
-        let bytes = match (&self.payload.text, &self.payload.hex) {
-            (Some(text), _) => text.as_bytes().to_vec(),
-            (None, Some(hex)) => from_hex(hex).ok_or(Unusable::Payload)?,
-            (None, None) => Vec::new(),
-        };
-        if (bytes.len() as u64) < self.payload.bytes {
-            return Err(Unusable::Cut {
-                kept: bytes.len(),
-                bytes: self.payload.bytes,
-            });
-        }
-        Ok(bytes)
+        bytes(&self.payload)
     }
 
     /// The frame it was, for a bench that stands at its time.
@@ -246,6 +293,22 @@ impl Line {
             received: rig.now(),
         }))
     }
+}
+
+/// The whole bytes.
+fn bytes(payload: &Raw) -> Result<Vec<u8>, Unusable> {
+    let bytes = match (&payload.text, &payload.hex) {
+        (Some(text), _) => text.as_bytes().to_vec(),
+        (None, Some(hex)) => from_hex(hex).ok_or(Unusable::Payload)?,
+        (None, None) => Vec::new(),
+    };
+    if (bytes.len() as u64) < payload.bytes {
+        return Err(Unusable::Cut {
+            kept: bytes.len(),
+            bytes: payload.bytes,
+        });
+    }
+    Ok(bytes)
 }
 
 /// `meter-1 function 4 address 32 count 7`, as frames say where they come from.
@@ -336,6 +399,26 @@ mod tests {
         let bytes: Vec<u8> = (0..=255).collect();
         let line = Line::message(Timestamp::from_millis(7), "main", "a/b", &bytes);
         assert_eq!(line.bytes().unwrap(), bytes);
+    }
+
+    #[test]
+    fn what_was_known_and_a_frame_are_told_apart_and_come_back_as_they_were() {
+        for stored in [&b"{\"vendor\":\"Tuya\"}"[..], &[0, 159, 146, 150]] {
+            let known = Known::new("inventory\nmain\nflat45".into(), stored);
+            let text = serde_json::to_string(&known).unwrap();
+            let Entry::Known(back) = Entry::parse(&text).unwrap() else {
+                panic!("{text}");
+            };
+            let (name, bytes) = back.stored().unwrap();
+            assert_eq!((name.as_str(), &bytes[..]), ("inventory\nmain\nflat45", stored));
+        }
+        let line = Line::message(Timestamp::from_millis(7), "main", "known", b"{\"known\":1}");
+        let text = serde_json::to_string(&line).unwrap();
+        assert_eq!(Entry::parse(&text), Ok(Entry::Frame(line)));
+        assert!(matches!(
+            Entry::parse("{\"known\":"),
+            Err(Unusable::Unreadable(_))
+        ));
     }
 
     #[test]

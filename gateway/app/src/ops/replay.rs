@@ -3,7 +3,7 @@
 //! The clock of the recording drives the bench: delays run as they ran then. A time that goes back is the gateway's clock
 //! being set back; what cannot be played is counted and named, and the rest is played.
 
-use super::recording::{Line, MAX_LINE_BYTES, Unusable};
+use super::recording::{Entry, Known, MAX_KNOWN_BYTES, MAX_LINE_BYTES, Unusable};
 use super::rig::{Rig, RigError, Setup, Through, Told};
 use crate::config::Subscription;
 use linli_decode::Catalogue;
@@ -112,15 +112,20 @@ pub fn replay(
     let mut number = 0;
     let mut skipped = Skipped::default();
     let mut text = String::new();
+    let mut known = Knowing::default();
     let first = loop {
         if !next(&mut recording, &mut text)? {
             return Err(ReplayError::Empty);
         }
         number += 1;
-        match parse(&text) {
-            Ok(Some(line)) => break line,
-            Ok(None) => {}
-            Err(why) => skipped.add(number, &why),
+        let taken = match parse(&text) {
+            Ok(Some(Entry::Frame(line))) => break line,
+            Ok(Some(Entry::Known(thing))) => known.take(thing),
+            Ok(None) => Ok(()),
+            Err(why) => Err(why),
+        };
+        if let Err(why) = taken {
+            skipped.add(number, &why);
         }
     };
     let begins = first.at;
@@ -130,6 +135,7 @@ pub fn replay(
         catalogue: setup.catalogue,
         subscriptions: setup.subscriptions,
         begins,
+        known: known.things,
     })?;
     let mut clock = RecordedClock {
         begins,
@@ -152,13 +158,16 @@ pub fn replay(
             break;
         }
         number += 1;
-        line = match parse(&text) {
-            Ok(line) => line,
-            Err(why) => {
-                skipped.add(number, &why);
-                None
-            }
+        let parsed = match parse(&text) {
+            Ok(Some(Entry::Frame(line))) => Ok(Some(line)),
+            Ok(Some(Entry::Known(_))) => Err(Unusable::KnownLate),
+            Ok(None) => Ok(None),
+            Err(why) => Err(why),
         };
+        line = parsed.unwrap_or_else(|why| {
+            skipped.add(number, &why);
+            None
+        });
     }
     rig.advance(rig.elapsed() + setup.then)?;
     rig.commit()?;
@@ -222,10 +231,29 @@ fn next(recording: &mut impl BufRead, text: &mut String) -> std::io::Result<bool
 }
 
 /// An empty line is none.
-fn parse(text: &str) -> Result<Option<Line>, Unusable> {
+fn parse(text: &str) -> Result<Option<Entry>, Unusable> {
     match text.trim() {
         "" => Ok(None),
-        text => Line::parse(text).map(Some),
+        text => Entry::parse(text).map(Some),
+    }
+}
+
+/// What decoding knew when the recording began.
+#[derive(Default)]
+struct Knowing {
+    things: crate::pipeline::Known,
+    bytes: usize,
+}
+
+impl Knowing {
+    fn take(&mut self, thing: Known) -> Result<(), Unusable> {
+        let (name, stored) = thing.stored()?;
+        self.bytes = self.bytes.saturating_add(name.len() + stored.len());
+        if self.bytes > MAX_KNOWN_BYTES {
+            return Err(Unusable::TooMuchKnown);
+        }
+        self.things.push((name, stored));
+        Ok(())
     }
 }
 

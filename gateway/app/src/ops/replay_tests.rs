@@ -1,6 +1,7 @@
 //! A recording played again does what it did.
 
 use super::*;
+use crate::ops::recording::Line;
 use crate::sim;
 use linli_sim::{FaultKind, Plan, Play, Size};
 use std::fs::File;

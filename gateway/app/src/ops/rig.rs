@@ -9,7 +9,7 @@ use crate::config::Subscription;
 use crate::field::{Done, Fact, Frame, ModbusFrame, MqttFrame, Unwanted};
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
-use crate::pipeline::{Core, RecoverError, TASKS, Understanding, recover};
+use crate::pipeline::{Core, Known, RecoverError, TASKS, Understanding, learn, recover};
 use linli_decode::modbus::Read;
 use linli_decode::{Catalogue, ClockWindow, Profile, RegisterData};
 use linli_domain::command::{Command, Refusal, Reply};
@@ -127,6 +127,8 @@ pub struct Setup<'a> {
     pub subscriptions: Vec<(Arc<str>, Vec<Subscription>)>,
     /// The wall clock at the beginning.
     pub begins: Timestamp,
+    /// What decoding knows already.
+    pub known: Known,
 }
 
 impl Rig {
@@ -136,7 +138,10 @@ impl Rig {
         let shared: SharedClock = clock.clone();
         let metrics = Metrics::new()?;
         let mut ledger = Ledger::open(setup.folder, &Options::default())?;
-        let recovered = recover(&mut ledger, &setup.estate, &shared)?;
+        let mut recovered = recover(&mut ledger, &setup.estate, &shared)?;
+        if !setup.known.is_empty() {
+            recovered.memory = learn(&mut ledger, &setup.known, &shared.now())?;
+        }
         let understanding = Understanding::new(
             setup.subscriptions,
             setup.catalogue,

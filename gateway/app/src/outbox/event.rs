@@ -207,7 +207,10 @@ pub(super) fn subject_kind(notice: &Notice) -> &'static str {
         | NoticeKind::OrderCompleted
         | NoticeKind::OrderReopened
         | NoticeKind::OrderClosed
-        | NoticeKind::OrderCancelled => "order",
+        | NoticeKind::OrderCancelled
+        | NoticeKind::OrderTaskJoined
+        | NoticeKind::OrderTaskEnded
+        | NoticeKind::OrderTaskReopened => "order",
     }
 }
 
@@ -225,7 +228,7 @@ fn unique(base: &str, taken: &mut BTreeSet<String>) -> String {
     id
 }
 
-/// The state after the event, in the words of the API.
+/// The state after the event, in the words of the API; of a task that of the task.
 fn state(kind: NoticeKind) -> &'static str {
     match kind {
         NoticeKind::AlarmRaised | NoticeKind::AlarmStillActive => "active",
@@ -243,6 +246,8 @@ fn state(kind: NoticeKind) -> &'static str {
         NoticeKind::OrderCompleted => "pending_verification",
         NoticeKind::OrderClosed => "closed",
         NoticeKind::OrderCancelled => "cancelled",
+        NoticeKind::OrderTaskJoined | NoticeKind::OrderTaskReopened => "open",
+        NoticeKind::OrderTaskEnded => "ended",
     }
 }
 

@@ -316,6 +316,7 @@ fn is_for_people(notice: &Notice) -> bool {
     match notice.kind {
         NoticeKind::AlarmRaised | NoticeKind::AlarmCleared => notice.order.is_none(),
         NoticeKind::OrderStarted => false,
+        NoticeKind::OrderTaskJoined | NoticeKind::OrderTaskEnded | NoticeKind::OrderTaskReopened => false,
         NoticeKind::AlarmUnknown
         | NoticeKind::AlarmStillActive
         | NoticeKind::AlarmShelved

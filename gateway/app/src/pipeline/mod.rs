@@ -49,7 +49,7 @@ pub use pace::Pace;
 pub use pay::Progress;
 pub(crate) use project::TASKS;
 pub use recorder::{Fetched, Recorded, Recording};
-pub use recover::{RecoverError, Recovered, recover, remember, replay};
+pub use recover::{Known, RecoverError, Recovered, known, learn, recover, remember, replay};
 pub use refused::{APPLICATION_HEX, APPLICATION_PORT, Refused};
 pub use requests::ESTATE;
 pub use tap::{Tap, Tapped, Watcher};

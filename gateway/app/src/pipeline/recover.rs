@@ -112,13 +112,40 @@ pub fn recover(
     })
 }
 
+/// What decoding remembers, each thing as it is stored: its name and its text.
+pub type Known = Vec<(String, Vec<u8>)>;
+
+/// What decoding remembers, as far as it is committed.
+pub fn known(reader: &Reader) -> Result<Known, StoreError> {
+    let stored = reader.named_values(DECODE_MEMORY)?.into_iter();
+    let bare = |(name, bytes): (String, Vec<u8>)| Some((name.strip_prefix(DECODE_MEMORY)?.to_owned(), bytes));
+    Ok(stored.filter_map(bare).collect())
+}
+
+/// Lets the decoding of a new ledger know what that of another gateway knew.
+pub fn learn(ledger: &mut Ledger, known: &Known, now: &Now) -> Result<Memory, RecoverError> {
+    let named: Vec<String> = known
+        .iter()
+        .map(|(name, _)| format!("{DECODE_MEMORY}{name}"))
+        .collect();
+    let values: Vec<store::NamedValue<'_>> = named
+        .iter()
+        .zip(known)
+        .map(|(name, (_, bytes))| store::NamedValue {
+            name,
+            value: Some(bytes),
+        })
+        .collect();
+    ledger.commit(&store::Batch {
+        values: &values,
+        ..store::Batch::at(*now)
+    })?;
+    Ok(remember(&ledger.reader()?)?)
+}
+
 /// What decoding remembered. What cannot be read (another version wrote it) is learnt anew from the field.
 pub fn remember(reader: &Reader) -> Result<Memory, StoreError> {
-    let stored = reader.named_values(DECODE_MEMORY)?;
-    let stored = stored
-        .into_iter()
-        .filter_map(|(name, bytes)| Some((name.strip_prefix(DECODE_MEMORY)?.to_owned(), bytes)));
-    let (memory, unreadable) = Memory::load(stored);
+    let (memory, unreadable) = Memory::load(known(reader)?);
     if unreadable > 0 {
         tracing::warn!(
             unreadable,

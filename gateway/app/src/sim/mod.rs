@@ -14,8 +14,10 @@ mod simulate_tests;
 mod staff;
 mod street;
 mod world;
+mod written;
 
 pub use demo::{DemoOptions, Summary, demo};
 pub use judge::{Finding, Tally, Verdict, What, Wrong};
 pub use narrator::Narrator;
-pub use simulate::{SimulateError, Simulated, Simulation, simulate, simulate_in, subscriptions, write_files};
+pub use simulate::{SimulateError, Simulated, Simulation, simulate, simulate_in, subscriptions};
+pub use written::write_files;

@@ -218,11 +218,17 @@ pub enum NoticeKind {
     OrderClosed,
     /// A manager ended it without work.
     OrderCancelled,
+    /// Another asset joined a batch order.
+    OrderTaskJoined,
+    /// The sensors of one of its assets say that it is done.
+    OrderTaskEnded,
+    /// They say that it is not, after all.
+    OrderTaskReopened,
 }
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::AlarmRaised,
         Self::AlarmCleared,
         Self::AlarmUnknown,
@@ -242,6 +248,9 @@ impl NoticeKind {
         Self::OrderReopened,
         Self::OrderClosed,
         Self::OrderCancelled,
+        Self::OrderTaskJoined,
+        Self::OrderTaskEnded,
+        Self::OrderTaskReopened,
     ];
 
     /// The kind's name in the message catalogue and in filters.
@@ -266,6 +275,9 @@ impl NoticeKind {
             Self::OrderReopened => "order_reopened",
             Self::OrderClosed => "order_closed",
             Self::OrderCancelled => "order_cancelled",
+            Self::OrderTaskJoined => "order_task_joined",
+            Self::OrderTaskEnded => "order_task_ended",
+            Self::OrderTaskReopened => "order_task_reopened",
         }
     }
 }

@@ -58,6 +58,10 @@ impl Engine {
         match notice.kind {
             NoticeKind::AlarmGroup | NoticeKind::AlarmRepeat | NoticeKind::AlarmDigest => Audience::People,
             NoticeKind::StormBegan | NoticeKind::StormEnded => Audience::Everyone,
+            // People read what is left to do when the order itself moves.
+            NoticeKind::OrderTaskJoined | NoticeKind::OrderTaskEnded | NoticeKind::OrderTaskReopened => {
+                Audience::Systems
+            }
             _ if urgent => Audience::Everyone,
             _ if self.is_storm() && notice.actor.is_none() => Audience::Systems,
             NoticeKind::AlarmRaised => Audience::Systems,

@@ -146,14 +146,14 @@ impl Engine {
             at: now.wall,
             actor: actor.cloned(),
         });
-        self.notice_order(&order, event, actor, now, changes);
+        self.notice_order(&order, (event, None), actor, now, changes);
         if to.is_terminal() {
             self.end_order(&order, actor, now, changes);
         }
         Ok(order.version)
     }
 
-    /// Changes something about an order that is not a transition.
+    /// Changes something about an order that is not a transition. People see it, so it counts as one.
     pub(super) fn note_order(
         &mut self,
         id: OrderId,
@@ -190,18 +190,29 @@ impl Engine {
         };
         let from = before.state;
         let mut order = before.as_ref().clone();
+        order.version = order.version.saturating_add(1);
+        order.changed_by = GATEWAY_NAME.into();
         change(&mut order);
         let order = Arc::new(order);
         self.store.set_order(id, Some(order.clone()));
         changes.orders.push(OrderChange {
             event,
-            task,
+            task: task.clone(),
             from: Some(from),
             to: order.state,
             at: now.wall,
             actor: None,
-            order,
+            order: order.clone(),
         });
+        self.notice_order(&order, (event, task.as_ref()), None, now, changes);
+    }
+
+    /// Notes how far the evidence has come. No person sees the wait: it is not a change of the order.
+    pub(super) fn seek(&mut self, id: OrderId, change: impl FnOnce(&mut Order)) {
+        if let Some(mut order) = self.order(id).cloned() {
+            change(Arc::make_mut(&mut order));
+            self.store.set_order(id, Some(order));
+        }
     }
 
     /// A closed order lets go of its alarms' latches; alarms that waited for nothing else are over.
@@ -219,17 +230,16 @@ impl Engine {
     fn notice_order(
         &self,
         order: &Order,
-        event: OrderEvent,
+        (event, task): (OrderEvent, Option<&AssetId>),
         actor: Option<&Actor>,
         now: &Now,
         changes: &mut Changes,
     ) {
         let kind = match event {
-            OrderEvent::Open
-            | OrderEvent::Note
-            | OrderEvent::TaskJoined
-            | OrderEvent::TaskEnded
-            | OrderEvent::TaskReopened => return,
+            OrderEvent::Open | OrderEvent::Note => return,
+            OrderEvent::TaskJoined => NoticeKind::OrderTaskJoined,
+            OrderEvent::TaskEnded => NoticeKind::OrderTaskEnded,
+            OrderEvent::TaskReopened => NoticeKind::OrderTaskReopened,
             OrderEvent::Dispatch => NoticeKind::OrderDispatched,
             OrderEvent::Accept => NoticeKind::OrderAccepted,
             OrderEvent::Start => NoticeKind::OrderStarted,
@@ -240,8 +250,11 @@ impl Engine {
             }
             OrderEvent::Cancel => NoticeKind::OrderCancelled,
         };
-        let (asset_name, place) = self.estate().texts_of(&order.asset);
-        let alarm = order.alarms.last().copied();
+        // What happened to one task is told of that one.
+        let of = task.and_then(|asset| order.tasks().iter().find(|task| task.asset == *asset));
+        let asset = of.map_or(&order.asset, |task| &task.asset);
+        let alarm = of.map(|task| task.alarm).or(order.alarms.last().copied());
+        let (asset_name, place) = self.estate().texts_of(asset);
         // Work that goes on is about what is still to be done; what is over was about all of it.
         let all = order.state.is_terminal() || matches!(event, OrderEvent::Complete(_));
         let tasks = order.tasks().iter();
@@ -258,7 +271,7 @@ impl Engine {
                 order: Some(order.id),
                 role: Some(order.role),
                 priority: order.priority,
-                asset: order.asset.clone(),
+                asset: asset.clone(),
                 asset_name,
                 place,
                 title: alarm.and_then(|a| self.alarm(a)).and_then(|a| a.name.clone()),

@@ -70,7 +70,7 @@ impl Engine {
                     Some(event) => {
                         let _closed = self.change_order(id, event, None, now, changes, |_| {});
                     }
-                    None if next != verification => self.note_order(id, now, changes, |order| {
+                    None if next != verification => self.seek(id, |order| {
                         order.state = OrderState::PendingVerification(next);
                     }),
                     None => {}
@@ -149,12 +149,7 @@ impl Engine {
                     let ends = change_to(TaskEvent::SensorOk);
                     self.note_task(order.id, event, asset, now, changes, ends);
                 } else if next != verification {
-                    // No person sees the wait: it is not a change of the order.
-                    let goes_on = change_to(TaskEvent::Seek(next));
-                    if let Some(mut waiting) = self.order(order.id).map(|order| order.as_ref().clone()) {
-                        goes_on(&mut waiting);
-                        self.store.set_order(order.id, Some(waiting.into()));
-                    }
+                    self.seek(order.id, change_to(TaskEvent::Seek(next)));
                 }
                 event == Some(OrderEvent::SensorBad)
             }

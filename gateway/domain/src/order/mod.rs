@@ -118,7 +118,7 @@ impl OverrideReason {
 pub struct Order {
     /// Its number.
     pub id: OrderId,
-    /// Counts its transitions; a command names the one it was decided on.
+    /// Counts its changes, those of its tasks too; a command names the one it was decided on.
     pub version: u32,
     /// What it is about.
     pub asset: AssetId,

@@ -2,12 +2,12 @@
 //! command, loss and restart the orders and tasks of both are the same. `LINLI_SEED=17` tells that history alone.
 
 use crate::estate_test::{EstateTest, actor};
+use crate::yard::yard;
 use linli_domain::command::{Action, ActorRole};
 use linli_domain::engine::Input;
 use linli_domain::order::{Order, OverrideReason};
 use linli_domain::reading::{Quality, Reason, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 const SEEDS: u64 = 120;
@@ -21,17 +21,10 @@ const WAIT: u64 = 30;
 const JOINS: u64 = 600;
 
 fn estate() -> String {
-    let mut toml = format!(
+    let rest = format!(
         r#"
-id = "batches"
-name = {{ zh = "桶", en = "Bins" }}
-shipped_rules = false
 [silence]
 default = "300d"
-[[places]]
-id = "yard"
-kind = "outdoor"
-name = {{ zh = "院", en = "Yard" }}
 [[rules]]
 id = "full"
 class = "full"
@@ -53,16 +46,7 @@ verify = {{ hold = "{HOLD}s", grace = "{GRACE}s" }}
 auto_close = true
 "#
     );
-    for n in 0..BINS {
-        write!(
-            toml,
-            "[[assets]]\nid = \"bin-{n}\"\nkind = \"bin\"\nplace = \"yard\"\nname = {{ zh = \"桶\", en = \"Bin\" }}\n\
-             [[devices]]\nid = \"lid-{n}\"\nprofile = \"lid\"\nname = {{ zh = \"盖\", en = \"Lid\" }}\n\
-             address = {{ mqtt = \"main\", key = \"lid-{n}\" }}\nasset = \"bin-{n}\"\n"
-        )
-        .unwrap();
-    }
-    toml
+    yard(BINS, &rest)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,28 +1,17 @@
 //! Batch orders: several full bins are one job. A task for each, and each ends by what its own lid says.
 
 use crate::estate_test::{EstateTest, actor};
+use crate::yard::yard;
 use linli_domain::command::{Action, ActorRole, Refusal};
 use linli_domain::engine::{Audience, Input, Notice, NoticeKind};
 use linli_domain::order::table::Closing;
 use linli_domain::order::{Order, OrderEvent, OrderState, TaskState};
-use linli_domain::reading::{Quality, Value};
+use linli_domain::reading::{Quality, Reason, Value};
 use linli_domain::rule::Priority;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// An estate with so many bins, each with a lid that tells its fill; full bins are one job.
-fn bins(count: usize) -> String {
-    let mut toml = String::from(
-        r#"
-id = "yard"
-name = { zh = "多桶", en = "Many bins" }
-shipped_rules = false
-
-[[places]]
-id = "yard"
-kind = "outdoor"
-name = { zh = "院", en = "Yard" }
-
+/// Full bins are one job.
+const FULL: &str = r#"
 [[rules]]
 id = "full"
 name = { zh = "满溢", en = "Full" }
@@ -44,19 +33,10 @@ id = "bin"
 name = { zh = "清运", en = "Emptying" }
 verify = { hold = "0s", grace = "30m" }
 auto_close = true
-"#,
-    );
-    for n in 0..count {
-        write!(
-            toml,
-            "\n[[assets]]\nid = \"bin-{n}\"\nkind = \"bin\"\nplace = \"yard\"\n\
-             name = {{ zh = \"桶{n}\", en = \"Bin {n}\" }}\n\n[[devices]]\nid = \"lid-{n}\"\nprofile = \"lid\"\n\
-             name = {{ zh = \"盖{n}\", en = \"Lid {n}\" }}\naddress = {{ mqtt = \"main\", key = \"lid-{n}\" }}\n\
-             asset = \"bin-{n}\"\n"
-        )
-        .unwrap();
-    }
-    toml
+"#;
+
+fn bins(count: usize) -> String {
+    yard(count, FULL)
 }
 
 impl EstateTest {
@@ -242,6 +222,56 @@ fn a_task_ends_by_its_own_evidence_and_opens_again_when_the_bin_is_full_again() 
 }
 
 #[test]
+fn what_happens_to_a_task_changes_the_order_for_phones_and_for_systems() {
+    let mut e = EstateTest::with(&bins(3));
+    e.full(0..2).bin(2, 95.0).wait("30s");
+    let (order, seen) = e.seen();
+    e.wait("9m30s").emptied(0);
+    e.bin(0, 95.0).wait("10m");
+    let stale = Action::Accept { order, version: seen };
+    let refused = e.act(actor("A", ActorRole::Staff), stale).unwrap_err();
+    assert_eq!(refused.code(), "version_conflict", "another bin joined meanwhile");
+    let versions: Vec<_> = e.changes.orders.iter().map(|c| c.order.version).collect();
+    assert_eq!(
+        versions,
+        [1, 2, 3, 4, 5],
+        "open, dispatch, joined, ended, reopened"
+    );
+    let tasks = e
+        .changes
+        .notices
+        .iter()
+        .filter(|n| n.kind.name().contains("task"));
+    let tasks: Vec<_> = tasks
+        .map(|n| format!("{} {} {}", n.kind.name(), n.asset, n.alarm.unwrap()))
+        .collect();
+    assert_eq!(
+        tasks,
+        [
+            "order_task_joined bin-2 AL-3",
+            "order_task_ended bin-0 AL-1",
+            "order_task_reopened bin-0 AL-1"
+        ]
+    );
+    assert!(
+        e.told().iter().all(|n| !n.kind.name().contains("task")),
+        "people read the whole"
+    );
+}
+
+#[test]
+fn a_doubtful_reading_ends_no_task_however_long_it_is_and_a_good_one_does() {
+    let mut e = EstateTest::with(&bins(1));
+    e.full(0..1).wait("30s");
+    let doubtful = Quality::Uncertain(Reason::OutOfRange);
+    e.reads("lid-0/bin.fill", Value::Number(10.0), "0s", doubtful);
+    e.wait("1d");
+    assert_eq!(e.jobs(), ["WO-1 dispatched: bin-0 open"]);
+    e.bin(0, 10.0);
+    assert_eq!(e.closed(), [Closing::SelfCleared]);
+}
+
+#[test]
 fn what_was_open_at_the_completion_needs_evidence_from_after_it() {
     let mut e = EstateTest::with(&bins(2));
     e.full(0..2).wait("30s").accept("A").start("A");
@@ -391,7 +421,7 @@ fn as_many_as_an_order_holds_do_not_wait_and_the_next_ones_are_another_order() {
 fn a_bin_that_cannot_be_heard_keeps_its_task_open() {
     let mut e = EstateTest::with(&bins(2));
     e.full(0..2).wait("30s");
-    e.fails("lid-1/bin.fill", linli_domain::reading::Reason::CommTimeout);
+    e.fails("lid-1/bin.fill", Reason::CommTimeout);
     e.emptied(0).wait("1d");
     assert_eq!(e.jobs(), ["WO-1 dispatched: bin-0 ended, bin-1 open"]);
 }

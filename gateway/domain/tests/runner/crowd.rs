@@ -1,23 +1,12 @@
 //! Many alarms at once: people hear of them together, what is most urgent never waits, and nothing is lost.
 
 use crate::estate_test::{EstateTest, actor};
+use crate::yard::yard;
 use linli_domain::command::{Action, ActorRole};
 use linli_domain::engine::{Audience, Input, Notice, NoticeKind};
-use std::fmt::Write as _;
 
-/// An estate with so many bins, each with its sensor, and a pipe of the most urgent kind.
-fn bins(count: usize) -> String {
-    let mut toml = String::from(
-        r#"
-id = "crowd"
-name = { zh = "多桶", en = "Many bins" }
-shipped_rules = false
-
-[[places]]
-id = "yard"
-kind = "outdoor"
-name = { zh = "院", en = "Yard" }
-
+/// Full bins, and a pipe of the most urgent kind.
+const FULL_OR_WET: &str = r#"
 [[assets]]
 id = "pipe"
 kind = "pipe_zone"
@@ -55,19 +44,10 @@ priority = "P3"
 cause = { zh = "垃圾投放过多", en = "More waste than usual" }
 consequence = { zh = "垃圾溢出", en = "Waste lies beside the bin" }
 response = { zh = "清运", en = "Empty it" }
-"#,
-    );
-    for n in 0..count {
-        write!(
-            toml,
-            "\n[[assets]]\nid = \"bin-{n}\"\nkind = \"bin\"\nplace = \"yard\"\n\
-             name = {{ zh = \"桶{n}\", en = \"Bin {n}\" }}\n\n[[devices]]\nid = \"lid-{n}\"\nprofile = \"lid\"\n\
-             name = {{ zh = \"盖{n}\", en = \"Lid {n}\" }}\naddress = {{ mqtt = \"main\", key = \"lid-{n}\" }}\n\
-             asset = \"bin-{n}\"\n"
-        )
-        .unwrap();
-    }
-    toml
+"#;
+
+fn bins(count: usize) -> String {
+    yard(count, FULL_OR_WET)
 }
 
 /// What people were told, in order: the kind, and how many alarms it is about.

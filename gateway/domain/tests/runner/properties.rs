@@ -9,10 +9,13 @@ use linli_domain::estate::{ProfileFacts, Profiles};
 use linli_domain::health::{FlagKind, Flags};
 use linli_domain::id::{AlarmId, OrderId, PointKey};
 use linli_domain::order::table::Closing;
-use linli_domain::order::{MAX_TASKS_PER_ORDER, OrderEvent, OrderState, OverrideReason, Task, TaskState};
+use linli_domain::order::verify::Verification;
+use linli_domain::order::{
+    MAX_TASKS_PER_ORDER, Order, OrderEvent, OrderState, OverrideReason, Task, TaskState,
+};
 use linli_domain::reading::{Quality, Reading, Reason, Value};
 use linli_domain::rule::When;
-use linli_domain::time::{BootId, Monotonic, Now, Timestamp};
+use linli_domain::time::{BootId, Deadline, Monotonic, Now, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::RefCell;
@@ -503,6 +506,36 @@ fn check_health(engine: &Engine, now: &Now) {
     assert_eq!(engine.flag_counts(), counts);
 }
 
+/// An order that people see differently has another version, and each of its changes raises it by one.
+fn check_versions(before: &[Arc<Order>], engine: &Engine, changes: &Changes) {
+    let mut known: BTreeMap<OrderId, Arc<Order>> = before.iter().map(|o| (o.id, Arc::clone(o))).collect();
+    for change in &changes.orders {
+        let version = known.get(&change.order.id).map_or(0, |order| order.version);
+        assert_eq!(change.order.version, version + 1, "{change:?}");
+        known.insert(change.order.id, Arc::clone(&change.order));
+    }
+    for order in engine.orders() {
+        assert_eq!(seen(order), seen(&known[&order.id]));
+    }
+}
+
+/// An order as people see it: how far the evidence has come and until when others join is not in it.
+fn seen(order: &Order) -> Order {
+    let mut seen = order.clone();
+    let nowhere = Verification::after(Timestamp::from_millis(0));
+    if let OrderState::PendingVerification(verification) = &mut seen.state {
+        *verification = nowhere;
+    }
+    seen.batch
+        .iter_mut()
+        .for_each(|batch| batch.joins_until = Deadline::default());
+    let tasks = seen.batch.iter_mut().flat_map(|batch| &mut batch.tasks);
+    for task in tasks.filter(|task| matches!(task.state, TaskState::Open(_))) {
+        task.state = TaskState::Open(nowhere);
+    }
+    seen
+}
+
 /// Closing needs evidence or another manager; `heard` is the last evaluated reading of every point. Returns how
 /// many orders were verified, overridden, self-cleared and reopened, and how many tasks joined, ended and opened again.
 fn check_closings(engine: &Engine, changes: &Changes, heard: &BTreeMap<PointKey, Reading>) -> [u32; 7] {
@@ -618,7 +651,9 @@ fn what_must_hold_holds() {
                 continue;
             }
             let input = world.input(&engine, happening);
+            let before: Vec<_> = engine.orders().cloned().collect();
             let step = engine.step(&world.now, &input);
+            check_versions(&before, &engine, &step.changes);
             if let (Input::Reading(reading), Some(taken)) = (input, step.taken)
                 && taken.evaluated
             {

@@ -75,7 +75,7 @@ impl Ledger {
     }
 
     /// Samples of one point that a pass takes, about: four chunks are encoded within a slice.
-    fn portion(&self) -> usize {
+    pub(crate) fn portion(&self) -> usize {
         self.options.seal_samples.saturating_mul(4)
     }
 

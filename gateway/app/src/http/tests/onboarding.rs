@@ -7,8 +7,13 @@ const EUI: &str = "a84041f8c1870101";
 impl Story {
     /// An uplink of a LoRaWAN device nobody has described; `data` in base64.
     async fn uplink(&self, counter: u32, data: &str) {
+        self.uplink_of("2026-01-31T12:00:00Z", counter, data).await;
+    }
+
+    /// The same with the time its network server gave it.
+    async fn uplink_of(&self, time: &str, counter: u32, data: &str) {
         let message = json!({
-            "time": "2026-01-31T12:00:00Z", "fCnt": counter, "fPort": 10, "data": data,
+            "time": time, "fCnt": counter, "fPort": 10, "data": data,
             "deviceInfo": { "devEui": EUI, "deviceProfileName": "Dragino LWL02" },
         });
         let topic = format!("application/a/device/{EUI}/event/up");
@@ -322,6 +327,49 @@ async fn what_a_bridge_lists_can_be_accepted_before_it_speaks_and_is_read_by_wha
         .await;
     let left = story.get("/api/v1/onboarding").send().await.json();
     assert_eq!(left["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_leak_that_was_over_before_its_sensor_was_accepted_is_found_as_late_and_by_no_other_name() {
+    let story = Story::new().await;
+    let minutes_ago = |minutes: u64| {
+        let ago = Duration::from_secs(minutes * 60);
+        story.http.clock.now().wall.minus(ago).to_string()
+    };
+    story.uplink_of(&minutes_ago(20), 1, WET).await;
+    story.uplink_of(&minutes_ago(10), 2, DRY).await;
+    let heard = |page: &Value| page["items"][0]["heard"] == 2;
+    let page = story.until("/api/v1/onboarding", heard).await;
+    let device = &page["items"][0];
+    story.says("leak-b3", true).await;
+    story
+        .until("/api/v1/alarms", |page| page["items"][0].is_object())
+        .await;
+    let path = format!("/api/v1/onboarding/{}/accept", device["id"]);
+    let done = story.manage(&path).version(1).json(&acceptance()).send().await;
+    assert_eq!(done.json()["replayed"]["messages"], 2, "{done:?}");
+
+    let late = story
+        .until("/api/v1/alarms?late=true", |page| page["items"][0].is_object())
+        .await;
+    let late = late["items"].as_array().unwrap();
+    assert_eq!(late.len(), 1, "{late:#?}");
+    assert_eq!(
+        (&late[0]["asset"], &late[0]["state"], &late[0]["live"]),
+        (&json!("b4-pipe"), &json!("late"), &json!(false))
+    );
+    let others = story.get("/api/v1/alarms?late=false").send().await.json();
+    let assets: Vec<_> = others["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| &a["asset"])
+        .collect();
+    assert_eq!(assets, [&json!("b3-pipe")]);
+    let all = story.get("/api/v1/alarms").send().await.json();
+    assert_eq!(all["items"].as_array().unwrap().len(), 2);
+    let orders = story.get("/api/v1/orders?asset=b4-pipe").send().await.json();
+    assert_eq!(orders["items"], json!([]), "nobody was called for it");
 }
 
 #[tokio::test]

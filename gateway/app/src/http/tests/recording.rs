@@ -32,12 +32,16 @@ async fn what_came(story: &Story) -> Came {
 }
 
 fn played(lines: &str) -> (Came, u64) {
+    played_in(estate(), lines)
+}
+
+fn played_in(estate: Value, lines: &str) -> (Came, u64) {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
     let ledger = tempfile::tempdir().unwrap();
     let setup = Replay {
         folder: ledger.path(),
-        estate: Arc::new(serde_json::from_value(estate()).unwrap()),
+        estate: Arc::new(serde_json::from_value(estate).unwrap()),
         catalogue: Catalogue::load(crate::profiles::BUILT_IN.iter().copied()).0,
         subscriptions: config.subscriptions().collect(),
         then: Duration::from_secs(1),
@@ -91,4 +95,51 @@ async fn what_was_recorded_plays_again_to_the_same_readings_and_alarms() {
         .piece()
         .await;
     assert_eq!(end, "event: over\ndata: {\"frames\":0,\"missed\":0}");
+}
+
+/// A line of what was known, or of a frame.
+async fn line(recording: &mut Watching) -> String {
+    let piece = recording.piece().await;
+    let line = piece
+        .strip_prefix("event: known\ndata: ")
+        .or(piece.strip_prefix("event: frame\ndata: "));
+    line.unwrap_or_else(|| panic!("{piece}")).to_owned() + "\n"
+}
+
+#[tokio::test]
+async fn what_was_announced_before_a_recording_began_is_in_it() {
+    let story = Story::new().await;
+    let listed = json!([{ "type": "EndDevice", "friendly_name": "flat45/window", "definition": {
+        "vendor": "Tuya", "model": "ZG-102Z", "exposes": [
+            { "type": "binary", "property": "contact", "access": 1, "value_on": false, "value_off": true } ] } }]);
+    story
+        .hears("zigbee2mqtt/bridge/devices", &listed.to_string())
+        .await;
+    let listed = |page: &Value| page["items"][0].is_object();
+    story.until("/api/v1/onboarding", listed).await;
+    let mut recording = Watching::open(&story, "/api/v1/record?for=10m", ": recording").await;
+    let known = line(&mut recording).await;
+    assert!(
+        known.starts_with("{\"known\":\"inventory") && known.contains("ZG-102Z"),
+        "{known}"
+    );
+    story
+        .hears("zigbee2mqtt/flat45/window", r#"{"contact":false}"#)
+        .await;
+    let frame = line(&mut recording).await;
+
+    let mut with_window = estate();
+    let window = json!({ "id": "window-45", "profile": "announced", "name": { "zh": "窗", "en": "Window" },
+        "address": { "mqtt": "main", "key": "flat45/window" } });
+    with_window["devices"].as_array_mut().unwrap().push(window);
+    let play = |lines: String| {
+        let estate = with_window.clone();
+        tokio::task::spawn_blocking(move || played_in(estate, &lines))
+    };
+    let ((_, readings), not_played) = play(format!("{known}{frame}")).await.unwrap();
+    assert_eq!((readings, not_played), (1, 0));
+    let ((_, readings), _) = play(frame.clone()).await.unwrap();
+    assert_eq!(readings, 0, "without what was announced nobody can read it");
+    let ((_, readings), not_played) = play(format!("{frame}{known}{frame}")).await.unwrap();
+    assert_eq!((readings, not_played), (0, 1), "known too late");
 }

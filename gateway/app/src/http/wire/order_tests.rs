@@ -75,6 +75,7 @@ impl Damp {
                 vec![Subscription::new(Family::Zigbee2mqtt, topics)],
             )],
             begins: Timestamp::parse_rfc3339("2026-03-01T10:00:00Z").unwrap(),
+            known: Vec::new(),
         });
         Self {
             folder,

@@ -9,7 +9,14 @@ use linli_ledger::{Damage, Examination, Finding, Ledger, Options, Reader};
 
 const AREA: &str = "ledger";
 
-pub(super) fn look(ask: &Ask<'_>, clock: &dyn Clock, report: &mut Report, progress: &mut dyn FnMut(f64)) {
+/// `writable`: whether whoever asks may write the file. Who may not cannot always read it either.
+pub(super) fn look(
+    ask: &Ask<'_>,
+    writable: bool,
+    clock: &dyn Clock,
+    report: &mut Report,
+    progress: &mut dyn FnMut(f64),
+) {
     let folder = ask.data.display().to_string();
     if !ask.data.join(linli_ledger::DATABASE_FILE).is_file() {
         report.wrong(
@@ -28,7 +35,14 @@ pub(super) fn look(ask: &Ask<'_>, clock: &dyn Clock, report: &mut Report, progre
             report.wrong(
                 AREA,
                 both!("账本无法读取：{said}", "the ledger cannot be read: {said}"),
-                torn(),
+                if writable {
+                    torn()
+                } else {
+                    both!(
+                        "先解决写入问题，再检查一次",
+                        "let it be written first, then look again"
+                    )
+                },
             );
             return;
         }

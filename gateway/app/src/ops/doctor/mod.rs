@@ -7,6 +7,7 @@
 mod ledger;
 mod machine;
 mod peers;
+mod writes;
 
 use crate::clock::Clock;
 use crate::config::problem::has_errors;
@@ -147,7 +148,8 @@ pub fn examine(
             both!("配置 {path} 可用", "the configuration {path} can be used"),
         );
     }
-    ledger::look(ask, clock, &mut report, progress);
+    let writable = writes::look(ask.data, &mut report);
+    ledger::look(ask, writable, clock, &mut report, progress);
     machine::look(ask.data, clock, &mut report);
     if let (Some(config), false) = (&loaded.config, ask.offline) {
         peers::look(config, &mut report);
