@@ -17,7 +17,7 @@ impl Worker {
     /// Sends lines until all are taken or parked; `Some` is a pause after which all of them are sent again.
     pub(super) async fn deliver(&mut self, lines: &Lines) -> Result<Option<Duration>, Ended> {
         let mut parked: Vec<ParkedRow> = Vec::new();
-        let mut taken = 0;
+        let (mut taken, mut too_old) = (0, 0);
         // Ranges still to be sent, the next one last.
         let mut ranges: Vec<(usize, usize)> = (0..lines.len())
             .step_by(feed::BATCH)
@@ -34,6 +34,11 @@ impl Worker {
                     taken += to - from;
                     self.attempt = 0;
                 }
+                Verdict::TooOld { count } => {
+                    let lost = count.unwrap_or(to - from).min(to - from);
+                    (taken, too_old) = (taken + (to - from) - lost, too_old + lost);
+                    self.attempt = 0;
+                }
                 Verdict::Later { code, after } => {
                     self.count_failure(code);
                     self.attempt += 1;
@@ -48,7 +53,7 @@ impl Worker {
                     return Ok(Some(STOPPED));
                 }
                 Verdict::Refused { code, said } if to - from == 1 => {
-                    if parked.len() >= SUSPICIOUS && taken == 0 {
+                    if parked.len() >= SUSPICIOUS && taken + too_old == 0 {
                         self.count_failure("refuses_everything");
                         self.ill("refuses_everything", &said, true).await;
                         return Ok(Some(STOPPED));
@@ -72,6 +77,9 @@ impl Worker {
         }
         if !parked.is_empty() {
             self.park(parked).await?;
+        }
+        if too_old > 0 {
+            self.left_out(too_old);
         }
         self.around
             .metrics
@@ -107,6 +115,21 @@ impl Worker {
             .inc_by(count);
         self.update(|shown| shown.parked += count);
         Ok(())
+    }
+
+    /// What the target keeps no longer is counted and told once; it is not parked, because nobody can mend it.
+    fn left_out(&mut self, count: usize) {
+        if !std::mem::replace(&mut self.told_too_old, true) {
+            tracing::warn!(
+                forwarder = %self.target.name, count,
+                "readings are older than the target keeps; it leaves them out, and they are counted"
+            );
+        }
+        self.around
+            .metrics
+            .forwarder_lost
+            .with_label_values(&[self.target.name.as_str(), "too_old"])
+            .inc_by(count as u64);
     }
 
     fn count_failure(&self, code: &str) {

@@ -83,21 +83,26 @@ impl Heads {
     }
 }
 
-/// Lines of the commits after `after`, up to `upto`, at least one commit and about [`BATCH`] lines.
+/// Lines of the commits after `after`, up to `upto`, at least one commit and about [`BATCH`] lines; `None` when some of
+/// these commits are gone from the log.
 pub(super) fn commits(
     reader: &Reader,
     heads: &mut Heads,
     after: u64,
     upto: u64,
-) -> Result<Lines, StoreError> {
+) -> Result<Option<Lines>, StoreError> {
     // A point is stored with the commit of its first reading or before, so one look is enough.
     let unknown = std::cell::Cell::new(false);
-    let lines = walk(reader, heads, after, upto, &unknown)?;
-    if !unknown.get() {
-        return Ok(lines);
+    let mut lines = walk(reader, heads, after, upto, &unknown)?;
+    if unknown.get() {
+        heads.learn(reader.points()?);
+        lines = walk(reader, heads, after, upto, &unknown)?;
     }
-    heads.learn(reader.points()?);
-    walk(reader, heads, after, upto, &unknown)
+    // Looked at last: the log goes from its beginning, so nothing was missing while it was walked over.
+    let whole = reader
+        .oldest_logged()?
+        .is_some_and(|oldest| oldest.0 <= after + 1);
+    Ok(whole.then_some(lines))
 }
 
 fn walk(
