@@ -86,6 +86,10 @@ pub(super) struct Worker {
     pub(super) attempt: u32,
     pub(super) well: Option<bool>,
     pub(super) told_too_old: bool,
+    /// Lines of one request at most: fewer after one that was not answered in time.
+    pub(super) most: usize,
+    /// Requests taken since that last changed.
+    pub(super) steady: u32,
 }
 
 /// The pipeline or a blocking thread is gone: the program stops.
@@ -103,6 +107,8 @@ impl Worker {
             attempt: 0,
             well: None,
             told_too_old: false,
+            most: feed::BATCH,
+            steady: 0,
         }
     }
 
@@ -265,7 +271,8 @@ impl Worker {
         upto: u64,
         advance: impl FnOnce(&mut Place, &Lines),
     ) -> Result<Option<Duration>, Ended> {
-        let read = self.read(move |reader, heads| feed::commits(reader, heads, after, upto));
+        let most = self.most;
+        let read = self.read(move |reader, heads| feed::commits(reader, heads, (after, upto), most));
         let Some(lines) = read.await? else {
             return Ok(Some(STOPPED));
         };

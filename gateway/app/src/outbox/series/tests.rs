@@ -4,7 +4,7 @@ use super::cursor::{Cursors, Place};
 use super::feed::{self, Heads};
 use super::forwarder::{Surroundings, Worker};
 use super::sink::Sink;
-use super::verdict::Verdict;
+use super::verdict::{TIMEOUT, Verdict};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Forwarder, ForwarderKind};
 use crate::metrics::Metrics;
@@ -16,13 +16,16 @@ use linli_domain::reading::{Quality, Reading, Value};
 use linli_domain::time::Timestamp;
 use linli_ledger::{Batch, Entry, Ledger, Options, PointRow};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Says what was written down, then takes everything; keeps what it took.
+/// Says what was written down, then takes everything it is quick enough for; keeps what it took.
 #[derive(Default)]
 struct Target {
+    /// Lines for which its line is too thin; 0 is none.
+    too_many: AtomicUsize,
     says: Mutex<VecDeque<Verdict>>,
     taken: Mutex<Vec<String>>,
 }
@@ -34,9 +37,16 @@ impl Sink for Target {
     }
 
     async fn write(&self, lines: Vec<u8>, _: Timestamp) -> Verdict {
+        let text = String::from_utf8(lines).unwrap();
+        let too_many = self.too_many.load(Ordering::SeqCst);
+        if too_many > 0 && text.lines().count() >= too_many {
+            return Verdict::Later {
+                code: TIMEOUT,
+                after: None,
+            };
+        }
         let verdict = self.says.lock().unwrap().pop_front().unwrap_or(Verdict::Taken);
         if verdict == Verdict::Taken {
-            let text = String::from_utf8(lines).unwrap();
             self.taken.lock().unwrap().extend(text.lines().map(str::to_owned));
         }
         verdict
@@ -211,7 +221,8 @@ async fn what_goes_from_the_log_while_only_new_readings_pass_is_filled_in_from_w
     story.let_go();
     story.rounds(20).await;
     let held = story.values();
-    assert_eq!(held.len(), 110, "{held:?}");
+    // The readings of the hour before are sent again: devices send late.
+    assert_eq!(held.len(), 110 + 6, "{held:?}");
     assert_eq!((story.place().missing, story.place().back_fill), (None, None));
 }
 
@@ -232,11 +243,18 @@ fn commits_that_went_between_two_looks_are_missed_aloud() {
     let mut heads = Heads::default();
     heads.under(&nobody());
     assert_eq!(
-        feed::commits(&reader, &mut heads, 0, 30).unwrap().unwrap().len(),
+        feed::commits(&reader, &mut heads, (0, 30), feed::BATCH)
+            .unwrap()
+            .unwrap()
+            .len(),
         30
     );
     story.let_go();
-    assert!(feed::commits(&reader, &mut heads, 0, 30).unwrap().is_none());
+    assert!(
+        feed::commits(&reader, &mut heads, (0, 30), feed::BATCH)
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[tokio::test]
@@ -257,4 +275,26 @@ async fn readings_a_target_keeps_no_longer_stop_nothing_and_are_counted() {
         story.metrics.forwarder_sent.with_label_values(&["away"]).get(),
         13
     );
+}
+
+#[tokio::test]
+async fn a_target_behind_a_thin_line_is_sent_fewer_lines_until_they_come_through() {
+    let mut story = Story::new(400);
+    story.stands_at(0, 4_000);
+    story.target.too_many.store(150, Ordering::SeqCst);
+    let mut rounds = 0;
+    while story.place().floor() < 400 {
+        story.rounds(1).await;
+        rounds += 1;
+        assert!(rounds < 40, "{:?}", story.place());
+    }
+    assert_eq!(story.values().len(), 400);
+    // When the line is better again, more are tried.
+    story.target.too_many.store(0, Ordering::SeqCst);
+    let before = story.worker.most;
+    for _ in 0..40 {
+        story.stands_at(399, 10);
+        story.rounds(1).await;
+    }
+    assert!(story.worker.most > before, "{before}");
 }

@@ -35,6 +35,8 @@ pub enum Verdict {
     },
 }
 
+/// Code of a request that was not answered in time.
+pub(super) const TIMEOUT: &str = "timeout";
 /// Longest part of an answer that is kept.
 const MAX_SAID: usize = 300;
 /// How InfluxDB, 1 and 2, says that lines lie before what its retention keeps. Everything else of the request is stored.
