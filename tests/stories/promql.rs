@@ -435,7 +435,8 @@ fn messages(start: i64) -> BTreeMap<String, Vec<(i64, [f64; 4])>> {
         let (mut at, mut warm) = (start * 1_000 + dice.roll(20_000) as i64, 20.0 + f64::from(n));
         let mut said = Vec::new();
         while at < (start + 7_200) * 1_000 {
-            warm += (dice.roll(200) as f64 - 100.0) / 1_000.0;
+            // As a sensor writes it: more digits than these are the business of whoever reads the message.
+            warm = ((warm * 1_000.0).round() + dice.roll(200) as f64 - 100.0) / 1_000.0;
             let fill = dice.roll(1_000) as f64 / 10.0;
             let battery = 3.0 + dice.roll(50) as f64 / 100.0;
             said.push((at, [fill, warm, battery, -90.0 + dice.roll(40) as f64]));

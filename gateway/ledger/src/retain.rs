@@ -194,13 +194,12 @@ impl Ledger {
     /// Lets go of the oldest there is, one portion: log that is in chunks, then samples, then minutes, then hours.
     /// Nothing more to give is `more == false` with nothing gone.
     ///
-    /// As long as more log lies there than [`crate::Options::stage_target`] twice, it waits for the sealer instead of letting go of
-    /// samples; the sealer must be told that no cursor is waited for.
+    /// As long as the engine's snapshot covers more unsealed log than [`crate::Options::stage_target`] twice, it waits for
+    /// the sealer instead of letting go of samples; the sealer must be told that no cursor is waited for.
     pub fn make_room(&mut self) -> Result<LetGo, StoreError> {
-        let (first, last) = (self.rows.front(), self.rows.back());
-        let unsealed = first
-            .zip(last)
-            .map_or(0, |(first, last)| last.total - first.total);
+        let covered = self.rows.partition_point(|row| row.commit <= self.snapshot);
+        let ends = self.rows.front().zip(self.rows.get(covered.wrapping_sub(1)));
+        let unsealed = ends.map_or(0, |(first, last)| last.total.saturating_sub(first.total));
         let sealer_first = unsealed > self.options.stage_target.saturating_mul(2);
         let gone = self.transaction(|ledger| {
             let gone = ledger.oldest_log()?;

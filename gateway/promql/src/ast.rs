@@ -24,11 +24,6 @@ impl Matcher {
     pub fn matches(&self, value: &str) -> bool {
         self.0.is_match(value)
     }
-
-    /// The value it wants exactly, when it is of that kind.
-    pub fn exactly(&self) -> Option<&str> {
-        matches!(self.0.op, MatchOp::Equal).then_some(self.0.value.as_str())
-    }
 }
 
 /// The time a selector looks at.
