@@ -39,8 +39,9 @@ pub enum Verdict {
 pub(super) const TIMEOUT: &str = "timeout";
 /// Longest part of an answer that is kept.
 const MAX_SAID: usize = 300;
-/// How InfluxDB, 1 and 2, says that lines lie before what its retention keeps. Everything else of the request is stored.
-const TOO_OLD: &str = "beyond retention policy";
+/// How InfluxDB says that lines lie before what its retention keeps: 1 and 2, and 2 from 2.7 on. Everything else of the
+/// request is stored.
+const TOO_OLD: [&str; 2] = ["beyond retention policy", "outside retention policy"];
 /// Longest wait a target may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
@@ -70,9 +71,10 @@ pub fn of_status(status: u16, after: Option<Duration>, body: &[u8]) -> Verdict {
             said: said(),
         },
         429 => Verdict::Later { code: "busy", after },
-        400 | 422 if said().contains(TOO_OLD) => Verdict::TooOld {
-            count: said().split_once("dropped=").and_then(|(_, count)| {
-                let digits = count.split(|c: char| !c.is_ascii_digit()).next();
+        400 | 422 if TOO_OLD.iter().any(|words| said().contains(words)) => Verdict::TooOld {
+            count: said().split_once("dropped").and_then(|(_, count)| {
+                let digits = count.trim_start_matches(['=', ' ']);
+                let digits = digits.split(|c: char| !c.is_ascii_digit()).next();
                 digits.and_then(|digits| digits.parse().ok())
             }),
         },
