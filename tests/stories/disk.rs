@@ -106,6 +106,9 @@ async fn a_full_disk_is_told_and_outlived() {
         "what is stored can be read"
     );
 
+    let (said, code) = gateway.cli(&["backup", "--lang", "zh-CN"]).await;
+    assert!(code == 1 && said.contains("没有备份"), "{code} {said}");
+
     disk.make_room();
     sensor.finish();
     until("everything to be acknowledged and stored once", || async {

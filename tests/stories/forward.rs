@@ -174,7 +174,8 @@ async fn victoria_metrics_and_influxdb_1_hold_what_the_ledger_holds() {
     gateway.subscribed().await;
     let publisher = publisher(broker.port);
     acknowledged(&publisher, 300).await;
-    victoria.kill().await;
+    // Killed, it would forget what it took in its last seconds.
+    victoria.stop().await;
     let wished = publisher.acknowledged().len() + 300;
     acknowledged(&publisher, wished).await;
     victoria.run().await;

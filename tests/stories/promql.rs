@@ -1,5 +1,12 @@
-//! A thousand generated queries, asked of a real Prometheus and of the program's own evaluator over the same samples.
+//! A thousand generated queries, asked of a real Prometheus and of the program's own evaluator over the same samples, and some
+//! over HTTP of a gateway that has heard the samples from its sensors.
+//!
+//! `LINLI_PROM_QUERIES=1000` for as many over HTTP instead of the few that show the same.
 
+use crate::estate::estate;
+use e2e::burst;
+use e2e::gateway::{Gateway, Site};
+use e2e::mosquitto::Mosquitto;
 use e2e::process::{Running, free_port};
 use e2e::wait::until;
 use linli_promql::eval::Outcome;
@@ -8,6 +15,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::process::Command;
 
 /// 2026-01-01T00:00:00Z, seconds.
@@ -415,5 +423,161 @@ async fn a_thousand_queries_have_the_answers_of_a_real_prometheus() {
         "{QUERIES} queries: {with_data} with data on both sides ({}.{} %), {refused} refused by both, 0 differ",
         with_data * 100 / QUERIES,
         with_data * 1_000 / QUERIES % 10
+    );
+}
+
+/// What a bin says with each message, by measure.
+const SAID: [&str; 4] = ["bin.fill", "temperature", "device.battery_voltage", "signal.rssi"];
+
+/// Two hours of six bins that say four things each, by device: when, and what.
+fn messages(start: i64) -> BTreeMap<String, Vec<(i64, [f64; 4])>> {
+    let mut dice = Dice(11);
+    let mut all = BTreeMap::new();
+    for n in 0..6 {
+        let (mut at, mut warm) = (start * 1_000 + dice.roll(20_000) as i64, 20.0 + f64::from(n));
+        let mut said = Vec::new();
+        while at < (start + 7_200) * 1_000 {
+            // As a sensor writes it: more digits than these are the business of whoever reads the message.
+            warm = ((warm * 1_000.0).round() + dice.roll(200) as f64 - 100.0) / 1_000.0;
+            let fill = dice.roll(1_000) as f64 / 10.0;
+            let battery = 3.0 + dice.roll(50) as f64 / 100.0;
+            said.push((at, [fill, warm, battery, -90.0 + dice.roll(40) as f64]));
+            at += 20_000 + dice.roll(40_000) as i64;
+            if dice.roll(40) == 0 {
+                at += 700_000;
+            }
+        }
+        all.insert(format!("d{n}"), said);
+    }
+    all
+}
+
+/// A gateway that has heard them, and what `/series` says about each of their points.
+async fn heard(broker: &Mosquitto, said: &BTreeMap<String, Vec<(i64, [f64; 4])>>) -> (Gateway, Vec<Labels>) {
+    let devices = said.keys().fold(String::new(), |mut text, device| {
+        let _ = write!(
+            text,
+            "[[devices]]\nid = \"{device}\"\nprofile = \"generic.json-bin\"\nname = {{ zh = \"桶\", en = \"Bin\" }}\n\
+             address = {{ mqtt = \"main\", key = \"{device}\" }}\nasset = \"b3-bin\"\n\n"
+        );
+        text
+    });
+    let gateway = Gateway::start(&Site {
+        estate: estate("main", &devices),
+        broker: Some(broker.port),
+        window: 1_000,
+        ..Site::default()
+    })
+    .await;
+    gateway.subscribed().await;
+    let lines = said.iter().flat_map(|(device, said)| {
+        said.iter().map(move |(at, [fill, warm, battery, rssi])| {
+            let payload =
+                format!("{{\"ts\":{at},\"fill\":{fill},\"temp\":{warm},\"batt\":{battery},\"rssi\":{rssi}}}");
+            (format!("site/bin/{device}/up"), payload)
+        })
+    });
+    burst::publish(broker.port, "bins", lines).await;
+    let count = said.values().map(Vec::len).sum::<usize>() * SAID.len();
+    until("every reading to be stored", || async {
+        let stored = gateway.metric("linli_readings_stored_total").await;
+        if stored >= count as f64 {
+            Ok(())
+        } else {
+            Err(format!("{stored} of {count}"))
+        }
+    })
+    .await;
+    let listed = ask(
+        &gateway,
+        "series",
+        &[("match[]", "linli_value{device=~\"d.\"}".to_owned())],
+    )
+    .await;
+    let labels: Vec<Labels> = serde_json::from_value(listed["data"].clone()).unwrap();
+    assert_eq!(labels.len(), said.len() * SAID.len(), "{labels:#?}");
+    (gateway, labels)
+}
+
+async fn ask(gateway: &Gateway, path: &str, parameters: &[(&str, String)]) -> Value {
+    let mut url = reqwest::Url::parse(&format!("{}/prom/api/v1/{path}", gateway.base())).unwrap();
+    url.query_pairs_mut().extend_pairs(parameters);
+    let request = reqwest::Client::new().get(url).bearer_auth(gateway.token());
+    request.send().await.unwrap().json().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_answers_queries_as_prometheus_would_over_the_same_samples() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    #[allow(clippy::disallowed_methods, reason = "sensors have a clock")]
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+    let start = now - 5 * 3_600;
+    let said = messages(start);
+    let broker = Mosquitto::with("max_queued_messages 0\nmax_inflight_messages 1000\n").await;
+    let (gateway, labels) = heard(&broker, &said).await;
+    let folder = tempfile::tempdir().unwrap();
+    let series: Vec<Series> = labels
+        .into_iter()
+        .map(|labels| {
+            let which = SAID.iter().position(|measure| *measure == labels["measure"]);
+            let which = which.unwrap_or_else(|| panic!("{labels:?}"));
+            let samples = said[&labels["device"]].iter();
+            Series {
+                samples: samples.map(|(at, values)| (*at, values[which])).collect(),
+                labels,
+            }
+        })
+        .collect();
+    let (_running, port) = prometheus(folder.path(), &series).await;
+    let client = reqwest::Client::new();
+    let asked = std::env::var("LINLI_PROM_QUERIES").ok();
+    let queries: usize = asked.and_then(|count| count.parse().ok()).unwrap_or(200);
+    let mut dice = Dice(4_711);
+    let (mut with_data, mut refused, mut wrong) = (0, 0, Vec::new());
+    for n in 0..queries {
+        let depth = 1 + dice.roll(3);
+        let text = vector(&mut dice, depth)
+            .replace("linli_state", "linli_value")
+            .replace("env.temperature", "temperature")
+            .replace("building-.", "b.")
+            .replace("building-0", "b3")
+            .replace("@ 1767229200", &format!("@ {}", start + 3_600));
+        let at = start + 600 + dice.roll(6_000) as i64;
+        let mut parameters = vec![("query", text.clone())];
+        let path = if n % 2 == 0 {
+            parameters.push(("time", at.to_string()));
+            "query"
+        } else {
+            let step = [15, 60, 97, 300][dice.roll(4)];
+            parameters.extend([
+                ("start", at.to_string()),
+                ("end", (at + 1_800).to_string()),
+                ("step", step.to_string()),
+            ]);
+            "query_range"
+        };
+        let mut url = reqwest::Url::parse(&format!("http://127.0.0.1:{port}/api/v1/{path}")).unwrap();
+        url.query_pairs_mut().extend_pairs(&parameters);
+        let body: Value = client.get(url).send().await.unwrap().json().await.unwrap();
+        match (theirs(&ask(&gateway, path, &parameters).await), theirs(&body)) {
+            (Ok(ours), Ok(theirs)) if same(&ours, &theirs) => with_data += usize::from(!ours.is_empty()),
+            (Err(_), Err(_)) => refused += 1,
+            (ours, theirs) => wrong.push(format!(
+                "{path} {text} at {at}\n  ours   {ours:?}\n  theirs {theirs:?}"
+            )),
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {queries} differ, among them:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(5)].join("\n")
+    );
+    assert!(
+        with_data * 100 >= queries * 95,
+        "{with_data} with data, {refused} refused by both"
+    );
+    println!(
+        "{queries} queries through HTTP: {with_data} with data on both sides, {refused} refused by both, 0 differ"
     );
 }

@@ -84,6 +84,7 @@ metrics! {
         forwarder_sent: "linli_forwarder_sent_total" ["target"], "Readings a forwarder's target has taken.";
         forwarder_failures: "linli_forwarder_failures_total" ["target", "reason"], "Requests a forwarder's target did not take, by reason.";
         forwarder_parked: "linli_forwarder_parked_total" ["target"], "Lines a forwarder's target refused for good.";
+        forwarder_lost: "linli_forwarder_lost_total" ["target", "reason"], "Readings a forwarder's target will never have: too_old, it keeps less; retention, the gateway let them go while the target was being filled in, at most so many.";
         forwarder_back_filled: "linli_forwarder_back_filled_total" ["target"], "Readings sent to a target by point and time, because it was behind the log or is new.";
         deliveries: "linli_deliveries_total" ["kind", "outcome"], "Delivery attempts by outcome.";
         http_requests: "linli_http_requests_total" ["route", "method", "status"], "HTTP requests by route template.";
@@ -91,7 +92,7 @@ metrics! {
     }
     gauges {
         inbox_waiting: "linli_inbox_waiting_frames", "Frames in the current batch and inbox.";
-        store_bytes: "linli_store_bytes", "Size of the ledger file and its log.";
+        store_bytes: "linli_store_bytes", "Bytes of the ledger file that hold something.";
         last_commit: "linli_store_last_commit", "Number of the last commit.";
         watchers: "linli_watchers", "People who watch what devices say.";
         live_listeners: "linli_live_listeners", "Listeners of the live feed.";

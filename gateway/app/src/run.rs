@@ -11,6 +11,7 @@ use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
 use crate::outbox::series::{self, Cursors};
 use crate::outbox::worker;
+use crate::pipeline::ages::Ages;
 use crate::pipeline::{self, Core, Door, Loop, Pace, Progress, Understanding};
 use crate::profiles::{self, Profiles};
 use crate::vitals;
@@ -89,6 +90,7 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
     let stored = ledger
         .reader()?
         .named_values(crate::outbox::series::cursor::PREFIX)?;
+    let ages = ledger.reader()?.named_values(pipeline::ages::NAME)?;
     let targets = config.forwarders.iter().map(|target| target.name.clone());
     let cursors = Arc::new(Cursors::new(targets, &stored));
     let machine = clock;
@@ -151,6 +153,7 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
         Arc::clone(&metrics),
     );
     core.cursors = Arc::clone(&cursors);
+    core.ages = Ages::restored(ages.first().map(|(_, value)| value.as_slice()));
     core.room.reserve = config.store.min_free;
     core.room.max_size = config.store.max_size;
     core.room.disk = pipeline::room::disk;

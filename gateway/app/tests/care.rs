@@ -205,6 +205,15 @@ fn the_doctor_finds_a_whole_ledger_whole_and_a_rotten_one_rotten_and_mends_it() 
         "{}",
         text(&chinese.stdout)
     );
+    // What can be read comes out before it is mended, too: a backup is never mended.
+    let saved = site.linli(&["export", "--format", "ndjson"]);
+    assert_eq!(saved.status.code(), Some(1));
+    assert!(
+        text(&saved.stderr).contains("1 pieces cannot be read"),
+        "{}",
+        text(&saved.stderr)
+    );
+    let saved = text(&saved.stdout).lines().count();
     let mended = site.linli(&["doctor", "--offline", "--mend", "--json"]);
     let said = json(&mended);
     assert_eq!(area(&said, "mend")[0]["verdict"], "ok", "{said:#}");
@@ -214,6 +223,7 @@ fn the_doctor_finds_a_whole_ledger_whole_and_a_rotten_one_rotten_and_mends_it() 
     let rest = site.linli(&["export", "--format", "ndjson"]);
     let lines = text(&rest.stdout).lines().count();
     assert!(lines > 1 && lines < 101, "the rest is served: {lines}");
+    assert_eq!(saved, lines);
 }
 
 #[test]
@@ -308,13 +318,12 @@ fn two_processes_on_one_ledger_are_refused() {
             text(&output.stderr)
         );
     }
-    let restore = site.linli(&["restore", "beside.db"]);
+    let restore = site.linli(&["restore", "beside.db", "--lang", "zh-CN"]);
     assert_eq!(restore.status.code(), Some(1));
-    assert!(
-        text(&restore.stderr).contains("held by"),
-        "{}",
-        text(&restore.stderr)
-    );
+    let said = text(&restore.stderr);
+    assert!(said.contains("正被占用") && said.contains("process"), "{said}");
+    let again = site.linli(&["backup", "beside.db", "--lang", "zh-CN"]);
+    assert!(text(&again.stderr).contains("已存在"), "{}", text(&again.stderr));
     drop(held);
 }
 

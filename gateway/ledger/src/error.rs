@@ -39,6 +39,19 @@ pub enum OpenError {
         /// The newest format this program knows.
         known: u32,
     },
+    /// The file was written by an earlier program and is only to be read.
+    #[error(
+        "open {}: it has format {found} of an earlier program, this one reads format {known}; \
+         start the gateway once, or restore the backup with `linli restore`: both bring it up to date", path.display()
+    )]
+    Older {
+        /// The database file.
+        path: PathBuf,
+        /// The format of the file.
+        found: u32,
+        /// The format this program reads.
+        known: u32,
+    },
     /// SQLite could not open, migrate or read the file.
     #[error("{doing} {}", path.display())]
     Sqlite {

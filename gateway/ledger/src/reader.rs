@@ -32,8 +32,10 @@ pub use stretches::{Span, Spans};
 
 use crate::error::{Damage, Doing, OpenError, StoreError};
 use crate::schema::{self, DATABASE_FILE};
+use linli_domain::id::CommitId;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Most rows of one page, whatever is asked for.
@@ -45,6 +47,15 @@ pub struct Reader {
     pub(crate) conn: Connection,
     dir: PathBuf,
     effort: Cell<Effort>,
+    /// Damaged pieces that were left out, when they are to be left out.
+    left_out: Option<RefCell<BTreeSet<LeftOut>>>,
+}
+
+/// A damaged piece that a reader has left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum LeftOut {
+    Chunk(i64),
+    Log(CommitId),
 }
 
 impl Reader {
@@ -55,6 +66,7 @@ impl Reader {
             conn,
             dir: dir.to_owned(),
             effort: Cell::default(),
+            left_out: None,
         })
     }
 
@@ -64,7 +76,28 @@ impl Reader {
             conn: schema::open_reader(path)?,
             dir: path.parent().unwrap_or(Path::new(".")).to_owned(),
             effort: Cell::default(),
+            left_out: None,
         })
+    }
+
+    /// From now on samples that cannot be read are left out and counted: for whoever saves what can be saved from a file
+    /// that nobody mends.
+    pub fn leave_out_damage(&mut self) {
+        self.left_out.get_or_insert_default();
+    }
+
+    /// How many damaged pieces were left out.
+    pub fn damage_left_out(&self) -> usize {
+        self.left_out.as_ref().map_or(0, |pieces| pieces.borrow().len())
+    }
+
+    /// Whether to go on without a piece.
+    fn leaves_out(&self, piece: LeftOut) -> bool {
+        let noted = self
+            .left_out
+            .as_ref()
+            .map(|pieces| pieces.borrow_mut().insert(piece));
+        noted.is_some()
     }
 
     /// All rows of a query, each made by `make`.

@@ -1,12 +1,13 @@
 //! How long what is kept, and what goes first when room is short.
 //!
 //! Samples and rollups of a point have ages of their own, by measure; samples without hours leave those behind as they
-//! go. When the file must shrink before its time, the
-//! oldest samples of all points go first, then the oldest minutes, then hours; days, alarms, orders, messages and the
-//! audit never. Everything goes in bounded portions, each a transaction, and is counted.
+//! go. When the file must shrink before its time, log goes first that only cursors left behind still want, because chunks
+//! hold the same; then the oldest samples of all points, then the oldest minutes, then hours; days, alarms, orders,
+//! messages and the audit never. Everything goes in bounded portions, each a transaction, and is counted.
 
 use crate::error::{Doing, StoreError};
 use crate::ledger::{Ledger, begin, end, roll_back};
+use crate::remember::own_numbers;
 use crate::rollup::{DAY, HOUR, MINUTE};
 use linli_domain::id::PointKey;
 use linli_domain::time::Timestamp;
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// Chunks or rows of rollups that go in one portion.
 const PORTION: i64 = 64;
+/// Rows of the log that go in one portion.
+const LOG_PORTION: i64 = 1_024;
 /// How often ages are looked at.
 const EVERY: Duration = Duration::from_secs(600);
 
@@ -70,6 +73,10 @@ pub struct LetGo {
     pub samples: u64,
     /// Rows of rollups.
     pub rollups: u64,
+    /// Rows of the log that only cursors still wanted; their samples stay.
+    pub log: u64,
+    /// When the newest of the samples was observed; what is only filled in by time and begins before may miss them.
+    pub newest: Option<Timestamp>,
     /// Whether there is more to do.
     pub more: bool,
 }
@@ -95,6 +102,7 @@ impl Ledger {
             gone.chunks += one.chunks;
             gone.samples += one.samples;
             gone.rollups += one.rollups;
+            gone.newest = gone.newest.max(one.newest);
             if one.more {
                 self.to_retain.push((point, measure));
             }
@@ -159,6 +167,7 @@ impl Ledger {
                     .and_then(|_| self.note_raw_from(point, upto + 1))
                     .doing(doing)?;
                 (gone.chunks, gone.samples) = (chunks as u64, samples as u64);
+                gone.newest = Some(Timestamp::from_millis(upto));
                 gone.more = chunks == PORTION;
             }
         }
@@ -182,10 +191,21 @@ impl Ledger {
             .map(drop)
     }
 
-    /// Lets go of the oldest there is, one portion: samples, then minutes, then hours. Nothing more to give is
-    /// `more == false` with nothing gone.
+    /// Lets go of the oldest there is, one portion: log that is in chunks, then samples, then minutes, then hours.
+    /// Nothing more to give is `more == false` with nothing gone.
+    ///
+    /// As long as the engine's snapshot covers more unsealed log than [`crate::Options::stage_target`] twice, it waits for
+    /// the sealer instead of letting go of samples; the sealer must be told that no cursor is waited for.
     pub fn make_room(&mut self) -> Result<LetGo, StoreError> {
+        let covered = self.rows.partition_point(|row| row.commit <= self.snapshot);
+        let ends = self.rows.front().zip(self.rows.get(covered.wrapping_sub(1)));
+        let unsealed = ends.map_or(0, |(first, last)| last.total.saturating_sub(first.total));
+        let sealer_first = unsealed > self.options.stage_target.saturating_mul(2);
         let gone = self.transaction(|ledger| {
+            let gone = ledger.oldest_log()?;
+            if gone.log > 0 || sealer_first {
+                return Ok(LetGo { more: true, ..gone });
+            }
             let gone = ledger.oldest_chunks()?;
             if gone.chunks > 0 {
                 return Ok(gone);
@@ -206,6 +226,24 @@ impl Ledger {
                 .doing("give free space back to the disk")?;
         }
         Ok(gone)
+    }
+
+    /// Log that is in chunks and in the engine's snapshot.
+    fn oldest_log(&self) -> Result<LetGo, StoreError> {
+        // The note of the last pass, not what is sealed by now: the last commit is noted beside it.
+        let (_, sealed) = own_numbers(&self.conn)?;
+        let upto = sealed.min(self.snapshot).0 as i64;
+        let deleted = self
+            .conn
+            .prepare_cached(
+                "DELETE FROM stage WHERE id IN (SELECT id FROM stage WHERE id <= ?1 ORDER BY id LIMIT ?2)",
+            )
+            .and_then(|mut delete| delete.execute(params![upto, LOG_PORTION]))
+            .doing("make room")?;
+        Ok(LetGo {
+            log: deleted as u64,
+            ..LetGo::default()
+        })
     }
 
     /// Minutes, then hours.
@@ -285,6 +323,7 @@ impl Ledger {
                 .doing(doing)?;
             gone.chunks += 1;
             gone.samples += samples as u64;
+            gone.newest = gone.newest.max(Some(Timestamp::from_millis(t1)));
         }
         Ok(gone)
     }

@@ -81,6 +81,11 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     conn.set_prepared_statement_cache_capacity(32);
     let found = format(&conn, path)?;
     refuse_newer(found, MIGRATIONS.len(), path)?;
+    let known = MIGRATIONS.len() as u32;
+    if (1..known).contains(&found) {
+        let path = path.to_owned();
+        return Err(OpenError::Older { path, found, known });
+    }
     Ok(conn)
 }
 
@@ -97,6 +102,14 @@ fn at_rest(path: &Path) -> Option<String> {
 fn unchanging(path: &str) -> String {
     let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     format!("file:{path}?immutable=1")
+}
+
+/// Whether a file holds a ledger of an earlier format.
+pub(crate) fn is_older(path: &Path) -> Result<bool, OpenError> {
+    match open_reader(path) {
+        Err(OpenError::Older { .. }) => Ok(true),
+        other => other.map(|_| false),
+    }
 }
 
 /// Runs the steps that the file has not seen yet, each in one transaction.

@@ -145,7 +145,7 @@ impl Ledger {
         snapshot: Option<&Snapshot>,
     ) -> Result<Sealed, StoreError> {
         if self.pass.is_none() {
-            self.pass = self.next_pass(budget.now, cursors.min(covered));
+            self.pass = self.next_pass(budget.now, self.waited_for(cursors).min(covered));
         }
         let scanned = self.scan(deadline)?;
         let doing = "seal samples";
@@ -179,6 +179,15 @@ impl Ledger {
             set_aside: 0,
             more: self.pass.is_some() || leaves_some || more_rows || to_roll,
         })
+    }
+
+    /// What cursors have dealt with, and what lies beyond the stage's limit: no cursor is waited for there, so quiet
+    /// points must not keep it either.
+    fn waited_for(&self, cursors: CommitId) -> CommitId {
+        let heavy = self.total.saturating_sub(self.options.stage_limit);
+        let beyond = self.rows.partition_point(|row| row.total <= heavy);
+        let last = self.rows.get(beyond.wrapping_sub(1));
+        cursors.max(last.map_or(CommitId(0), |row| row.commit))
     }
 
     /// Whether enough has happened since the last look: as many readings as fill a point, or a second.

@@ -24,11 +24,6 @@ impl Matcher {
     pub fn matches(&self, value: &str) -> bool {
         self.0.is_match(value)
     }
-
-    /// The value it wants exactly, when it is of that kind.
-    pub fn exactly(&self) -> Option<&str> {
-        matches!(self.0.op, MatchOp::Equal).then_some(self.0.value.as_str())
-    }
 }
 
 /// The time a selector looks at.
@@ -189,8 +184,41 @@ pub struct Query {
     pub selectors: Vec<Selector>,
 }
 
+/// Words, brackets and operators of a query at most: what is read is a tree, and each may be a step deeper in it.
+const MOST_PARTS: usize = 500;
+
+/// Counts words, brackets and operators outside of matchers, ranges and quotes; a query with too many is refused before
+/// it is read.
+fn bounded(text: &str) -> Result<(), Refused> {
+    let (mut parts, mut inside, mut in_word) = (0, 0usize, false);
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        let is_word = c.is_alphanumeric() || matches!(c, '_' | ':' | '.');
+        match c {
+            '"' | '\'' | '`' => {
+                while let Some(quoted) = rest.next().filter(|quoted| *quoted != c) {
+                    if quoted == '\\' && c != '`' {
+                        rest.next();
+                    }
+                }
+            }
+            '{' | '[' => inside += 1,
+            '}' | ']' => inside = inside.saturating_sub(1),
+            _ if inside > 0 || c.is_whitespace() => {}
+            _ => parts += usize::from(!is_word || !in_word),
+        }
+        in_word = is_word;
+    }
+    if parts > MOST_PARTS {
+        let said = format!("the query has {parts} words, brackets and operators; {MOST_PARTS} are allowed");
+        return Err(Refused::Wrong(said));
+    }
+    Ok(())
+}
+
 /// Reads a query.
 pub fn parse(text: &str) -> Result<Query, Refused> {
+    bounded(text)?;
     let parsed = parser::parse(text).map_err(Refused::Grammar)?;
     let mut selectors = Vec::new();
     let root = node(&parsed, &mut selectors)?;
@@ -199,6 +227,7 @@ pub fn parse(text: &str) -> Result<Query, Refused> {
 
 /// Reads a bare selector, as `match[]` has it.
 pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, Refused> {
+    bounded(text)?;
     match parser::parse(text).map_err(Refused::Grammar)? {
         Expr::VectorSelector(selector) => matchers(&selector),
         _ => Err(Refused::Wrong(
@@ -434,4 +463,53 @@ fn operator(binary: &parser::BinaryExpr, selectors: &mut Vec<Selector>) -> Resul
         bool: binary.return_bool(),
         matching,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_that_is_nested_without_end_is_refused_and_nothing_falls_over() {
+        let nested = |open: &str, inner: &str, close: &str, times: usize| {
+            format!("{}{inner}{}", open.repeat(times), close.repeat(times))
+        };
+        for text in [
+            nested("(", "1", ")", 400_000),
+            nested("-", "x", "", 400_000),
+            nested("abs(", "x", ")", 100_000),
+            nested("", "1", " + 1", 200_000),
+            nested("", "x", " or x", 100_000),
+            nested("sum(", "x", ")", 100_000),
+            nested("{", "", "", 100_000),
+            nested("\"", "", "", 100_001),
+        ] {
+            assert!(parse(&text).is_err(), "{}", &text[..20]);
+            assert!(parse_selector(&text).is_err(), "{}", &text[..20]);
+        }
+    }
+
+    #[test]
+    fn as_deep_as_is_allowed_can_be_read_on_a_small_stack() {
+        let deep = [
+            format!("{}1{}", "(".repeat(245), ")".repeat(245)),
+            format!("{}x", "-".repeat(490)),
+            format!("1{}", " + 1".repeat(245)),
+            format!("{}x{}", "abs(".repeat(160), ")".repeat(160)),
+        ];
+        let read = std::thread::Builder::new()
+            .stack_size(1 << 20)
+            .spawn(move || deep.iter().map(|text| parse(text).map(drop)).collect::<Vec<_>>());
+        assert_eq!(read.unwrap().join().unwrap(), [const { Ok(()) }; 4]);
+    }
+
+    #[test]
+    fn a_long_list_of_names_is_one_part() {
+        let names: Vec<String> = (0..5_000).map(|n| format!("bin-{n}")).collect();
+        let text = format!(
+            "sum by (place) (rate(linli_value{{device=~\"{}\", measure=\"a \\\" b\"}}[5m]))",
+            names.join("|")
+        );
+        assert!(parse(&text).is_ok());
+    }
 }

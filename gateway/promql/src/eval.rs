@@ -16,6 +16,8 @@ pub struct Limits {
     pub samples: usize,
     /// Series of an answer.
     pub series: usize,
+    /// Values of an answer, over all series and steps.
+    pub values: usize,
 }
 
 impl Default for Limits {
@@ -24,6 +26,7 @@ impl Default for Limits {
             steps: 11_000,
             samples: 5_000_000,
             series: 20_000,
+            values: 500_000,
         }
     }
 }
@@ -93,11 +96,13 @@ pub fn range<S: Source>(
         end,
     };
     let mut all: BTreeMap<Labels, Vec<(i64, f64)>> = BTreeMap::new();
-    let mut time = start;
-    while time <= end {
+    let (mut next, mut values) = (Some(start), 0);
+    while let Some(time) = next.filter(|time| *time <= end) {
+        source.go_on().map_err(Error::Source)?;
         match evaluation.node(&query.root, time).map_err(Error::Execution)? {
             Outcome::Scalar(value) => all.entry(Labels::new()).or_default().push((time, value)),
             Outcome::Vector(samples) => {
+                values += samples.len();
                 for sample in samples {
                     all.entry(sample.labels).or_default().push((time, sample.value));
                 }
@@ -106,7 +111,13 @@ pub fn range<S: Source>(
         if all.len() > limits.series {
             return Err(too_many(limits.series));
         }
-        time += step;
+        if values > limits.values {
+            return Err(Error::Execution(format!(
+                "the answer has more than {} values; make step larger, the range shorter, or aggregate",
+                limits.values
+            )));
+        }
+        next = time.checked_add(step);
     }
     Ok(all
         .into_iter()
@@ -342,4 +353,68 @@ pub(crate) fn unique(samples: Vec<Sample>) -> Result<Vec<Sample>, String> {
         return Ok(samples);
     }
     Err("vector cannot contain metrics with the same labelset".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Matcher, parse};
+    use std::cell::Cell;
+
+    /// A hundred points that speak once a minute; it has no patience left after some steps.
+    struct Bins(Cell<usize>);
+
+    impl Source for Bins {
+        type Error = &'static str;
+
+        fn select(&self, _: &[Matcher], from: i64, to: i64) -> Result<Vec<Series>, Self::Error> {
+            let series = |n: usize| Series {
+                labels: Labels::from([("device".to_owned(), format!("bin-{n}"))]),
+                samples: (from..=to).step_by(60_000).map(|at| (at, 1.0)).collect(),
+            };
+            Ok((0..100).map(series).collect())
+        }
+
+        fn go_on(&self) -> Result<(), Self::Error> {
+            let left = self.0.get();
+            self.0.set(left.saturating_sub(1));
+            if left == 0 {
+                Err("it took too long")
+            } else {
+                Ok(())
+            }
+        }
+    }
+
+    fn ask(patience: usize, end: i64, step: i64) -> Result<Vec<Series>, Error<&'static str>> {
+        let query = parse("x").unwrap();
+        range(
+            &Bins(Cell::new(patience)),
+            &query,
+            (0, end),
+            step,
+            Limits::default(),
+        )
+    }
+
+    #[test]
+    fn an_answer_is_bounded_however_many_series_and_steps_there_are() {
+        assert_eq!(ask(usize::MAX, 4_990_000, 1_000).unwrap().len(), 100);
+        let refused = ask(usize::MAX, 10_000_000, 1_000).unwrap_err().to_string();
+        assert!(refused.contains("500000 values"), "{refused}");
+    }
+
+    #[test]
+    fn a_query_ends_when_its_source_has_had_enough() {
+        assert!(matches!(
+            ask(3, 10_000, 1_000),
+            Err(Error::Source("it took too long"))
+        ));
+        assert!(ask(11, 10_000, 1_000).is_ok());
+    }
+
+    #[test]
+    fn a_step_longer_than_time_itself_is_one_step() {
+        assert_eq!(ask(9, 1_000, i64::MAX).unwrap()[0].samples.len(), 1);
+    }
 }

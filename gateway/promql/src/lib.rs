@@ -42,6 +42,11 @@ pub trait Source {
 
     /// Every series that matches, with its samples of `from <= time <= to`; milliseconds.
     fn select(&self, matchers: &[Matcher], from: i64, to: i64) -> Result<Vec<Series>, Self::Error>;
+
+    /// Asked before every step of a range: an error ends the query, because it takes too long.
+    fn go_on(&self) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 /// Why there is no answer.

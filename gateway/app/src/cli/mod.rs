@@ -31,6 +31,7 @@ mod rules;
 mod service;
 mod simulate;
 mod states;
+mod refused;
 mod store;
 mod stream;
 pub mod text;

@@ -1,13 +1,13 @@
 //! `linli backup`, `restore`, `doctor`, `export` and `series`: the commands that work on the ledger's file, beside a
 //! running gateway where they only read.
 
-use crate::chain::chain;
 use crate::cli::args::{Backup, Doctor, Export, Format, Restore, Series};
 use crate::cli::context::Context;
+use crate::cli::refused::{backing_up, opening, restoring, whole};
 use crate::cli::text::{self, Key};
 use crate::cli::{Failure, Outcome, output, problem};
 use crate::clock::{Clock, SystemClock};
-use crate::config::secrets;
+use crate::config::{self, secrets};
 use crate::ops::doctor::{self, Verdict};
 use crate::ops::{backup, export};
 use linli_domain::time::Timestamp;
@@ -26,11 +26,6 @@ fn data(context: &Context) -> Result<&Path, Failure> {
     })
 }
 
-/// Everything an error says.
-fn whole(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::Problem(chain(error))
-}
-
 /// Makes a backup.
 pub(super) fn backup(context: &Context, arguments: &Backup) -> Outcome {
     let data = data(context)?;
@@ -45,10 +40,32 @@ pub(super) fn backup(context: &Context, arguments: &Backup) -> Outcome {
         // What cannot be swept is no reason for not making a backup.
         let _ = backup::sweep(folder);
     }
-    let reader = Reader::open(data).map_err(|error| whole(&error))?;
+    let reader = Reader::open(data).map_err(|error| opening(context, &error))?;
+    let sizes = reader.sizes().map_err(|error| whole(&error))?;
+    let config = config::inspect(&context.config, &secrets::process_environment).config;
+    let reserve = config.map_or(0, |config| config.store.min_free);
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if let Some((needed, free)) =
+        backup::lacks_room(folder, data, sizes.database + sizes.write_ahead, reserve)
+    {
+        let megabytes = |bytes: u64| (bytes / 1_000_000).to_string();
+        let values = [
+            ("path", folder.display().to_string()),
+            ("needed", megabytes(needed)),
+            ("free", megabytes(free)),
+        ];
+        let values: Vec<(&str, &str)> = values
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        return Err(problem(context.language, Key::BackupLacksRoom, &values));
+    }
     let made = reader
         .backup(&target, &mut output::bar())
-        .map_err(|error| whole(&error))?;
+        .map_err(|error| backing_up(context, &error))?;
     let path = std::path::absolute(&made.path)
         .unwrap_or(made.path)
         .display()
@@ -100,8 +117,8 @@ pub(super) fn backup(context: &Context, arguments: &Backup) -> Outcome {
 pub(super) fn restore(context: &Context, arguments: &Restore) -> Outcome {
     let data = data(context)?;
     let stamp = backup::stamp(SystemClock::new().now().wall);
-    let restored =
-        Ledger::restore(data, &arguments.file, &stamp, &mut output::bar()).map_err(|error| whole(&error))?;
+    let restored = Ledger::restore(data, &arguments.file, &stamp, &mut output::bar())
+        .map_err(|error| restoring(context, &error))?;
     let kept = restored.kept.as_ref().map(|kept| kept.display().to_string());
     let value = json!({
         "commit": restored.examined.last_commit, "kept": kept, "damaged": restored.examined.findings.len(),
@@ -162,7 +179,9 @@ pub(super) fn export(context: &Context, arguments: &Export) -> Outcome {
         Some(file) => Reader::open_file(file),
         None => Reader::open(data(context)?),
     };
-    let reader = reader.map_err(|error| whole(&error))?;
+    let mut reader = reader.map_err(|error| opening(context, &error))?;
+    // What can be read comes out, and what cannot is told at the end.
+    reader.leave_out_damage();
     let points = wanted(
         context,
         arguments,
@@ -205,7 +224,14 @@ pub(super) fn export(context: &Context, arguments: &Export) -> Outcome {
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
     output::note(&text::fill(context.language, Key::Exported, &values));
-    Ok(())
+    match reader.damage_left_out() {
+        0 => Ok(()),
+        count => Err(problem(
+            context.language,
+            Key::ExportIncomplete,
+            &[("count", &count.to_string())],
+        )),
+    }
 }
 
 fn sink(context: &Context, path: Option<&Path>) -> Result<Box<dyn Write>, Failure> {
@@ -249,7 +275,7 @@ pub(super) fn series(context: &Context, command: Series) -> Outcome {
 }
 
 fn list(context: &Context) -> Outcome {
-    let reader = Reader::open(data(context)?).map_err(|error| whole(&error))?;
+    let reader = Reader::open(data(context)?).map_err(|error| opening(context, &error))?;
     let points = reader.points().map_err(|error| whole(&error))?;
     let kept = reader.kept().map_err(|error| whole(&error))?;
     let of = |row: &PointRow| kept.iter().find(|kept| kept.point == row.key);

@@ -203,6 +203,16 @@ texts! {
     ReadNothing = "无", "nothing";
     NoDataFolder = "{config} 中没有数据目录（[store] data）；用 --config 指定配置", "{config} names no data folder ([store] data); --config names a configuration";
     BackupMade = "已备份到 {path}（{megabytes} MB，提交 {commit}），并已读回核对", "backed up to {path} ({megabytes} MB, commit {commit}) and read back";
+    ExportIncomplete = "文件有损坏：{count} 处无法读取，其中的读数不在导出里；运行 linli doctor 查看", "the file is damaged: {count} pieces cannot be read and their readings are missing in the export; `linli doctor` names them";
+    BackupExists = "没有备份：文件 {path} 已存在，不会覆盖；换一个文件名", "write {path}: the file is there already; choose another name";
+    BackupTorn = "没有备份：账本已损坏，复制它不算备份（{said}）；linli doctor 说明还能救回什么", "the ledger is broken, a copy of it would be no backup: {said}; `linli doctor` says what can be saved";
+    NoBackup = "{path} 不是账本的备份", "{path} is not a backup of a ledger";
+    RestoreTorn = "没有恢复：备份已损坏（{said}）；换一个备份", "the backup is broken and was not restored: {said}; use another one";
+    LedgerLocked = "{path} 正被占用（{holder}）；先停止它，或换一个数据目录", "lock {path}: held by {holder}; stop it first, or use another data folder";
+    LedgerNewer = "{path} 的格式是 {found}，本程序最高支持 {known}；请装回新版程序，或恢复升级前的备份", "open {path}: it has format {found}, this program knows formats up to {known}; install the newer program again, or restore a backup taken before the upgrade";
+    LedgerOlder = "{path} 是旧版程序的格式 {found}，本程序读取格式 {known}；启动一次网关，或用 linli restore 恢复该备份，都会升级到当前格式", "open {path}: it has format {found} of an earlier program, this one reads format {known}; start the gateway once, or restore the backup with `linli restore`: both bring it up to date";
+    LedgerUnfinished = "上次恢复中断（{path} 还在）；请再恢复一次，或把移开的文件移回并删除该标记", "open the ledger: a restore was broken off ({path} is there); restore the backup again, or move the files it set aside back and remove the marker";
+    BackupLacksRoom = "没有备份：{path} 需要 {needed} MB，只剩 {free} MB；请备份到另一块磁盘，或删除旧备份（--keep）", "no backup was made: {path} needs {needed} MB and has {free} MB; name a folder on another disk, or remove older backups (--keep)";
     BackupDamaged = "备份与原件一致，但原件有 {count} 处损坏：运行 linli doctor", "the copy is faithful, but {count} pieces of the original are damaged: run `linli doctor`";
     Restored = "已恢复到提交 {commit}；现在可以启动网关", "restored, commit {commit}; the gateway can be started";
     RestoreKept = "原来的账本保留在 {path}，确认后可删除", "the ledger that was there is kept in {path}; remove it once all is well";

@@ -3,6 +3,7 @@
 use linli_domain::time::Timestamp;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Note of the last backup, in the data folder.
@@ -43,6 +44,19 @@ pub fn target(named: Option<&Path>, data: &Path, now: Timestamp) -> PathBuf {
         None => data.join("backups"),
     };
     folder.join(format!("{}{}{}", NAME.0, stamp(now), NAME.1))
+}
+
+/// What a backup of so many bytes needs in a folder, and what is free there, when that is too little.
+///
+/// On the disk of the ledger itself it must leave the room below which the gateway lets go of readings (`reserve` twice):
+/// no history goes for a copy of it.
+pub fn lacks_room(folder: &Path, data: &Path, bytes: u64, reserve: u64) -> Option<(u64, u64)> {
+    let disk = |path: &Path| std::fs::metadata(path).ok().map(|found| found.dev());
+    let same = disk(folder).is_some_and(|one| Some(one) == disk(data));
+    let needed = bytes.saturating_add(if same { reserve.saturating_mul(2) } else { 0 });
+    let found = rustix::fs::statvfs(folder).ok()?;
+    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    (free < needed).then_some((needed, free))
 }
 
 /// A time as part of a file name, in the order of time.
@@ -117,6 +131,18 @@ mod tests {
         flock(&held, FlockOperation::NonBlockingLockExclusive).unwrap();
         assert_eq!(sweep(folder.path()).unwrap(), [left]);
         assert!(under_way.exists() && others.iter().all(|path| path.exists()));
+    }
+
+    #[test]
+    fn a_backup_beside_the_ledger_leaves_it_its_reserve() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        assert_eq!(lacks_room(path, path, 1, 0), None);
+        let (needed, free) = lacks_room(path, path, 1, 1 << 60).unwrap();
+        assert!(needed == (1 << 61) + 1 && free < needed);
+        // On another disk only the copy itself counts.
+        assert_eq!(lacks_room(path, Path::new("/proc"), 1, 1 << 60), None);
+        assert!(lacks_room(path, Path::new("/proc"), 1 << 62, 0).is_some());
     }
 
     #[test]

@@ -47,6 +47,7 @@ impl Core {
             .collect();
         let memory = self.understanding.memory_changes();
         let places = self.cursors.take_changed();
+        let ages = self.ages.take_changed();
         let values: Vec<store::NamedValue<'_>> = memory
             .iter()
             .map(|(name, value)| store::NamedValue {
@@ -55,6 +56,10 @@ impl Core {
             })
             .chain(places.iter().map(|(name, value)| store::NamedValue {
                 name,
+                value: Some(value),
+            }))
+            .chain(ages.iter().map(|value| store::NamedValue {
+                name: super::ages::NAME,
                 value: Some(value),
             }))
             .collect();
@@ -102,6 +107,9 @@ impl Core {
             }
             Err(error) => {
                 self.cursors.give_back(&places);
+                if ages.is_some() {
+                    self.ages.give_back();
+                }
                 Err(self.take_back(error))
             }
         }

@@ -53,6 +53,8 @@ pub struct Core {
     pub cursors: Arc<Cursors>,
     /// Room on the disk.
     pub room: super::room::Room,
+    /// The clock by which readings grow old.
+    pub ages: super::ages::Ages,
     /// The batch under construction.
     pub batch: OpenBatch,
     /// Version of the estate in the ledger.
@@ -94,6 +96,7 @@ impl Core {
             tap: Arc::default(),
             cursors: Arc::default(),
             room: super::room::Room::default(),
+            ages: super::ages::Ages::default(),
             batch: OpenBatch::default(),
             estate_version,
             durable_version: estate_version,

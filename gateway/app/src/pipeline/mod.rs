@@ -9,6 +9,7 @@ mod intake;
 mod news;
 mod commit;
 mod pay;
+pub mod ages;
 mod batch;
 mod understand;
 mod understood;

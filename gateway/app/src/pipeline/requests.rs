@@ -184,9 +184,15 @@ impl Core {
             }
         };
         let now = self.clock.now();
+        // When room is short the log is not kept for targets that are away; they are filled in from the chunks.
+        let dealt_with = if self.room.is_short() {
+            commit
+        } else {
+            self.cursors.floor(commit)
+        };
         let sealed = self.ledger.seal(
             store::Budget { slice, now: now.wall },
-            self.cursors.floor(commit),
+            dealt_with,
             snapshot.as_ref(),
         )?;
         self.metrics.sealed_samples.inc_by(sealed.samples as u64);
@@ -198,12 +204,14 @@ impl Core {
             );
         }
         let mut more = sealed.more;
+        let old_by = self.ages.now(&now);
         if !more {
-            let gone = self.ledger.retain(now.wall, slice)?;
+            let gone = self.ledger.retain(old_by, slice)?;
             self.metrics
                 .let_go
                 .with_label_values(&["age"])
                 .inc_by(gone.samples);
+            self.count_lost(&gone);
             more |= gone.more;
         }
         more |= self.look_for_room(&now)?;

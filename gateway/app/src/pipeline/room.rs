@@ -1,7 +1,7 @@
 //! Room on the disk: looked at now and then, told as a reading of the gateway, made when it is short.
 //!
-//! In this order: below twice the reserve (or above the ledger's size limit) the oldest samples of all points go, then
-//! the oldest minutes, then hours, a portion at a time and counted. Below the reserve itself periodic readings are
+//! In this order: below twice the reserve (or above the ledger's size limit) the log goes that is kept for targets that
+//! are away, then the oldest samples of all points, then the oldest minutes, then hours, a portion at a time and counted. Below the reserve itself periodic readings are
 //! evaluated, counted and not stored; states that change, alarms, orders and the audit always are. Everything resumes
 //! by itself when there is room again.
 
@@ -11,7 +11,7 @@ use linli_domain::id::PointKey;
 use linli_domain::measure::Measure;
 use linli_domain::reading::{Reading, Value};
 use linli_domain::time::{Monotonic, Now};
-use linli_ledger::StoreError;
+use linli_ledger::{LetGo, StoreError};
 use std::path::Path;
 use std::time::Duration;
 
@@ -51,6 +51,13 @@ impl Default for Room {
             full: false,
             told: None,
         }
+    }
+}
+
+impl Room {
+    /// Whether something has to go.
+    pub(super) fn is_short(&self) -> bool {
+        self.short
     }
 }
 
@@ -105,8 +112,10 @@ impl Core {
         self.metrics
             .store_bytes
             .set(i64::try_from(size).unwrap_or(i64::MAX));
+        // Counted above what makes the oldest go, so that a small disk is told of before anything goes too.
+        let above = free.saturating_sub(reserve.saturating_mul(2));
         #[allow(clippy::cast_precision_loss, reason = "percent")]
-        self.tell_room(now, 100.0 * free as f64 / total.max(1) as f64);
+        self.tell_room(now, 100.0 * above as f64 / total.max(1) as f64);
         if !self.room.short {
             return Ok(false);
         }
@@ -115,11 +124,25 @@ impl Core {
             .let_go
             .with_label_values(&["room"])
             .inc_by(gone.samples);
+        self.count_lost(&gone);
         if !gone.more {
             // There is nothing left to give; look again later.
             self.room.short = false;
         }
         Ok(self.room.short)
+    }
+
+    /// Counts what went before a target that is being filled in has had it; some of it may have been sent already.
+    pub(super) fn count_lost(&self, gone: &LetGo) {
+        let Some(newest) = gone.newest.filter(|_| gone.samples > 0) else {
+            return;
+        };
+        for target in self.cursors.filling_in(newest.as_millis()) {
+            self.metrics
+                .forwarder_lost
+                .with_label_values(&[target.as_str(), "retention"])
+                .inc_by(gone.samples);
+        }
     }
 
     /// A short disk is a reading of the gateway; a rule makes an alarm of it long before anything is dropped.

@@ -46,6 +46,18 @@ fn a_full_disk_keeps_changes_of_state_and_resumes_by_itself() {
     say(&mut core, false);
     assert_eq!(stored(folder.path(), "leak.wet"), 1);
 
+    // Nothing has to go yet, and it is told already.
+    FREE.store(290, Ordering::SeqCst);
+    core.room.look_again();
+    core.seal(Duration::from_millis(5), false).unwrap();
+    core.commit().map_err(|failed| failed.reason).unwrap();
+    assert!(!core.room.is_short());
+    assert_eq!(
+        stored(folder.path(), "gateway.disk_free"),
+        1,
+        "before anything goes"
+    );
+
     // Full: the same again is left out, a change is not.
     FREE.store(50, Ordering::SeqCst);
     core.room.look_again();
@@ -61,8 +73,8 @@ fn a_full_disk_keeps_changes_of_state_and_resumes_by_itself() {
     );
     assert_eq!(
         stored(folder.path(), "gateway.disk_free"),
-        1,
-        "and the short disk is told"
+        2,
+        "and that it is full is told"
     );
 
     FREE.store(900, Ordering::SeqCst);
@@ -72,7 +84,7 @@ fn a_full_disk_keeps_changes_of_state_and_resumes_by_itself() {
     assert_eq!(stored(folder.path(), "leak.wet"), 3);
     assert_eq!(
         stored(folder.path(), "gateway.disk_free"),
-        2,
+        3,
         "that there is room again is told too"
     );
 }

@@ -8,7 +8,7 @@ use super::backup::{sync_folder, with_suffix};
 use crate::error::{OpenError, StoreError};
 use crate::lock;
 use crate::reader::Reader;
-use crate::schema::DATABASE_FILE;
+use crate::schema::{self, DATABASE_FILE};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -88,10 +88,13 @@ impl crate::Ledger {
             move |source| RestoreError::Files { doing, path, source }
         };
         let copy = dir.join("linli.db.restoring");
-        copy_file(backup, &copy).map_err(files("copy the backup to", &copy))?;
-        let checked = check(&copy, backup, progress);
+        let checked = copy_file(backup, &copy)
+            .map_err(files("copy the backup to", &copy))
+            .and_then(|()| check(&copy, backup, progress));
         if checked.is_err() {
-            let _ = std::fs::remove_file(&copy);
+            for suffix in ["", "-wal", "-shm", "-journal"] {
+                let _ = std::fs::remove_file(with_suffix(&copy, suffix));
+            }
         }
         let examined = checked?;
         let marker = dir.join(UNFINISHED);
@@ -125,7 +128,8 @@ fn check(copy: &Path, backup: &Path, progress: &mut dyn FnMut(f64)) -> Result<Ex
     let no_ledger = || RestoreError::NoLedger {
         path: backup.to_owned(),
     };
-    let reader = match Reader::open_file(copy) {
+    // A backup of an earlier program is brought to the format of this one, as its ledger would be.
+    let reader = match upgrade(copy).and_then(|()| Reader::open_file(copy)) {
         Err(OpenError::Sqlite { source, .. })
             if source.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) =>
         {
@@ -142,6 +146,22 @@ fn check(copy: &Path, backup: &Path, progress: &mut dyn FnMut(f64)) -> Result<Ex
         return Err(RestoreError::Torn { said: said.clone() });
     }
     Ok(examined)
+}
+
+/// Brings a copy of an earlier format to the current one; leaves anything else as it is.
+fn upgrade(copy: &Path) -> Result<(), OpenError> {
+    if !schema::is_older(copy)? {
+        return Ok(());
+    }
+    let conn = schema::open_writer(copy, None)?;
+    let wrong = |source| OpenError::Sqlite {
+        doing: "upgrade the copy of",
+        path: copy.to_owned(),
+        source,
+    };
+    conn.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
+        .map_err(wrong)?;
+    conn.close().map_err(|(_, source)| wrong(source))
 }
 
 fn copy_file(from: &Path, to: &Path) -> std::io::Result<()> {

@@ -40,6 +40,12 @@ impl Asked {
     }
 }
 
+/// Looks that are held until they are settled; a year of a chatty point does not lie in memory at once.
+const HELD: usize = 65_536;
+
+/// A sample, when it was observed and in which chunk it lies.
+type Placed = (i64, i64, Look);
+
 /// Buckets being filled.
 struct Filling {
     asked: Asked,
@@ -53,13 +59,17 @@ struct Filling {
     parts: BTreeMap<(i64, i64, bool), Stretch>,
     /// Ranges of time that are left to the samples.
     open: Vec<(i64, i64)>,
+    /// Samples that were observed where only sums are left.
+    late: Vec<(i64, Stretch)>,
+    /// The part that the newest settled sample belongs to.
+    run: Option<((i64, i64, bool), Stretch)>,
 }
 
 impl Reader {
     /// What is in each bucket; empty ones are left out.
     pub(super) fn fill(&self, point: PointKey, asked: Asked) -> Result<BTreeMap<i64, Stretch>, StoreError> {
         let raw_from = rollup::raw_from(&self.conn, point)?;
-        let mut rest: Vec<(i64, i64, Look)> = Vec::new();
+        let mut rest: Vec<Placed> = Vec::new();
         let (from, to) = (
             Timestamp::from_millis(asked.from),
             Timestamp::from_millis(asked.to),
@@ -76,15 +86,17 @@ impl Reader {
             unsealed: fresh.map(|at| asked.bucket(at)).collect(),
             parts: BTreeMap::new(),
             open: Vec::new(),
+            late: Vec::new(),
+            run: None,
         };
         if self.is_rolled(point)? {
             self.take_sums(point, &mut filling)?;
         } else {
             filling.open.push((asked.from, asked.to));
         }
-        self.take_looks(point, &filling.ranges(), &mut rest)?;
-        rest.sort_by_key(|(at, row, _)| (*at, *row));
-        Ok(filling.whole(&rest))
+        self.take_looks(point, &mut filling, &mut rest)?;
+        filling.settle(&mut rest, i64::MAX);
+        Ok(filling.whole())
     }
 
     fn take_sums(&self, point: PointKey, filling: &mut Filling) -> Result<(), StoreError> {
@@ -179,14 +191,15 @@ impl Reader {
         Ok(rolled.unwrap_or(false))
     }
 
-    /// Takes the samples of some ranges out of the chunks that reach into them.
+    /// Takes the samples of what is left open out of the chunks that reach into it.
     fn take_looks(
         &self,
         point: PointKey,
-        ranges: &[(i64, i64)],
-        into: &mut Vec<(i64, i64, Look)>,
+        filling: &mut Filling,
+        held: &mut Vec<Placed>,
     ) -> Result<(), StoreError> {
         let doing = "read the chunks of a point";
+        let ranges = filling.ranges();
         let Some((from, to)) = ranges.first().zip(ranges.last()).map(|(a, b)| (a.0, b.1)) else {
             return Ok(());
         };
@@ -200,6 +213,10 @@ impl Reader {
             let next = ranges.partition_point(|(_, to)| *to <= t0);
             if ranges.get(next).is_none_or(|(from, _)| *from > t1) {
                 continue;
+            }
+            if held.len() > HELD {
+                // No chunk that follows begins earlier.
+                filling.settle(held, t0);
             }
             let data = row.get_ref(3).doing(doing)?.as_blob().unwrap_or_default();
             let seen = seen::decode(point, data)
@@ -216,7 +233,7 @@ impl Reader {
                     break;
                 };
                 if look.at >= from {
-                    into.push((look.at, chunk, look));
+                    held.push((look.at, chunk, look));
                 }
             }
         }
@@ -305,19 +322,18 @@ impl Filling {
         ranges
     }
 
-    /// The buckets, with the samples that sums do not hold; they must be in order.
-    fn whole(mut self, rest: &[(i64, i64, Look)]) -> BTreeMap<i64, Stretch> {
-        let mut late: Vec<(i64, Stretch)> = Vec::new();
-        let mut run: Option<((i64, i64, bool), Stretch)> = None;
-        for (at, _, look) in rest {
-            let one = look.stretch();
-            let bucket = self.asked.bucket(*at);
-            if *at < self.summed_to {
-                late.push((bucket, one));
+    /// Takes in what was observed before a time and cannot be overtaken any more.
+    fn settle(&mut self, held: &mut Vec<Placed>, before: i64) {
+        held.sort_by_key(|(at, row, _)| (*at, *row));
+        let settled = held.partition_point(|(at, ..)| *at < before);
+        for (at, _, look) in held.drain(..settled) {
+            let (one, bucket) = (look.stretch(), self.asked.bucket(at));
+            if at < self.summed_to {
+                self.late.push((bucket, one));
                 continue;
             }
             let key = (bucket, at.div_euclid(DAY), true);
-            match &mut run {
+            match &mut self.run {
                 Some((known, stretch)) if *known == key => stretch.join(&one),
                 other => {
                     if let Some((key, stretch)) = other.replace((key, one)) {
@@ -326,12 +342,16 @@ impl Filling {
                 }
             }
         }
-        self.parts.extend(run);
+    }
+
+    /// The buckets, once everything is settled.
+    fn whole(mut self) -> BTreeMap<i64, Stretch> {
+        self.parts.extend(self.run.take());
         let mut buckets: BTreeMap<i64, Stretch> = BTreeMap::new();
         for ((bucket, ..), part) in &self.parts {
             buckets.entry(*bucket).or_default().join(part);
         }
-        for (bucket, one) in late {
+        for (bucket, one) in self.late {
             let known = buckets.entry(bucket).or_default();
             // What follows everything else is no latecomer, as the sealer sees it too.
             let follows = one.first_at >= self.raw_from.max(known.last_at);

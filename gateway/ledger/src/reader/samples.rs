@@ -3,7 +3,7 @@
 //! Order is (observed, commit). A page ends at a position that stays valid while samples move from the log into
 //! chunks: equal times keep the order of their commits wherever they lie.
 
-use super::{MAX_PAGE, Reader};
+use super::{LeftOut, MAX_PAGE, Reader};
 use crate::codec::bytes::ascending_contains;
 use crate::codec::chunk;
 use crate::codec::columns::{Columns, StoredSample};
@@ -142,7 +142,10 @@ impl Reader {
                 .as_blob()
                 .map_err(|_| damaged("it is not a blob"))
                 .doing(doing)?;
-            let columns = chunk::decode(point, data).map_err(damaged).doing(doing)?;
+            let columns = match chunk::decode(point, data) {
+                Err(_) if self.leaves_out(LeftOut::Chunk(id)) => continue,
+                other => other.map_err(damaged).doing(doing)?,
+            };
             self.unpacked(columns.len());
             if visit(id, columns).is_break() {
                 break;
@@ -193,8 +196,18 @@ impl Reader {
                 .as_blob()
                 .map_err(damaged)
                 .doing(doing)?;
-            let mut log = Decoder::new(commit, data).doing(doing)?;
-            while let Some(entry) = log.next().doing(doing)? {
+            let mut log = match Decoder::new(commit, data) {
+                Err(_) if self.leaves_out(LeftOut::Log(commit)) => continue,
+                other => other.doing(doing)?,
+            };
+            loop {
+                let entry = match log.next() {
+                    Err(_) if self.leaves_out(LeftOut::Log(commit)) => break,
+                    other => other.doing(doing)?,
+                };
+                let Some(entry) = entry else {
+                    break;
+                };
                 if let Decoded::Reading { reading, evaluated } = entry
                     && reading.point == point
                     && (from..to).contains(&reading.observed)

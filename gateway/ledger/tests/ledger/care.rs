@@ -93,6 +93,82 @@ fn a_restored_ledger_is_the_one_of_the_backup_and_what_was_there_is_kept() {
 }
 
 #[test]
+fn a_backup_of_every_earlier_format_can_be_restored() {
+    let steps = [
+        include_str!("../../src/schema/1.sql"),
+        include_str!("../../src/schema/2.sql"),
+        include_str!("../../src/schema/3.sql"),
+        include_str!("../../src/schema/4.sql"),
+        include_str!("../../src/schema/7.sql"),
+        include_str!("../../src/schema/8.sql"),
+    ];
+    for format in 1..=steps.len() {
+        let mut estate = sealed_estate();
+        let path = estate.folder.path().join("older.db");
+        let conn = rusqlite::Connection::open(&path).unwrap();
+        steps[..format]
+            .iter()
+            .for_each(|step| conn.execute_batch(step).unwrap());
+        conn.execute_batch(&format!(
+            "PRAGMA user_version = {format};
+             INSERT INTO point (key, id, device, measure, instance) VALUES (1, 'old/bin.fill', 'old', 'bin.fill', NULL)"
+        ))
+        .unwrap();
+        conn.close().unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let refused = Reader::open_file(&path).unwrap_err();
+        assert!(
+            matches!(refused, OpenError::Older { found, .. } if found as usize == format),
+            "{refused}"
+        );
+        estate.close();
+        Ledger::restore(&estate.dir(), &path, "old", &mut |_| {}).unwrap();
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            before,
+            "the backup itself stays as it is"
+        );
+        estate.restart();
+        assert_eq!(estate.reader().points().unwrap()[0].id.as_str(), "old/bin.fill");
+        estate.hear(&[number(1, 0, 1.0)]);
+        let left: Vec<_> = std::fs::read_dir(estate.dir())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.contains("restor") && !name.starts_with("before-restore"))
+            .collect();
+        assert_eq!(left, [""; 0], "format {format}");
+    }
+}
+
+#[test]
+fn what_is_left_of_a_damaged_backup_can_be_read() {
+    let mut estate = sealed_estate();
+    let path = backup(&mut estate, "monday.db");
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.execute_batch(
+        "UPDATE chunk SET data = zeroblob(length(data)) WHERE id = (SELECT min(id) FROM chunk WHERE point = 1);
+         UPDATE stage SET data = x'00' WHERE id = (SELECT max(id) FROM stage)",
+    )
+    .unwrap();
+    let lost: i64 = conn
+        .query_row(
+            "SELECT n FROM chunk WHERE point = 1 ORDER BY id LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    conn.close().unwrap();
+    let mut reader = Reader::open_file(&path).unwrap();
+    let all = |reader: &Reader, point| reader.samples(PointKey(point), at(0), at(DAY), 500, None);
+    assert!(all(&reader, 1).is_err() && all(&reader, 3).is_err());
+    reader.leave_out_damage();
+    let samples = |point| all(&reader, point).unwrap().samples.len();
+    assert_eq!((samples(1), samples(2), samples(3)), (60 - lost as usize, 60, 0));
+    assert_eq!(samples(1), 60 - lost as usize, "twice the same is counted once");
+    assert_eq!(reader.damage_left_out(), 2);
+}
+
+#[test]
 fn a_restore_that_was_broken_off_says_so_and_is_done_again() {
     let mut estate = sealed_estate();
     let path = backup(&mut estate, "monday.db");

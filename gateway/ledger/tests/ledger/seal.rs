@@ -68,6 +68,32 @@ fn a_forwarder_left_behind_by_the_size_limit_is_not_waited_for() {
 }
 
 #[test]
+fn a_quiet_point_does_not_keep_the_log_beyond_its_limit_for_a_forwarder_that_is_away() {
+    let mut estate = Estate::small();
+    estate.options.stage_limit = 4_000;
+    estate.restart();
+    estate.hear(&[wet(3, 0, true)]);
+    for n in 1..2_000 {
+        estate.hear(&[number(1, n * 1_000, n as f64 / 7.0)]);
+        let last = estate.ledger().last_commit();
+        if n % 100 == 0 {
+            estate.seal_all(last, CommitId(0));
+        }
+    }
+    let bytes: i64 = rusqlite::Connection::open(estate.dir().join("linli.db"))
+        .unwrap()
+        .query_row(
+            "SELECT sum(length(data) + length(points)) FROM stage",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert!(bytes < 3 * 4_000, "{bytes} bytes of log");
+    assert_eq!(estate.all_samples(3).len(), 1);
+    assert_eq!(estate.all_samples(1).len(), 1_999);
+}
+
+#[test]
 fn a_quiet_point_is_sealed_after_a_week() {
     let mut estate = Estate::small();
     estate.hear(&[wet(3, 0, true)]);

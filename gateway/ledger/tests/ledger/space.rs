@@ -1,8 +1,9 @@
 //! The disk fills up: the batch waits, the ledger stays.
 
-use crate::estate::{Estate, at, now, number};
-use linli_domain::id::PointKey;
-use linli_ledger::{Batch, CommitError, Options, RejectFilter, RejectRow};
+use crate::estate::{Estate, at, now, number, wet};
+use linli_domain::id::{CommitId, PointKey};
+use linli_ledger::{Batch, Budget, CommitError, Options, RejectFilter, RejectRow, Snapshot};
+use std::time::Duration;
 
 #[test]
 fn a_full_disk_is_the_machines_fault_and_passes() {
@@ -47,6 +48,65 @@ fn a_full_disk_is_the_machines_fault_and_passes() {
     assert_eq!(estate.ledger().commit(&smaller).unwrap().0, before.0 + 1);
     estate.restart();
     assert_eq!(estate.all_samples(1).len(), 2);
+}
+
+#[test]
+fn log_that_waits_for_a_forwarder_goes_before_any_sample_does() {
+    let mut estate = Estate::small();
+    for n in 0..400 {
+        estate.hear(&[
+            number(1, n * 1_000, n as f64 / 7.0),
+            wet(2, n * 1_000, n % 9 == 0),
+        ]);
+    }
+    let last = estate.ledger().last_commit();
+    estate.seal_all(last, CommitId(0));
+    assert_eq!(estate.reader().oldest_logged().unwrap(), Some(CommitId(1)));
+    let gone = estate.ledger().make_room().unwrap();
+    assert!(gone.log > 300 && gone.chunks == 0 && gone.more, "{gone:?}");
+    assert_eq!(
+        (estate.all_samples(1).len(), estate.all_samples(2).len()),
+        (400, 400)
+    );
+    estate.restart();
+    assert_eq!(estate.ledger().last_commit(), last, "commits go on counting");
+    // Nothing is left but samples.
+    let gone = estate.ledger().make_room().unwrap();
+    assert!(gone.chunks > 0 && gone.log == 0, "{gone:?}");
+}
+
+#[test]
+fn samples_wait_for_the_sealer_while_most_of_the_file_is_log() {
+    let mut estate = Estate::small();
+    for n in 0..40 {
+        estate.hear(&[number(1, n * 1_000, n as f64)]);
+    }
+    let last = estate.ledger().last_commit();
+    estate.seal_all(last, last);
+    estate.hear(&[wet(3, 50_000, true)]);
+    for n in 100..500 {
+        estate.hear(&[number(1, n * 1_000, n as f64 / 7.0)]);
+    }
+    // The engine is written down; there was no time to seal yet.
+    let last = estate.ledger().last_commit();
+    let snapshot = Snapshot {
+        commit: last,
+        format: 1,
+        bytes: Vec::new(),
+    };
+    let budget = Budget {
+        now: estate.now().wall,
+        slice: Duration::ZERO,
+    };
+    estate
+        .ledger()
+        .seal(budget, CommitId(0), Some(&snapshot))
+        .unwrap();
+    let gone = estate.ledger().make_room().unwrap();
+    assert!(gone.chunks == 0 && gone.more, "{gone:?}");
+    estate.seal_all(last, last);
+    let gone = estate.ledger().make_room().unwrap();
+    assert!(gone.chunks > 0, "{gone:?}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub async fn query(State(http): State<Arc<Http>>, ask: Ask) -> Response {
             instant(source, &query, time, Limits::default())
         })
         .await?;
-        Ok(Answer::outcome(&outcome, time))
+        Answer::outcome(&outcome, time)
     })
     .await
 }
@@ -49,7 +49,7 @@ pub async fn query_range(State(http): State<Arc<Http>>, ask: Ask) -> Response {
             range(source, &query, (start, end), step, Limits::default())
         })
         .await?;
-        Ok(Answer::matrix(&series))
+        Answer::matrix(&series)
     })
     .await
 }
@@ -63,9 +63,12 @@ pub async fn series(State(http): State<Arc<Http>>, ask: Ask) -> Response {
             return Err(Trouble::bad("no match[] parameter provided"));
         }
         let sets = listed(&http, &selectors);
-        Ok(Answer::data(json!(
-            sets.into_iter().take(MAX_LISTED).collect::<Vec<_>>()
-        )))
+        let left_out = sets.len().saturating_sub(MAX_LISTED);
+        let answer = Answer::data(&sets.into_iter().take(MAX_LISTED).collect::<Vec<_>>())?;
+        Ok(match left_out {
+            0 => answer,
+            more => answer.warn(format!("{more} more series match; narrow the selector")),
+        })
     })
     .await
 }
@@ -78,7 +81,7 @@ pub async fn labels(State(http): State<Arc<Http>>, ask: Ask) -> Response {
             .into_iter()
             .flat_map(BTreeMap::into_keys)
             .collect();
-        Ok(Answer::data(json!(names)))
+        Answer::data(&names)
     })
     .await
 }
@@ -93,7 +96,7 @@ pub async fn label_values(State(http): State<Arc<Http>>, Path(name): Path<String
             .into_iter()
             .filter_map(|mut labels| labels.remove(&name))
             .collect();
-        Ok(Answer::data(json!(values)))
+        Answer::data(&values)
     })
     .await
 }
@@ -103,10 +106,10 @@ pub async fn label_values(State(http): State<Arc<Http>>, Path(name): Path<String
 pub async fn metadata() -> Response {
     let gauge = |help: &str| json!([{ "type": "gauge", "help": help, "unit": "" }]);
     answer::respond(async {
-        Ok(Answer::data(json!({
+        Answer::data(&json!({
             source::VALUE: gauge("Readings that are numbers, in the unit of their label."),
             source::STATE: gauge("Readings that are states: 0 or 1."),
-        })))
+        }))
     })
     .await
 }
@@ -115,10 +118,10 @@ pub async fn metadata() -> Response {
 #[utoipa::path(get, path = "/status/buildinfo", tag = "prometheus", responses((status = 200, body = Object)))]
 pub async fn buildinfo() -> Response {
     answer::respond(async {
-        Ok(Answer::data(json!({
+        Answer::data(&json!({
             "version": env!("CARGO_PKG_VERSION"), "revision": "", "branch": "", "buildUser": "", "buildDate": "",
             "goVersion": "", "application": "linli",
-        })))
+        }))
     })
     .await
 }
@@ -126,13 +129,13 @@ pub async fn buildinfo() -> Response {
 /// Rules: none, they are the gateway's own
 #[utoipa::path(get, path = "/rules", tag = "prometheus", responses((status = 200, body = Object)))]
 pub async fn rules() -> Response {
-    answer::respond(async { Ok(Answer::data(json!({ "groups": [] }))) }).await
+    answer::respond(async { Answer::data(&json!({ "groups": [] })) }).await
 }
 
 /// Exemplars: none
 #[utoipa::path(method(get, post), path = "/query_exemplars", tag = "prometheus", responses((status = 200, body = Object)))]
 pub async fn exemplars() -> Response {
-    answer::respond(async { Ok(Answer::data(json!([]))) }).await
+    answer::respond(async { Answer::data(&json!([])) }).await
 }
 
 /// Label sets of every point that passes one of the selectors; all without any.

@@ -8,6 +8,7 @@ use linli_domain::time::Timestamp;
 use linli_ledger::{Reader, StoreError};
 use linli_promql::{Labels, Matcher, NAME, Series, Source};
 use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 /// The metric of numbers.
 pub(super) const VALUE: &str = "linli_value";
@@ -15,6 +16,8 @@ pub(super) const VALUE: &str = "linli_value";
 pub(super) const STATE: &str = "linli_state";
 /// Samples one query may read. About 100 bytes each while they are read.
 const MAX_SAMPLES: usize = 2_000_000;
+/// How long one query may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 const QUALITY: &str = "quality";
 
 /// Why reading stopped.
@@ -22,6 +25,7 @@ const QUALITY: &str = "quality";
 pub(super) enum Stop {
     Store(StoreError),
     TooMuch(usize),
+    TooLong,
 }
 
 /// Every point with its labels, without quality.
@@ -79,6 +83,7 @@ impl Points {
             points: self,
             reader,
             read: Cell::new(0),
+            until: Instant::now() + PATIENCE,
         }
     }
 }
@@ -97,6 +102,7 @@ pub(super) struct Samples<'a> {
     points: &'a Points,
     reader: &'a Reader,
     read: Cell<usize>,
+    until: Instant,
 }
 
 impl Source for Samples<'_> {
@@ -122,6 +128,7 @@ impl Source for Samples<'_> {
             .iter()
             .filter(|(_, labels)| pass(labels, matchers, false))
         {
+            self.go_on()?;
             let room = MAX_SAMPLES.saturating_sub(self.read.get());
             let (from, to) = (
                 Timestamp::from_millis(from),
@@ -167,5 +174,12 @@ impl Source for Samples<'_> {
             }
         }
         Ok(found)
+    }
+
+    fn go_on(&self) -> Result<(), Stop> {
+        if Instant::now() > self.until {
+            return Err(Stop::TooLong);
+        }
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::said::both;
 use linli_domain::text::Text;
-use linli_ledger::{Damage, Examination, Finding, Ledger, Options, Reader};
+use linli_ledger::{Damage, Examination, Finding, Ledger, OpenError, Options, Reader};
 
 const AREA: &str = "ledger";
 
@@ -31,12 +31,12 @@ pub(super) fn look(
     }
     let (reader, examined) = match read(ask, progress) {
         Ok(read) => read,
-        Err(said) => {
+        Err((said, hint)) => {
             report.wrong(
                 AREA,
                 both!("账本无法读取：{said}", "the ledger cannot be read: {said}"),
                 if writable {
-                    torn()
+                    hint
                 } else {
                     both!(
                         "先解决写入问题，再检查一次",
@@ -86,9 +86,20 @@ pub(super) fn look(
     }
 }
 
-fn read(ask: &Ask<'_>, progress: &mut dyn FnMut(f64)) -> Result<(Reader, Examination), String> {
-    let reader = Reader::open(ask.data).map_err(|error| chain(&error))?;
-    let examined = reader.examine(progress).map_err(|error| chain(&error))?;
+fn read(ask: &Ask<'_>, progress: &mut dyn FnMut(f64)) -> Result<(Reader, Examination), (String, Text)> {
+    let reader = Reader::open(ask.data).map_err(|error| {
+        let hint = match &error {
+            OpenError::Older { .. } => both!(
+                "启动一次网关：账本会升级到当前格式，数据不丢",
+                "start the gateway once: it brings the ledger up to date, nothing is lost"
+            ),
+            _ => torn(),
+        };
+        (chain(&error), hint)
+    })?;
+    let examined = reader
+        .examine(progress)
+        .map_err(|error| (chain(&error), torn()))?;
     Ok((reader, examined))
 }
 

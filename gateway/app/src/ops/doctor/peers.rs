@@ -34,6 +34,14 @@ pub(super) fn look(config: &Config, report: &mut Report) {
             report,
         );
     }
+    for target in &config.forwarders {
+        let url = reqwest::Url::parse(&target.url).ok();
+        let address =
+            url.and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
+        if let Some(address) = address {
+            reach("forwarder", &target.name, &address, report);
+        }
+    }
     for bus in &config.modbus {
         match &bus.transport {
             ModbusTransport::Tcp(address) | ModbusTransport::RtuOverTcp(address) => {

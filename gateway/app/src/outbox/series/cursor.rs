@@ -155,6 +155,18 @@ impl Cursors {
         CommitId(floors.unwrap_or(last.0).min(last.0))
     }
 
+    /// Targets that are still to be filled in with what was observed at or before a time.
+    pub fn filling_in(&self, observed: i64) -> Vec<String> {
+        let wants = |shown: &Shown| {
+            let fill = shown.place.and_then(|place| place.back_fill);
+            fill.is_some_and(|fill| fill.from <= observed)
+        };
+        self.with(|targets| {
+            let wanting = targets.iter().filter(|(_, (shown, _))| wants(shown));
+            wanting.map(|(name, _)| name.clone()).collect()
+        })
+    }
+
     /// Places that changed since they were last stored, as named values. They count as stored.
     pub fn take_changed(&self) -> Vec<(String, Vec<u8>)> {
         self.with(|targets| {
@@ -201,6 +213,21 @@ mod tests {
         assert_eq!((place.live, place.missing), (900, Some((300, 900))));
         place.caught_up(900);
         assert_eq!((place.missing, place.floor()), (None, 900));
+    }
+
+    #[test]
+    fn who_is_filled_in_misses_what_goes_and_nobody_else() {
+        let cursors = Cursors::new(["late".to_owned(), "well".to_owned()].into_iter(), &[]);
+        let mut place = Place::at(CommitId(9), 0);
+        cursors.update("well", |shown| shown.place = Some(place));
+        place.back_fill = Some(BackFill {
+            from: 500,
+            to: 900,
+            done: 0,
+        });
+        cursors.update("late", |shown| shown.place = Some(place));
+        assert_eq!(cursors.filling_in(600), ["late"]);
+        assert_eq!(cursors.filling_in(499), [""; 0]);
     }
 
     #[test]

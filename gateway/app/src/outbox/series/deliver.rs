@@ -3,13 +3,17 @@
 
 use super::feed::{self, Lines};
 use super::forwarder::{Ended, STOPPED, Worker};
-use super::verdict::{Verdict, pause};
+use super::verdict::{TIMEOUT, Verdict, pause};
 use crate::field::{Fact, Frame};
 use crate::pipeline::{Failed, Request};
 use linli_domain::reading::Value;
 use linli_ledger::ParkedRow;
 use std::time::Duration;
 
+/// Lines of one request at least, however slow a target is.
+const FEWEST: usize = 50;
+/// Requests in a row that are taken before more lines are tried again.
+const STEADY: u32 = 32;
 /// Lines refused one by one, with none taken, after which the target is at fault and not the lines.
 const SUSPICIOUS: usize = 64;
 
@@ -17,11 +21,11 @@ impl Worker {
     /// Sends lines until all are taken or parked; `Some` is a pause after which all of them are sent again.
     pub(super) async fn deliver(&mut self, lines: &Lines) -> Result<Option<Duration>, Ended> {
         let mut parked: Vec<ParkedRow> = Vec::new();
-        let mut taken = 0;
+        let (mut taken, mut too_old) = (0, 0);
         // Ranges still to be sent, the next one last.
         let mut ranges: Vec<(usize, usize)> = (0..lines.len())
-            .step_by(feed::BATCH)
-            .map(|from| (from, (from + feed::BATCH).min(lines.len())))
+            .step_by(self.most)
+            .map(|from| (from, (from + self.most).min(lines.len())))
             .rev()
             .collect();
         while let Some((from, to)) = ranges.pop() {
@@ -33,8 +37,18 @@ impl Worker {
                 Verdict::Taken => {
                     taken += to - from;
                     self.attempt = 0;
+                    self.in_time();
+                }
+                Verdict::TooOld { count } => {
+                    let lost = count.unwrap_or(to - from).min(to - from);
+                    (taken, too_old) = (taken + (to - from) - lost, too_old + lost);
+                    self.attempt = 0;
                 }
                 Verdict::Later { code, after } => {
+                    if code == TIMEOUT {
+                        // Over a thin line as many lines would never come through.
+                        (self.most, self.steady) = ((self.most / 2).max(FEWEST), 0);
+                    }
                     self.count_failure(code);
                     self.attempt += 1;
                     let spread = f64::from(u8::try_from(now.as_millis() % 100).unwrap_or(0)) / 100.0;
@@ -48,7 +62,7 @@ impl Worker {
                     return Ok(Some(STOPPED));
                 }
                 Verdict::Refused { code, said } if to - from == 1 => {
-                    if parked.len() >= SUSPICIOUS && taken == 0 {
+                    if parked.len() >= SUSPICIOUS && taken + too_old == 0 {
                         self.count_failure("refuses_everything");
                         self.ill("refuses_everything", &said, true).await;
                         return Ok(Some(STOPPED));
@@ -72,6 +86,9 @@ impl Worker {
         }
         if !parked.is_empty() {
             self.park(parked).await?;
+        }
+        if too_old > 0 {
+            self.left_out(too_old);
         }
         self.around
             .metrics
@@ -107,6 +124,29 @@ impl Worker {
             .inc_by(count);
         self.update(|shown| shown.parked += count);
         Ok(())
+    }
+
+    /// A request came through in time: after some of them, more lines are tried.
+    fn in_time(&mut self) {
+        self.steady += 1;
+        if self.steady >= STEADY && self.most < feed::BATCH {
+            (self.most, self.steady) = ((self.most * 2).min(feed::BATCH), 0);
+        }
+    }
+
+    /// What the target keeps no longer is counted and told once; it is not parked, because nobody can mend it.
+    fn left_out(&mut self, count: usize) {
+        if !std::mem::replace(&mut self.told_too_old, true) {
+            tracing::warn!(
+                forwarder = %self.target.name, count,
+                "readings are older than the target keeps; it leaves them out, and they are counted"
+            );
+        }
+        self.around
+            .metrics
+            .forwarder_lost
+            .with_label_values(&[self.target.name.as_str(), "too_old"])
+            .inc_by(count as u64);
     }
 
     fn count_failure(&self, code: &str) {

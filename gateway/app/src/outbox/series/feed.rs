@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// Lines of one request; more are sent in several.
+/// Lines of one request at most; more are sent in several, and fewer to a target that is slow.
 pub(super) const BATCH: usize = 2_000;
 
 /// Lines for a target.
@@ -83,28 +83,33 @@ impl Heads {
     }
 }
 
-/// Lines of the commits after `after`, up to `upto`, at least one commit and about [`BATCH`] lines.
+/// Lines of the commits after `after`, up to `upto`, at least one commit and about `most` lines; `None` when some of
+/// these commits are gone from the log.
 pub(super) fn commits(
     reader: &Reader,
     heads: &mut Heads,
-    after: u64,
-    upto: u64,
-) -> Result<Lines, StoreError> {
+    (after, upto): (u64, u64),
+    most: usize,
+) -> Result<Option<Lines>, StoreError> {
     // A point is stored with the commit of its first reading or before, so one look is enough.
     let unknown = std::cell::Cell::new(false);
-    let lines = walk(reader, heads, after, upto, &unknown)?;
-    if !unknown.get() {
-        return Ok(lines);
+    let mut lines = walk(reader, heads, (after, upto), most, &unknown)?;
+    if unknown.get() {
+        heads.learn(reader.points()?);
+        lines = walk(reader, heads, (after, upto), most, &unknown)?;
     }
-    heads.learn(reader.points()?);
-    walk(reader, heads, after, upto, &unknown)
+    // Looked at last: the log goes from its beginning, so nothing was missing while it was walked over.
+    let whole = reader
+        .oldest_logged()?
+        .is_some_and(|oldest| oldest.0 <= after + 1);
+    Ok(whole.then_some(lines))
 }
 
 fn walk(
     reader: &Reader,
     heads: &Heads,
-    after: u64,
-    upto: u64,
+    (after, upto): (u64, u64),
+    most: usize,
     unknown: &std::cell::Cell<bool>,
 ) -> Result<Lines, StoreError> {
     let mut lines = Lines {
@@ -114,7 +119,7 @@ fn walk(
     // Where the commit under way began: it is given back whole when it does not belong any more.
     let (mut current, mut at) = (after, 0);
     reader.replay(CommitId(after), &mut |commit, entry| {
-        if commit.0 > upto || (commit.0 != current && lines.len() >= BATCH) {
+        if commit.0 > upto || (commit.0 != current && lines.len() >= most) {
             return ControlFlow::Break(());
         }
         current = commit.0;

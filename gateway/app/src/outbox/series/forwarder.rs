@@ -70,16 +70,7 @@ pub async fn run(target: Forwarder, around: Surroundings) {
         }
         Err(_) => return,
     };
-    let worker = Worker {
-        target,
-        around,
-        sink,
-        reader: Some(reader),
-        heads: Some(Heads::default()),
-        sample: None,
-        attempt: 0,
-        well: None,
-    };
+    let worker = Worker::new(target, around, sink, reader);
     stop.run_until_cancelled(worker.run()).await;
 }
 
@@ -94,12 +85,33 @@ pub(super) struct Worker {
     sample: Option<SampleCursor>,
     pub(super) attempt: u32,
     pub(super) well: Option<bool>,
+    pub(super) told_too_old: bool,
+    /// Lines of one request at most: fewer after one that was not answered in time.
+    pub(super) most: usize,
+    /// Requests taken since that last changed.
+    pub(super) steady: u32,
 }
 
 /// The pipeline or a blocking thread is gone: the program stops.
 pub(super) struct Ended;
 
 impl Worker {
+    pub(super) fn new(target: Forwarder, around: Surroundings, sink: Arc<dyn Sink>, reader: Reader) -> Self {
+        Self {
+            target,
+            around,
+            sink,
+            reader: Some(reader),
+            heads: Some(Heads::default()),
+            sample: None,
+            attempt: 0,
+            well: None,
+            told_too_old: false,
+            most: feed::BATCH,
+            steady: 0,
+        }
+    }
+
     async fn run(mut self) {
         if let Err(said) = self.sink.look().await {
             tracing::warn!(forwarder = %self.target.name, said, "the target is not ready; it is tried all the same");
@@ -171,8 +183,8 @@ impl Worker {
     }
 
     /// What is gone from the log is filled in by point and time.
-    fn left_behind(&self, place: &mut Place, oldest: Option<CommitId>) {
-        let first = oldest.map_or(place.live, |oldest| oldest.0.saturating_sub(1));
+    fn left_behind(&self, place: &mut Place, oldest: Option<CommitId>, last: u64) {
+        let first = oldest.map_or(last, |oldest| oldest.0.saturating_sub(1));
         let floor = place.floor();
         if floor >= first {
             return;
@@ -196,7 +208,7 @@ impl Worker {
 
     /// One round: new readings, then a piece of the missing ones. `Some` is a pause that is due, `None` says that
     /// there is nothing to do.
-    async fn round(&mut self, last: u64) -> Result<Option<Duration>, Ended> {
+    pub(super) async fn round(&mut self, last: u64) -> Result<Option<Duration>, Ended> {
         let mut place = self.place();
         let estate = Arc::clone(&self.around.progress.borrow().estate);
         let known = self.read(move |reader, heads| {
@@ -207,7 +219,7 @@ impl Worker {
             return Ok(Some(STOPPED));
         };
         let before = place;
-        self.left_behind(&mut place, oldest);
+        self.left_behind(&mut place, oldest, last);
         if last.saturating_sub(place.live) > FAR_BEHIND {
             place.split(last);
         }
@@ -259,22 +271,27 @@ impl Worker {
         upto: u64,
         advance: impl FnOnce(&mut Place, &Lines),
     ) -> Result<Option<Duration>, Ended> {
-        let read = self.read(move |reader, heads| feed::commits(reader, heads, after, upto));
-        let Some(mut lines) = read.await? else {
+        let most = self.most;
+        let read = self.read(move |reader, heads| feed::commits(reader, heads, (after, upto), most));
+        let Some(lines) = read.await? else {
             return Ok(Some(STOPPED));
         };
-        if lines.upto == after {
-            // Nothing is logged between: what was there went meanwhile, and `left_behind` sees to it.
-            lines.upto = upto;
-        }
+        // What was there went meanwhile: the place stays, and `left_behind` sees to it.
+        let Some(lines) = lines else {
+            return Ok(None);
+        };
         if let Some(rest) = self.deliver(&lines).await? {
             return Ok(Some(rest));
         }
         let now = self.around.clock.now().wall.as_millis();
         self.update(|shown| {
             if let Some(place) = &mut shown.place {
+                let was_first = after == place.floor();
                 advance(place, &lines);
-                place.at = if lines.at > 0 { lines.at } else { now };
+                // What is missing since when is told by the lane that is behind.
+                if was_first {
+                    place.at = if lines.at > 0 { lines.at } else { now };
+                }
             }
         });
         Ok(None)

@@ -4,7 +4,7 @@
 //! themselves go by one POST of the program's own client, because the crate has no time-outs, hides `Retry-After` and
 //! loses the path of an address; InfluxDB 1 and VictoriaMetrics take the same POST.
 
-use super::verdict::{Verdict, of_status};
+use super::verdict::{TIMEOUT, Verdict, of_status};
 use crate::config::{Forwarder, ForwarderKind};
 use crate::outbox::outbound::{parse_retry_after, read_start, system_roots};
 use async_trait::async_trait;
@@ -184,7 +184,7 @@ impl Sink for Http {
                 let code = if error.is_connect() {
                     "unreachable"
                 } else if error.is_timeout() {
-                    "timeout"
+                    TIMEOUT
                 } else {
                     "broken"
                 };

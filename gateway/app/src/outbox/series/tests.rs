@@ -1,1 +1,300 @@
-//! The forwarder against a strict target.
+//! The loop of a target against a ledger and a target whose answers are written down: what becomes of its place.
+
+use super::cursor::{Cursors, Place};
+use super::feed::{self, Heads};
+use super::forwarder::{Surroundings, Worker};
+use super::sink::Sink;
+use super::verdict::{TIMEOUT, Verdict};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Forwarder, ForwarderKind};
+use crate::metrics::Metrics;
+use crate::pipeline::{self, Progress};
+use async_trait::async_trait;
+use linli_domain::estate::Estate;
+use linli_domain::id::{CommitId, PointKey};
+use linli_domain::reading::{Quality, Reading, Value};
+use linli_domain::time::Timestamp;
+use linli_ledger::{Batch, Entry, Ledger, Options, PointRow};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Says what was written down, then takes everything it is quick enough for; keeps what it took.
+#[derive(Default)]
+struct Target {
+    /// Lines for which its line is too thin; 0 is none.
+    too_many: AtomicUsize,
+    says: Mutex<VecDeque<Verdict>>,
+    taken: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Sink for Target {
+    async fn look(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn write(&self, lines: Vec<u8>, _: Timestamp) -> Verdict {
+        let text = String::from_utf8(lines).unwrap();
+        let too_many = self.too_many.load(Ordering::SeqCst);
+        if too_many > 0 && text.lines().count() >= too_many {
+            return Verdict::Later {
+                code: TIMEOUT,
+                after: None,
+            };
+        }
+        let verdict = self.says.lock().unwrap().pop_front().unwrap_or(Verdict::Taken);
+        if verdict == Verdict::Taken {
+            self.taken.lock().unwrap().extend(text.lines().map(str::to_owned));
+        }
+        verdict
+    }
+}
+
+/// An estate in which nothing stands: the lines of a point need no more.
+fn nobody() -> Arc<Estate> {
+    let document =
+        toml::from_str("id = \"riverside\"\nname = { zh = \"河畔\", en = \"Riverside\" }\n").unwrap();
+    Arc::new(Estate::resolve(Arc::new(document)).unwrap())
+}
+
+struct Story {
+    _folder: tempfile::TempDir,
+    ledger: Ledger,
+    target: Arc<Target>,
+    worker: Worker,
+    progress: watch::Sender<Progress>,
+    metrics: Arc<Metrics>,
+}
+
+impl Story {
+    /// A ledger with so many commits, one reading each, ten minutes apart and the last one now.
+    fn new(commits: i64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().to_owned();
+        let clock: crate::clock::SharedClock = Arc::new(SystemClock::new());
+        let mut ledger = Ledger::open(
+            &data,
+            &Options {
+                seal_samples: 10,
+                ..Options::default()
+            },
+        )
+        .unwrap();
+        let point = PointRow {
+            key: PointKey(1),
+            id: "bin-7/bin.fill".parse().unwrap(),
+            device: "bin-7".parse().unwrap(),
+            measure: "bin.fill".into(),
+            instance: None,
+        };
+        let mut now = clock.now();
+        let last = now.wall;
+        for n in 0..commits {
+            now.wall = Timestamp::from_millis(last.as_millis() - (commits - 1 - n) * 600_000);
+            #[allow(clippy::cast_precision_loss, reason = "a few")]
+            let value = Value::Number(n as f64);
+            let reading = Reading::new(point.key, now.wall, now.wall, value, Quality::Good);
+            let entries = [
+                Entry::Now(now),
+                Entry::Reading {
+                    reading: &reading,
+                    evaluated: true,
+                },
+            ];
+            let points = [point.clone()];
+            ledger
+                .commit(&Batch {
+                    entries: &entries,
+                    points: &points,
+                    ..Batch::at(now)
+                })
+                .unwrap();
+        }
+        let estate = nobody();
+        let (progress, progressed) = watch::channel(Progress::new(&estate));
+        progress.send_modify(|progress| progress.commit = ledger.last_commit());
+        let metrics = Metrics::new().unwrap();
+        let target = Arc::new(Target::default());
+        let forwarder = Forwarder {
+            name: "away".into(),
+            kind: ForwarderKind::VictoriaMetrics,
+            url: "http://127.0.0.1:1".into(),
+            from_history: false,
+            ca: None,
+        };
+        let around = Surroundings {
+            data,
+            door: pipeline::open(Vec::new()).0,
+            progress: progressed,
+            cursors: Arc::new(Cursors::new(["away".to_owned()].into_iter(), &[])),
+            clock,
+            metrics: Arc::clone(&metrics),
+            stop: CancellationToken::new(),
+        };
+        let worker = Worker::new(
+            forwarder,
+            around,
+            Arc::clone(&target) as Arc<dyn Sink>,
+            ledger.reader().unwrap(),
+        );
+        Self {
+            _folder: folder,
+            ledger,
+            target,
+            worker,
+            progress,
+            metrics,
+        }
+    }
+
+    /// The target has taken everything up to a commit that was made `minutes` ago.
+    fn stands_at(&self, commit: u64, minutes: i64) {
+        let at = SystemClock::new().now().wall.as_millis() - minutes * 60_000;
+        self.stands(Place::at(CommitId(commit), at));
+    }
+
+    fn stands(&self, place: Place) {
+        self.worker.update(|shown| shown.place = Some(place));
+    }
+
+    async fn rounds(&mut self, most: usize) {
+        let last = self.progress.borrow().commit.0;
+        for _ in 0..most {
+            assert!(self.worker.round(last).await.is_ok());
+        }
+    }
+
+    fn place(&self) -> Place {
+        self.worker.around.cursors.place("away").unwrap()
+    }
+
+    /// The log goes up to a commit; what was in it is in chunks.
+    fn let_go(&mut self) {
+        let last = self.ledger.last_commit();
+        let snapshot = linli_ledger::Snapshot {
+            commit: last,
+            format: 1,
+            bytes: Vec::new(),
+        };
+        let budget = linli_ledger::Budget {
+            now: SystemClock::new().now().wall,
+            slice: std::time::Duration::from_secs(5),
+        };
+        while self.ledger.seal(budget, last, Some(&snapshot)).unwrap().more {}
+    }
+
+    fn values(&self) -> Vec<String> {
+        let taken = self.target.taken.lock().unwrap();
+        let value = |line: &String| {
+            line.split("value=")
+                .nth(1)
+                .unwrap()
+                .split(' ')
+                .next()
+                .unwrap()
+                .to_owned()
+        };
+        let mut all: Vec<String> = taken.iter().map(value).collect();
+        all.sort_by_key(|value| value.parse::<u32>().unwrap());
+        all.dedup();
+        all
+    }
+}
+
+#[tokio::test]
+async fn what_goes_from_the_log_while_only_new_readings_pass_is_filled_in_from_where_it_was_missed() {
+    let mut story = Story::new(120);
+    story.stands_at(10, 1_100);
+    let mut place = story.place();
+    place.split(115);
+    story.stands(place);
+    // New readings are taken, what was missed is not.
+    let busy = Verdict::Later {
+        code: "busy",
+        after: None,
+    };
+    story.target.says.lock().unwrap().extend([Verdict::Taken, busy]);
+    story.rounds(1).await;
+    story.let_go();
+    story.rounds(20).await;
+    let held = story.values();
+    // The readings of the hour before are sent again: devices send late.
+    assert_eq!(held.len(), 110 + 6, "{held:?}");
+    assert_eq!((story.place().missing, story.place().back_fill), (None, None));
+}
+
+#[tokio::test]
+async fn a_log_that_is_gone_altogether_is_noticed() {
+    let mut story = Story::new(20);
+    story.stands_at(5, 150);
+    story.let_go();
+    assert_eq!(story.ledger.reader().unwrap().oldest_logged().unwrap(), None);
+    story.rounds(5).await;
+    assert_eq!(story.values().len(), 20, "an hour before is sent again");
+}
+
+#[test]
+fn commits_that_went_between_two_looks_are_missed_aloud() {
+    let mut story = Story::new(30);
+    let reader = story.ledger.reader().unwrap();
+    let mut heads = Heads::default();
+    heads.under(&nobody());
+    assert_eq!(
+        feed::commits(&reader, &mut heads, (0, 30), feed::BATCH)
+            .unwrap()
+            .unwrap()
+            .len(),
+        30
+    );
+    story.let_go();
+    assert!(
+        feed::commits(&reader, &mut heads, (0, 30), feed::BATCH)
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn readings_a_target_keeps_no_longer_stop_nothing_and_are_counted() {
+    let mut story = Story::new(20);
+    story.stands_at(0, 190);
+    story
+        .target
+        .says
+        .lock()
+        .unwrap()
+        .push_back(Verdict::TooOld { count: Some(7) });
+    story.rounds(2).await;
+    assert_eq!(story.place().floor(), 20);
+    let lost = &story.metrics.forwarder_lost;
+    assert_eq!(lost.with_label_values(&["away", "too_old"]).get(), 7);
+    assert_eq!(
+        story.metrics.forwarder_sent.with_label_values(&["away"]).get(),
+        13
+    );
+}
+
+#[tokio::test]
+async fn a_target_behind_a_thin_line_is_sent_fewer_lines_until_they_come_through() {
+    let mut story = Story::new(400);
+    story.stands_at(0, 4_000);
+    story.target.too_many.store(150, Ordering::SeqCst);
+    let mut rounds = 0;
+    while story.place().floor() < 400 {
+        story.rounds(1).await;
+        rounds += 1;
+        assert!(rounds < 40, "{:?}", story.place());
+    }
+    assert_eq!(story.values().len(), 400);
+    // When the line is better again, more are tried.
+    story.target.too_many.store(0, Ordering::SeqCst);
+    let before = story.worker.most;
+    for _ in 0..40 {
+        story.stands_at(399, 10);
+        story.rounds(1).await;
+    }
+    assert!(story.worker.most > before, "{before}");
+}

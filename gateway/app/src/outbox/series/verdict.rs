@@ -21,6 +21,11 @@ pub enum Verdict {
         /// What the target says, cut.
         said: String,
     },
+    /// The target keeps nothing that old: so many of these lines are left out for good, the others were taken.
+    TooOld {
+        /// How many; `None` when it does not say.
+        count: Option<usize>,
+    },
     /// The target refuses everything: credentials or its set-up are wrong. A person has to act; nothing is lost.
     Stop {
         /// Stable code of the reason.
@@ -30,8 +35,13 @@ pub enum Verdict {
     },
 }
 
+/// Code of a request that was not answered in time.
+pub(super) const TIMEOUT: &str = "timeout";
 /// Longest part of an answer that is kept.
 const MAX_SAID: usize = 300;
+/// How InfluxDB says that lines lie before what its retention keeps: 1 and 2, and 2 from 2.7 on. Everything else of the
+/// request is stored.
+const TOO_OLD: [&str; 2] = ["beyond retention policy", "outside retention policy"];
 /// Longest wait a target may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
@@ -61,6 +71,13 @@ pub fn of_status(status: u16, after: Option<Duration>, body: &[u8]) -> Verdict {
             said: said(),
         },
         429 => Verdict::Later { code: "busy", after },
+        400 | 422 if TOO_OLD.iter().any(|words| said().contains(words)) => Verdict::TooOld {
+            count: said().split_once("dropped").and_then(|(_, count)| {
+                let digits = count.trim_start_matches(['=', ' ']);
+                let digits = digits.split(|c: char| !c.is_ascii_digit()).next();
+                digits.and_then(|digits| digits.parse().ok())
+            }),
+        },
         400 | 422 => Verdict::Refused {
             code: "refused",
             said: said(),
@@ -95,6 +112,7 @@ mod tests {
     fn every_status_has_one_meaning() {
         let code = |status| match of_status(status, None, b"") {
             Verdict::Taken => "taken",
+            Verdict::TooOld { .. } => "too_old",
             Verdict::Later { code, .. } | Verdict::Refused { code, .. } | Verdict::Stop { code, .. } => code,
         };
         let table = [
@@ -115,6 +133,19 @@ mod tests {
         for (status, meaning) in table {
             assert_eq!(code(status), meaning, "{status}");
         }
+    }
+
+    #[test]
+    fn lines_that_a_target_keeps_no_longer_are_told_from_bad_ones() {
+        let said = |text: &str| of_status(422, None, text.as_bytes());
+        let one = r#"{"error":"partial write: points beyond retention policy dropped=17"}"#;
+        assert_eq!(said(one), Verdict::TooOld { count: Some(17) });
+        assert_eq!(
+            said("points beyond retention policy"),
+            Verdict::TooOld { count: None }
+        );
+        let conflict = "partial write: field type conflict: input field value dropped=1";
+        assert!(matches!(said(conflict), Verdict::Refused { .. }));
     }
 
     #[test]
