@@ -222,6 +222,8 @@ const VOCABULARY: &[(&str, Unit)] = &[
     ("gateway.clock_ok", Unit("bool")),
     ("gateway.clock_step", Unit("s")),
     ("gateway.backup_age", Unit("h")),
+    ("gateway.devices_unheard", Unit("1")),
+    ("level.fill", Unit("%")),
 ];
 
 #[cfg(test)]

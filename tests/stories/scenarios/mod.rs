@@ -10,6 +10,7 @@ mod duplicates;
 mod faked;
 mod flapping;
 mod leak;
+mod unheard;
 
 use e2e::clock::StoryClock;
 use e2e::gateway::{Gateway, Site};

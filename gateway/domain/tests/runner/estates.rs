@@ -20,7 +20,7 @@ fn a_good_document_finds_its_devices_by_address() {
         Some(Address::Bus { unit: 7, .. })
     ));
     assert!(estate.device_by_id(&"gateway".parse().unwrap()).is_some());
-    assert_eq!(estate.rules().len(), 3 + 9);
+    assert_eq!(estate.rules().len(), 3 + 10);
     let (name, place) = estate.texts_of(&"b3-pipe".parse().unwrap());
     assert_eq!(
         (name.zh.as_str(), place.zh.as_str()),
@@ -105,8 +105,8 @@ fn all_problems_come_at_once_with_their_place_and_a_hint() {
             "timezone: unknown time zone \"Asia/Shangha\"; did you mean \"Asia/Shanghai\"?",
             "places[2].id: \"b3\" is used twice; the first one counts; give this one another id",
             "places[1].parent: lies inside itself",
-            "assets[1].bin: the distance to the empty bin's floor must be greater than to a full bin's surface; \
-             the sensor looks down from the lid",
+            "assets[1].bin: the distance to the floor when it is empty must be greater than to the surface when it is full; \
+             the sensor looks down from above",
             "assets[1].place: unknown place \"yard\"",
             "assets[2].place: unknown place \"yard\"",
             "devices[2].asset: unknown asset \"bin-2\"; did you mean \"bin-1\"?",
@@ -186,7 +186,7 @@ fn an_unknown_key_and_an_unknown_measure_are_refused_while_reading() {
 fn a_built_in_rule_gives_way_to_one_with_the_same_id() {
     let own = ESTATE.replace("id = \"bin-full\"", "id = \"gateway-bus-lost\"");
     let estate = Estate::resolve(doc(&own)).unwrap();
-    assert_eq!(estate.rules().len(), 3 + 8);
+    assert_eq!(estate.rules().len(), 3 + 9);
 }
 
 #[test]
