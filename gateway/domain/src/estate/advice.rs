@@ -179,20 +179,22 @@ fn alone(estate: &Estate, rule: &Arc<Rule>, measures: &dyn Measures) -> Vec<Kind
         }
         _ => {}
     }
-    if rule
-        .during
-        .as_ref()
-        .is_some_and(|during| during.longest() < rule.on_delay)
-    {
-        found.push(Kind::DelayOutlastsHours);
+    // As it looks at its assets, with what is different on some.
+    let mut here: Vec<Arc<Rule>> = looked_at()
+        .filter_map(|asset| rule.on(&asset.id, asset.kind))
+        .collect();
+    if here.is_empty() {
+        here.push(rule.clone());
     }
-    if let When::Rises { within, .. } | When::Falls { within, .. } | When::Often { within, .. } = rule.when
-        && rule.on_delay > within
-    {
-        found.push(Kind::DelayOutlastsWindow);
-    }
-    if always_wrong(rule) {
-        found.push(Kind::AlwaysWrong);
+    let kinds: [(fn(&Rule) -> bool, Kind); 3] = [
+        (delay_outlasts_hours, Kind::DelayOutlastsHours),
+        (delay_outlasts_window, Kind::DelayOutlastsWindow),
+        (always_wrong, Kind::AlwaysWrong),
+    ];
+    for (is_so, kind) in kinds {
+        if here.iter().any(|rule| is_so(rule)) {
+            found.push(kind);
+        }
     }
     for asset in rule.overrides.keys() {
         if !assets.iter().any(|covered| covered.id == *asset) {
@@ -200,6 +202,16 @@ fn alone(estate: &Estate, rule: &Arc<Rule>, measures: &dyn Measures) -> Vec<Kind
         }
     }
     found
+}
+
+fn delay_outlasts_hours(rule: &Rule) -> bool {
+    let hours = rule.during.as_ref();
+    hours.is_some_and(|during| during.longest() < rule.on_delay)
+}
+
+fn delay_outlasts_window(rule: &Rule) -> bool {
+    matches!(rule.when, When::Rises { within, .. } | When::Falls { within, .. } | When::Often { within, .. }
+        if rule.on_delay > within)
 }
 
 /// Most points of a measure there can be on an asset.

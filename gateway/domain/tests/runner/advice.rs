@@ -243,6 +243,11 @@ fn what_nothing_can_raise_or_end_is_said() {
         ("rules[0].when".into(), "always_fires")
     );
     assert_eq!(
+        only("overrides = [{ asset = \"bin-1\", when = { above = 0.0 } }]"),
+        ("rules[0].when".into(), "always_fires"),
+        "on one asset"
+    );
+    assert_eq!(
         only("applies_to = { assets = [\"bin-1\"] }\noverrides = [{ asset = \"bin-2\", priority = \"P1\" }]"),
         ("rules[0].overrides".into(), "idle_override")
     );
