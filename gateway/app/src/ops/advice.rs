@@ -141,8 +141,8 @@ fn hint(kind: &Kind) -> Text {
         ),
         Kind::NoAsset => both!("核对 applies_to", "check applies_to"),
         Kind::NoDevice => both!(
-            "核对 measure，或先接入设备",
-            "check the measure, or add the device first"
+            "核对 measure 和资产的尺寸（bin、tank），或先接入设备",
+            "check the measure and the geometry of the asset (bin, tank), or add the device first"
         ),
         Kind::DelayOutlastsHours | Kind::DelayOutlastsWindow => {
             both!("缩短 on_delay", "make on_delay shorter")

@@ -64,6 +64,7 @@ impl Engine {
             NoticeKind::AlarmStillActive if alarm.is_some_and(|alarm| alarm.flapping) => Audience::Everyone,
             _ if self.is_storm() && notice.actor.is_none() => Audience::Systems,
             NoticeKind::AlarmRaised => Audience::Systems,
+            NoticeKind::AlarmStillActive if waits() => Audience::Systems,
             NoticeKind::OrderDispatched if self.is_care(notice) => Audience::Everyone,
             NoticeKind::OrderDispatched => Audience::Systems,
             NoticeKind::AlarmCleared if waits() => Audience::Systems,
@@ -110,15 +111,27 @@ impl Engine {
         }
     }
 
-    /// An alarm somebody had seen asks again: at once, and in a storm with its digest.
+    /// An alarm somebody had seen asks again: at once; together with others of its class that do so too; and in a storm with
+    /// its digest.
     pub(super) fn tell_again(&mut self, id: AlarmId, now: &Now, changes: &mut Changes) {
-        let waits = |alarm: &&Arc<Alarm>| self.is_storm() && !alarm.flapping;
-        if let Some(alarm) = self.alarm(id).filter(waits).cloned() {
+        let Some(alarm) = self.alarm(id).cloned() else {
+            return;
+        };
+        if !alarm.flapping && (self.is_storm() || self.asks_with_others(&alarm, now)) {
             let mut crowd = self.store.state().crowd.as_ref().clone();
             crowd.wait(&alarm, now);
             self.store.set_crowd(Arc::new(crowd));
         }
         self.notice_alarm(NoticeKind::AlarmStillActive, id, now, changes);
+    }
+
+    fn asks_with_others(&self, alarm: &Alarm, now: &Now) -> bool {
+        let soon = now.after(GROUP_WAIT);
+        let group = self.store.state().crowd.groups.get(&alarm.class);
+        group.is_some_and(|group| !group.waiting.is_empty())
+            || self
+                .alarms()
+                .any(|other| other.class == alarm.class && other.re_alarm_at.is_some_and(|at| at <= soon))
     }
 
     /// The time of a group or a digest has come.

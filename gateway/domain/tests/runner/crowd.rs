@@ -294,6 +294,33 @@ fn acknowledges(e: &mut EstateTest, asset: &str, class: &str) {
 }
 
 #[test]
+fn eight_that_were_seen_at_once_ask_again_at_once_in_one_message_and_one_alone_by_itself() {
+    let mut e = EstateTest::with(&asking(8));
+    for n in 0..8 {
+        fills(&mut e, n);
+    }
+    e.wait("30s");
+    for n in 0..8 {
+        acknowledges(&mut e, &format!("bin-{n}"), "full");
+        e.wait("1s");
+    }
+    e.wait("1h1m");
+    assert_eq!(
+        e.notices(NoticeKind::AlarmStillActive),
+        8,
+        "systems heard of each"
+    );
+    assert_eq!(
+        told(&e),
+        [(NoticeKind::AlarmGroup, 8), (NoticeKind::AlarmGroup, 8)],
+        "people once, as when they were raised"
+    );
+    acknowledges(&mut e, "bin-3", "full");
+    e.wait("1h1m");
+    assert_eq!(told(&e)[2..], [(NoticeKind::AlarmStillActive, 1)]);
+}
+
+#[test]
 fn what_goes_on_for_too_long_is_in_the_digest_of_a_storm() {
     let mut e = EstateTest::with(&asking(40));
     fills(&mut e, 0);
