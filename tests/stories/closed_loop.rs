@@ -178,6 +178,14 @@ async fn a_person_works_an_order_from_the_shell() {
     let sensor = sensor(broker.port, "leak-b3", None, |_| leak_message(true));
     let order = gateway.order_in("b3-pipe", "dispatched").await;
     let id = order["id"].as_str().unwrap();
+    let alarm = order["alarms"][0].as_str().unwrap();
+    let (said, code) = gateway.cli(&["alarms", "ack", "AL-99", alarm]).await;
+    assert!(code == 1 && said.contains("AL-99"), "{said}");
+    let seen = gateway.get(&format!("/api/v1/alarms/{alarm}")).await.unwrap();
+    assert_eq!(
+        seen["state"], "active_ack",
+        "one that is not there keeps no other from being seen: {said}"
+    );
     for arguments in [
         vec!["orders", "list"],
         vec!["alarms", "list"],

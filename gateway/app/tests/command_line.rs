@@ -95,6 +95,37 @@ fn check(config: &Path, language: &str) -> (Option<i32>, Value) {
 }
 
 #[test]
+fn a_sump_that_does_not_say_how_deep_it_is_is_warned_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("linli.toml");
+    let head = "config_version = 1\nestate_seed = \"estate.toml\"\nlanguage = \"en\"\nstore = { data = \"data\" }\n\
+        broker = { subscriptions = [{ family = \"chirpstack-v4\" }] }\n";
+    std::fs::write(&config, head).unwrap();
+    let found = |tank: &str| {
+        let estate = format!(
+            "id = \"e\"\nname = {{ zh = \"园\", en = \"E\" }}\n[[places]]\nid = \"p\"\nkind = \"room\"\n\
+             name = {{ zh = \"房\", en = \"Room\" }}\n[[assets]]\nid = \"sump-1\"\nkind = \"sump\"\nplace = \"p\"\n\
+             name = {{ zh = \"井\", en = \"Sump\" }}\n{tank}\n[[devices]]\nid = \"probe\"\n\
+             profile = \"milesight.em500-swl\"\nname = {{ zh = \"液位计\", en = \"Probe\" }}\n\
+             address = {{ mqtt = \"embedded\", key = \"24e124713b490101\" }}\nasset = \"sump-1\"\n"
+        );
+        std::fs::write(folder.path().join("estate.toml"), estate).unwrap();
+        let (code, report) = check(&config, "en");
+        assert_eq!(code, Some(0), "{report:#}");
+        let problems = report["problems"].as_array().unwrap().clone();
+        let mut unguarded = problems
+            .into_iter()
+            .filter(|problem| problem["code"] == "unguarded");
+        unguarded.next().map(|problem| problem["line"].clone())
+    };
+    assert_eq!(found(""), Some(Value::from(7)));
+    assert_eq!(
+        found("tank = { empty_distance_mm = 2400, full_distance_mm = 400 }"),
+        None
+    );
+}
+
+#[test]
 fn a_plan_that_no_line_can_keep_is_refused_with_its_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let serial = "serial = { path = \"/dev/ttyUSB0\", baud = 9600 }";
@@ -566,6 +597,12 @@ fn wrong_use_is_two_and_a_gateway_out_of_reach_is_one() {
     assert_eq!(linli(&["bogus"]).status.code(), Some(2));
     assert_eq!(linli(&["orders", "override", "WO-1"]).status.code(), Some(2));
     assert_eq!(linli(&["--version"]).status.code(), Some(0));
+    let nothing = linli(&["simulate", "--seed", "3"]);
+    let asks = text(&nothing.stderr);
+    assert!(
+        nothing.status.code() == Some(2) && asks.contains("<--judge|--output <FOLDER>>"),
+        "neither judged nor written down, a play comes to nothing: {asks}"
+    );
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
     std::fs::write(&token, "linli_x_canary").unwrap();

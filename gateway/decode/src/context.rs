@@ -74,22 +74,26 @@ impl fmt::Display for Role {
     }
 }
 
-/// How a sensor hangs above a bin. Belongs to the asset; a profile never knows it.
+/// How a sensor hangs above a bin or a tank. Belongs to the asset; a profile never knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BinGeometry {
-    /// Distance the sensor measures in an empty bin, in millimetres.
+    /// Distance the sensor measures when it is empty, in millimetres.
     pub empty_distance_mm: f64,
-    /// Distance the sensor measures in a full bin, in millimetres; smaller than the empty one.
+    /// Distance the sensor measures when it is full, in millimetres; smaller than the empty one.
     pub full_distance_mm: f64,
 }
 
 impl BinGeometry {
     /// Fill level in percent, 0 to 100, at `distance_mm`. `None` for a geometry that is not one.
     pub fn fill(&self, distance_mm: f64) -> Option<f64> {
-        let depth = self.empty_distance_mm - self.full_distance_mm;
-        let fill = (self.empty_distance_mm - distance_mm) / depth * 100.0;
-        (depth.is_finite() && depth > 0.0 && fill.is_finite()).then(|| fill.clamp(0.0, 100.0))
+        self.fill_at_depth(self.empty_distance_mm - distance_mm)
+    }
+    /// The same where what is in it stands so deep above the floor.
+    pub fn fill_at_depth(&self, depth_mm: f64) -> Option<f64> {
+        let whole = self.empty_distance_mm - self.full_distance_mm;
+        let fill = depth_mm / whole * 100.0;
+        (whole.is_finite() && whole > 0.0 && fill.is_finite()).then(|| fill.clamp(0.0, 100.0))
     }
 }
 
@@ -113,6 +117,8 @@ pub struct DeviceContext {
     pub role: Option<Role>,
     /// The bin below it: adds `bin.fill` to a `bin.distance`, unless the device reports a fill itself.
     pub bin: Option<BinGeometry>,
+    /// The sump or tank below it: adds `level.fill` to a `level.distance` or a `level.depth`.
+    pub tank: Option<BinGeometry>,
     /// The zone of a device that tells local time; `None` is UTC.
     pub zone: Option<TimeZone>,
     /// What the installation made of its values.
@@ -145,6 +151,7 @@ mod tests {
         };
         assert_eq!(bin.fill(2116.0).map(|f| (f * 100.0).round()), Some(1420.0));
         assert_eq!((bin.fill(9999.0), bin.fill(0.0)), (Some(0.0), Some(100.0)));
+        assert_eq!(bin.fill_at_depth(500.0), Some(25.0));
         let flat = BinGeometry {
             empty_distance_mm: 400.0,
             full_distance_mm: 400.0,

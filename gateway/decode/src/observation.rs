@@ -164,6 +164,9 @@ impl Diagnostic {
 pub(crate) struct OwnMeasures {
     pub(crate) bin_distance: Option<Measure>,
     pub(crate) bin_fill: Option<Measure>,
+    pub(crate) level_distance: Option<Measure>,
+    pub(crate) level_depth: Option<Measure>,
+    pub(crate) level_fill: Option<Measure>,
     pub(crate) battery: Option<Measure>,
     pub(crate) mains: Option<Measure>,
     pub(crate) rssi: Option<Measure>,
@@ -176,6 +179,9 @@ pub(crate) struct OwnMeasures {
 pub(crate) static OWN: LazyLock<OwnMeasures> = LazyLock::new(|| OwnMeasures {
     bin_distance: "bin.distance".parse().ok(),
     bin_fill: "bin.fill".parse().ok(),
+    level_distance: "level.distance".parse().ok(),
+    level_depth: "level.depth".parse().ok(),
+    level_fill: "level.fill".parse().ok(),
     battery: "device.battery".parse().ok(),
     mains: "device.mains".parse().ok(),
     rssi: "signal.rssi".parse().ok(),
@@ -195,6 +201,9 @@ mod tests {
         let all = [
             own.bin_distance,
             own.bin_fill,
+            own.level_distance,
+            own.level_depth,
+            own.level_fill,
             own.battery,
             own.mains,
             own.rssi,

@@ -223,6 +223,8 @@ const VOCABULARY: &[(&str, Unit)] = &[
     ("gateway.clock_step", Unit("s")),
     ("gateway.backup_age", Unit("h")),
     ("gateway.bridge_ok", Unit("bool")),
+    ("gateway.devices_unheard", Unit("1")),
+    ("level.fill", Unit("%")),
 ];
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod duplicates;
 mod faked;
 mod flapping;
 mod leak;
+mod unheard;
 mod waited;
 
 use e2e::clock::StoryClock;

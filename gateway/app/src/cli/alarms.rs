@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 /// Most alarms one explains that are counted for a person.
 const MOST_COUNTED: u32 = 500;
 
+/// Most alarms of one request.
+const AT_ONCE: usize = 100;
+
 /// Does one of the commands about alarms.
 pub(super) fn alarms(context: &Context, command: Alarms) -> Outcome {
     match command {
@@ -171,14 +174,19 @@ fn written(all: &Value, language: Language) -> String {
 fn each(context: &Context, ids: &[String], words: &Value) -> Outcome {
     let client = Client::new(context)?;
     let seen = |id: &String| -> Result<Value, Failure> {
-        let alarm = client.get(&format!("/api/v1/alarms/{}", segment(context, id)?))?;
-        Ok(json!({ "id": alarm["id"], "version": alarm["version"] }))
+        // One that cannot be looked at is answered for with the others.
+        let alarm = client.get(&format!("/api/v1/alarms/{}", segment(context, id)?));
+        let version = alarm.map_or(json!(0), |alarm| alarm["version"].clone());
+        Ok(json!({ "id": id, "version": version }))
     };
-    let alarms = ids.iter().map(seen).collect::<Result<Vec<_>, _>>()?;
-    let mut body = words.clone();
-    body["alarms"] = json!(alarms);
-    let done = client.post("/api/v1/alarms/bulk", &body)?;
-    let items = done["items"].as_array().cloned().unwrap_or_default();
+    let mut items: Vec<Value> = Vec::with_capacity(ids.len());
+    for some in ids.chunks(AT_ONCE) {
+        let mut body = words.clone();
+        body["alarms"] = json!(some.iter().map(seen).collect::<Result<Vec<_>, _>>()?);
+        let done = client.post("/api/v1/alarms/bulk", &body)?;
+        items.extend(done["items"].as_array().cloned().unwrap_or_default());
+    }
+    let done = json!({ "items": items });
     output::result(context, &done, |_| {
         let done = items.iter().filter(|item| item["done"] == true);
         let line = |item: &Value| {

@@ -131,7 +131,8 @@ fn lacking(part: ProblemPart) -> DocumentProblem {
     }
 }
 
-/// The rules whose place a rule would take: the one with its id, and shipped ones of its class on assets both look after.
+/// The rules whose place a rule would take: the one with its id, and shipped ones of its class and measure on
+/// assets both look after.
 fn replaces(estate: &Estate, rule: &RuleDoc) -> Vec<String> {
     let covers = |id: &linli_domain::id::AssetId, kind| {
         rule.applies_to.kind == Some(kind)
@@ -144,7 +145,7 @@ fn replaces(estate: &Estate, rule: &RuleDoc) -> Vec<String> {
     let taken = estate.rules().iter().filter(|known| {
         known.id == rule.id
             || (known.shipped
-                && known.class == rule.class
+                && (&known.class, known.measure) == (&rule.class, rule.measure)
                 && estate.assets().iter().any(|asset| {
                     known.applies_to.covers(&asset.id, asset.kind) && covers(&asset.id, asset.kind)
                 }))

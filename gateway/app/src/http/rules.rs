@@ -71,11 +71,8 @@ pub(super) async fn known(http: &Http) -> Result<Known, Problem> {
 impl Known {
     fn show(&self, rule: &DomainRule) -> Rule {
         let covered = self.estate.assets().iter().filter(|asset| {
-            let replaced = rule.shipped
-                && self.estate.rules().iter().any(|own| {
-                    !own.shipped && own.class == rule.class && own.applies_to.covers(&asset.id, asset.kind)
-                });
-            rule.applies_to.covers(&asset.id, asset.kind) && !replaced
+            let covers = rule.applies_to.covers(&asset.id, asset.kind);
+            covers && !self.estate.is_replaced(rule, asset)
         });
         Rule {
             id: rule.id.to_string(),

@@ -3,41 +3,81 @@
 use crate::config::said::{Said, both};
 use crate::profiles::ANNOUNCED;
 use linli_decode::Catalogue;
-use linli_domain::estate::advice::{Advice, Kind, Measures, advise};
+use linli_domain::estate::advice::{self, Advice, Kind, Measures, advise};
 use linli_domain::estate::builtin::GATEWAY;
-use linli_domain::estate::{Device, Estate};
+use linli_domain::estate::{Asset, AssetKind, Device, Estate};
 use linli_domain::measure::Measure;
 use linli_domain::text::Text;
 
 /// What the devices of an estate may measure, as far as the catalogue knows.
-struct Known<'c>(&'c Catalogue);
+struct Known<'c> {
+    estate: &'c Estate,
+    catalogue: &'c Catalogue,
+}
 
 impl Measures for Known<'_> {
     fn may(&self, device: &Device, measure: Measure) -> bool {
         if matches!(device.profile.as_str(), ANNOUNCED | GATEWAY) {
             return true;
         }
-        let Some(profile) = self.0.get(&device.profile) else {
+        let Some(profile) = self.catalogue.get(&device.profile) else {
             return true;
         };
-        // A distance becomes a fill level by the geometry of its bin.
-        let distance = "bin.distance"
-            .parse()
-            .ok()
-            .filter(|_| measure.name() == "bin.fill");
-        profile.may_measure(measure).is_some()
-            || distance.is_some_and(|distance| profile.may_measure(distance).is_some())
+        // A distance or a depth becomes a fill level by the geometry of what is below.
+        let asset = device.asset.and_then(|asset| self.estate.asset(asset));
+        let becomes: &[&str] = match measure.name() {
+            "bin.fill" if asset.is_some_and(|asset| asset.bin.is_some()) => &["bin.distance"],
+            "level.fill" if asset.is_some_and(|asset| asset.tank.is_some()) => {
+                &["level.distance", "level.depth"]
+            }
+            _ => &[],
+        };
+        let may = |measure: Measure| profile.may_measure(measure).is_some();
+        may(measure) || becomes.iter().any(|name| name.parse().is_ok_and(may))
     }
 
     fn may_repeat(&self, device: &Device, measure: Measure) -> bool {
-        let profile = self.0.get(&device.profile);
+        let profile = self.catalogue.get(&device.profile);
         profile.is_none_or(|profile| profile.may_measure(measure) == Some(true))
     }
 }
 
 /// All advice on the rules of an estate.
 pub fn of(estate: &Estate, catalogue: &Catalogue) -> Vec<Advice> {
-    advise(estate, &Known(catalogue))
+    advise(estate, &Known { estate, catalogue })
+}
+
+/// Assets with sensors that no rule looks at: where in the document, and what to do.
+pub fn unguarded(estate: &Estate, catalogue: &Catalogue) -> Vec<(String, Said)> {
+    let assets = advice::unguarded(estate, &Known { estate, catalogue });
+    let place = |asset: &Asset| estate.doc().assets.iter().position(|doc| doc.id == asset.id);
+    let told = assets.into_iter().filter_map(|asset| {
+        let id = &asset.id;
+        let message = both!(
+            "没有规则看护 {id} 上传感器所测的量：除失联外不会有任何告警",
+            "no rule looks at what the sensors of {id} measure: nothing there but silence is ever an alarm"
+        );
+        let said = Said::new("unguarded", message).hint(guard(asset));
+        Some((format!("assets[{}]", place(asset)?), said))
+    });
+    told.collect()
+}
+
+fn guard(asset: &Asset) -> Text {
+    match asset.kind {
+        AssetKind::Bin if asset.bin.is_none() => both!(
+            "写明桶的尺寸 bin = {{ empty_distance_mm = 1200, full_distance_mm = 200 }}，或为它写一条规则",
+            "give the bin its geometry, bin = {{ empty_distance_mm = 1200, full_distance_mm = 200 }}, or write a rule for it"
+        ),
+        AssetKind::Sump if asset.tank.is_none() => both!(
+            "写明深浅 tank = {{ empty_distance_mm = 2400, full_distance_mm = 400 }}，或为它写一条规则",
+            "say how deep it is, tank = {{ empty_distance_mm = 2400, full_distance_mm = 400 }}, or write a rule for it"
+        ),
+        _ => both!(
+            "核对设备的用途（role）和型号，或为它写一条规则",
+            "check the role and the profile of its devices, or write a rule for it"
+        ),
+    }
 }
 
 /// One piece of advice in words.
@@ -101,8 +141,8 @@ fn hint(kind: &Kind) -> Text {
         ),
         Kind::NoAsset => both!("核对 applies_to", "check applies_to"),
         Kind::NoDevice => both!(
-            "核对 measure，或先接入设备",
-            "check the measure, or add the device first"
+            "核对 measure 和资产的尺寸（bin、tank），或先接入设备",
+            "check the measure and the geometry of the asset (bin, tank), or add the device first"
         ),
         Kind::DelayOutlastsHours | Kind::DelayOutlastsWindow => {
             both!("缩短 on_delay", "make on_delay shorter")

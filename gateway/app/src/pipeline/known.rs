@@ -29,17 +29,20 @@ impl Known {
             return None;
         }
         let asset = device.asset.and_then(|asset| estate.asset(asset));
-        let bin = asset.and_then(|asset| asset.bin);
+        let geometry = |of: Option<linli_domain::estate::BinGeometry>| {
+            of.map(|it| linli_decode::BinGeometry {
+                empty_distance_mm: it.empty_distance_mm,
+                full_distance_mm: it.full_distance_mm,
+            })
+        };
         let wiring = device.bindings.iter().filter(|b| b.invert || b.becomes.is_some());
         Some(Self {
             profile,
             asset_role: asset.and_then(|asset| Role::on(asset.kind)),
             context: DeviceContext {
                 role: device.role.as_deref().and_then(Role::from_name),
-                bin: bin.map(|b| linli_decode::BinGeometry {
-                    empty_distance_mm: b.empty_distance_mm,
-                    full_distance_mm: b.full_distance_mm,
-                }),
+                bin: geometry(asset.and_then(|asset| asset.bin)),
+                tank: geometry(asset.and_then(|asset| asset.tank)),
                 zone: zone.cloned(),
                 wiring: wiring
                     .map(|b| Wiring {

@@ -215,6 +215,7 @@ impl Core {
             more |= gone.more;
         }
         more |= self.look_for_room(&now)?;
+        self.look_for_unheard(&now);
         self.ledger.checkpoint_if_large()?;
         Ok(more)
     }

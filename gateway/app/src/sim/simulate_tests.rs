@@ -61,23 +61,25 @@ fn an_ordinary_day_raises_nothing() {
 fn a_broken_rule_shows_as_missed() {
     let broken = r#"
         [[rules]]
-        id = "leak-when-dry-for-ever"
+        id = "leak-of-nine-sensors"
         class = "leak"
         fault = "leak"
-        measure = "leak.signal"
+        measure = "leak.wet"
         applies_to = { kind = "pipe_zone" }
-        when = { above = 100000.0 }
+        when = { state = true }
+        vote = { at_least = 9 }
         priority = "P1"
         cause = { zh = "管道破损", en = "A pipe leaks" }
         consequence = { zh = "地面积水", en = "Water stands on the floor" }
         response = { zh = "关阀。", en = "Close the valve." }
         [[rules]]
-        id = "leak-in-the-pump-room-for-ever"
+        id = "leak-of-nine-in-the-pump-room"
         class = "leak"
         fault = "leak"
-        measure = "leak.signal"
+        measure = "leak.wet"
         applies_to = { kind = "pump_room" }
-        when = { above = 100000.0 }
+        when = { state = true }
+        vote = { at_least = 9 }
         priority = "P1"
         cause = { zh = "管道破损", en = "A pipe leaks" }
         consequence = { zh = "地面积水", en = "Water stands on the floor" }

@@ -272,10 +272,23 @@ impl<'o> Collector<'o> {
         }
     }
 
-    /// A fill level for each distance whose message gives none of its own for the same time.
+    /// A fill level for each distance or depth whose message gives none of its own for the same time.
     fn derive_fill(&mut self) {
-        let (Some(bin), Some(fill), Some(distance)) = (self.context.bin, OWN.bin_fill, OWN.bin_distance)
-        else {
+        if let Some(bin) = self.context.bin {
+            self.derive((OWN.bin_distance, OWN.bin_fill), |mm| bin.fill(mm));
+        }
+        if let Some(tank) = self.context.tank {
+            self.derive((OWN.level_distance, OWN.level_fill), |mm| tank.fill(mm));
+            self.derive((OWN.level_depth, OWN.level_fill), |mm| tank.fill_at_depth(mm));
+        }
+    }
+
+    fn derive(
+        &mut self,
+        (from, to): (Option<Measure>, Option<Measure>),
+        level_of: impl Fn(f64) -> Option<f64>,
+    ) {
+        let (Some(distance), Some(fill)) = (from, to) else {
             return;
         };
         for at in self.start..self.out.len() {
@@ -294,7 +307,7 @@ impl<'o> Collector<'o> {
                 .value
                 .as_ref()
                 .and_then(Value::as_number)
-                .and_then(|d| bin.fill(d))
+                .and_then(&level_of)
                 .map(Value::Number);
             let derived = Observation {
                 measure: fill,

@@ -58,7 +58,8 @@ pub(super) fn read<'d>(mut table: Table<'d>, problems: &mut Problems<'_>) -> Opt
         role: table
             .take("role")
             .and_then(|node| read_role(problems.text(node)?, node.span(), problems)),
-        bin: table.take("bin").and_then(|node| read_bin(node, problems)),
+        bin: table.take("bin").and_then(|node| read_geometry(node, problems)),
+        tank: table.take("tank").and_then(|node| read_geometry(node, problems)),
         zone: table.take("zone").and_then(|node| read_zone(node, problems)),
         received: table
             .take("received")
@@ -247,7 +248,7 @@ fn read_block(node: Node<'_>, problems: &mut Problems<'_>) -> Option<(RegisterRe
     Some((request, words))
 }
 
-fn read_bin(node: Node<'_>, problems: &mut Problems<'_>) -> Option<BinGeometry> {
+fn read_geometry(node: Node<'_>, problems: &mut Problems<'_>) -> Option<BinGeometry> {
     let mut table = problems.table(node)?;
     let empty = table
         .need("empty_distance_mm", "", problems)

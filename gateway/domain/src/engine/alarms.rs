@@ -81,13 +81,13 @@ impl Engine {
             alarm.count = alarm.count.saturating_add(1);
             alarm.state.condition = condition;
             alarm.cleared_at = None;
+            alarm.life_safety |= rule.life_safety;
             if !is_news {
                 return;
             }
             alarm.version = alarm.version.saturating_add(1);
             alarm.flapping = flapping;
             alarm.priority = alarm.priority.min(rule.priority);
-            alarm.life_safety |= rule.life_safety;
             if is_told {
                 alarm.state.ack = alarm.state.ack.next(AckEvent::Raise).unwrap_or(Ack::Unack);
                 alarm.re_alarm_at = None;
@@ -299,7 +299,7 @@ impl Engine {
             alarm.re_alarm_at = None;
             alarm.changed_by = GATEWAY_NAME.into();
         });
-        self.notice_alarm(NoticeKind::AlarmStillActive, id, now, changes);
+        self.tell_again(id, now, changes);
     }
 
     /// The only way an alarm that lives is changed.

@@ -42,7 +42,11 @@ impl Engine {
         if self.is_out_of_service(&def.asset, &def.rule.class, def.point) {
             return (Annunciation::OutOfService, None);
         }
-        if before == Annunciation::Shelved {
+        // What lives depend on is not muted by what staff said of something lesser.
+        let by_manager = live
+            .and_then(|alarm| alarm.shelving.as_ref())
+            .is_some_and(|shelving| shelving.by.role == ActorRole::Manager);
+        if before == Annunciation::Shelved && (by_manager || !def.rule.life_safety) {
             return (before, None);
         }
         match self.cause_of(def, live) {
@@ -275,6 +279,7 @@ impl Engine {
         if raises {
             self.open_order(id, now, changes);
             self.tell_raised(id, now, changes);
+            self.ask_for_care(&(alarm.asset.clone(), alarm.class.clone()), now, changes);
         }
         self.settle_alarm(id, now, changes);
     }

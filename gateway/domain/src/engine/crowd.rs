@@ -6,7 +6,7 @@
 //! | repeat | what was told so, goes on and nobody has seen is told again 4 h after the last message, and every 4 h |
 //! | storm | ten alarms within 10 min: people are told that it is one, then get one digest every 5 min of everything |
 //! | ends | at a digest with fewer than three alarms within the last 10 min |
-//! | never waits | the most urgent (P1) and what lives depend on: told at once, each by itself, whatever goes on |
+//! | never waits | the most urgent (P1) and what lives depend on: told at once, each by itself, whatever goes on; an order that goes back to work; the hourly word of what is guarded and flaps |
 //!
 //! Systems (webhooks) hear of every alarm and order at once, storm or not; only people are spared. What was seen,
 //! cleared or explained before its group is told is not told. The history of each alarm is whole in any case.
@@ -63,8 +63,12 @@ impl Engine {
                 Audience::Systems
             }
             _ if urgent => Audience::Everyone,
+            // Somebody said that it is done, and it is not; and what is guarded is never silent for longer than an hour.
+            NoticeKind::OrderReopened => Audience::Everyone,
+            NoticeKind::AlarmStillActive if alarm.is_some_and(|alarm| alarm.flapping) => Audience::Everyone,
             _ if self.is_storm() && notice.actor.is_none() => Audience::Systems,
             NoticeKind::AlarmRaised => Audience::Systems,
+            NoticeKind::AlarmStillActive if waits() => Audience::Systems,
             NoticeKind::OrderDispatched if self.is_care(notice) => Audience::Everyone,
             NoticeKind::OrderDispatched => Audience::Systems,
             NoticeKind::AlarmCleared if waits() => Audience::Systems,
@@ -103,24 +107,35 @@ impl Engine {
         if begins {
             crowd.digest_at = Some(now.after(INTERVAL));
         }
-        if alarm.priority != Priority::P1 && !alarm.life_safety {
-            let group = crowd.groups.entry(alarm.class.clone()).or_default();
-            if group.due == Default::default() || group.rests {
-                group.due = now.after(GROUP_WAIT);
-                group.rests = false;
-            }
-            if group.waiting.contains(&id) {
-            } else if group.waiting.len() < MAX_WAITING {
-                group.waiting.push(id);
-            } else {
-                crowd.more = crowd.more.saturating_add(1);
-            }
-        }
+        crowd.wait(&alarm, now);
         self.store.set_crowd(Arc::new(crowd));
         self.notice_alarm(NoticeKind::AlarmRaised, id, now, changes);
         if begins {
             self.tell_many(NoticeKind::StormBegan, &[], 0, now, changes);
         }
+    }
+
+    /// An alarm somebody had seen asks again: at once; together with others of its class that do so too; and in a storm with
+    /// its digest.
+    pub(super) fn tell_again(&mut self, id: AlarmId, now: &Now, changes: &mut Changes) {
+        let Some(alarm) = self.alarm(id).cloned() else {
+            return;
+        };
+        if !alarm.flapping && (self.is_storm() || self.asks_with_others(&alarm, now)) {
+            let mut crowd = self.store.state().crowd.as_ref().clone();
+            crowd.wait(&alarm, now);
+            self.store.set_crowd(Arc::new(crowd));
+        }
+        self.notice_alarm(NoticeKind::AlarmStillActive, id, now, changes);
+    }
+
+    fn asks_with_others(&self, alarm: &Alarm, now: &Now) -> bool {
+        let soon = now.after(GROUP_WAIT);
+        let group = self.store.state().crowd.groups.get(&alarm.class);
+        group.is_some_and(|group| !group.waiting.is_empty())
+            || self
+                .alarms()
+                .any(|other| other.class == alarm.class && other.re_alarm_at.is_some_and(|at| at <= soon))
     }
 
     /// The time of a group or a digest has come.
@@ -245,6 +260,26 @@ impl Engine {
             asset_name,
             place,
             title: alarm.name.clone(),
+        }
+    }
+}
+
+impl Crowd {
+    /// An alarm waits to be told with others of its class; what is most urgent never does.
+    fn wait(&mut self, alarm: &Alarm, now: &Now) {
+        if alarm.priority == Priority::P1 || alarm.life_safety {
+            return;
+        }
+        let group = self.groups.entry(alarm.class.clone()).or_default();
+        if group.due == Default::default() || group.rests {
+            group.due = now.after(GROUP_WAIT);
+            group.rests = false;
+        }
+        if group.waiting.contains(&alarm.id) {
+        } else if group.waiting.len() < MAX_WAITING {
+            group.waiting.push(alarm.id);
+        } else {
+            self.more = self.more.saturating_add(1);
         }
     }
 }

@@ -14,8 +14,8 @@ use super::alarms::GATEWAY_NAME;
 use super::change::{AlarmEvent, AuditEvent, Changes, NoticeKind};
 use super::index::WatchDef;
 use super::state::{AlarmKey, Flap};
-use crate::alarm::{Condition, Delays};
-use crate::id::{AlarmId, AssetId, Fault, OrderProfileId};
+use crate::alarm::{Annunciation, Condition, Delays};
+use crate::id::{AssetId, Fault, OrderProfileId};
 use crate::order::{Guards, Order, OrderProfile, OrderRole, OrderState, Verify};
 use crate::rule::Priority;
 use crate::text::Text;
@@ -80,8 +80,11 @@ impl Engine {
             flap.flapping = true;
             flap.told = age;
         }
+        if flap.flapping && until_told(&flap, age).is_none() && self.tell_guarded(&key, now, changes) {
+            flap.told = age;
+        }
         let wait = if flap.flapping {
-            CALM_MS.min(until_told(&flap, age))
+            until_told(&flap, age).unwrap_or(CALM_MS).min(CALM_MS)
         } else {
             OFTEN_MS
         };
@@ -89,7 +92,7 @@ impl Engine {
         self.store.set_flap(key.clone(), Some(flap));
         if begins {
             self.tell_flapping(&key, true, now, changes);
-            self.ask_for_care(def, now, changes);
+            self.ask_for_care(&key, now, changes);
         }
     }
 
@@ -125,25 +128,28 @@ impl Engine {
             }
             return;
         }
-        if age.saturating_sub(flap.told) >= GUARDED_MS {
+        if until_told(&flap, age).is_none() && self.tell_guarded(key, now, changes) {
             flap.told = age;
-            self.tell_guarded(key, now, changes);
         }
-        let wait = CALM_MS.saturating_sub(calm).min(until_told(&flap, age));
+        let left = CALM_MS.saturating_sub(calm);
+        let wait = until_told(&flap, age).unwrap_or(left).min(left);
         flap.look = now.after(Duration::from_millis(wait.max(1)));
         self.store.set_flap(key.clone(), Some(flap));
     }
 
-    /// What is guarded is never silent for longer than an hour.
-    fn tell_guarded(&mut self, key: &AlarmKey, now: &Now, changes: &mut Changes) {
+    /// What is guarded is never silent for longer than an hour: told when the hour is over, or the next time it is raised
+    /// if it is normal just then. Whether it was told.
+    fn tell_guarded(&mut self, key: &AlarmKey, now: &Now, changes: &mut Changes) -> bool {
         let watches = self.store.index().of_class(&key.0, &key.1).iter();
         let mut defs = watches.filter_map(|n| self.store.index().watches.get(*n));
         let guarded = defs.any(|def| def.rule.is_guarded());
         let alarm = self.alarm_of(&key.0, &key.1);
         let goes_on = alarm.filter(|alarm| alarm.state.condition != Condition::Normal);
-        if let Some(id) = goes_on.map(|alarm| alarm.id).filter(|_| guarded) {
-            self.notice_alarm(NoticeKind::AlarmStillActive, id, now, changes);
-        }
+        let Some(id) = goes_on.map(|alarm| alarm.id).filter(|_| guarded) else {
+            return false;
+        };
+        self.notice_alarm(NoticeKind::AlarmStillActive, id, now, changes);
+        true
     }
 
     fn tell_flapping(&mut self, key: &AlarmKey, begins: bool, now: &Now, changes: &mut Changes) {
@@ -172,24 +178,27 @@ impl Engine {
         }
     }
 
-    /// An order asks somebody to look at the sensor; there is one for each asset.
-    fn ask_for_care(&mut self, def: &WatchDef, now: &Now, changes: &mut Changes) {
+    /// An order asks somebody to look at the sensor; there is one for each asset. What something keeps from people (a
+    /// repair, a cause, a person's word) sends nobody before it is heard of again.
+    pub(super) fn ask_for_care(&mut self, key: &AlarmKey, now: &Now, changes: &mut Changes) {
         let (Ok(fault), Ok(profile)) = (Fault::new(FAULT), OrderProfileId::new(FAULT)) else {
             return;
         };
-        if self.order_of(&def.asset, &fault).is_some() {
+        let alarm = self.alarm_of(&key.0, &key.1);
+        let Some(alarm) = alarm
+            .filter(|alarm| alarm.state.annunciation == Annunciation::On)
+            .map(|alarm| alarm.id)
+        else {
+            return;
+        };
+        if !self.flaps(key) || self.order_of(&key.0, &fault).is_some() {
             return;
         }
-        let alarms: Vec<AlarmId> = self
-            .alarm_of(&def.asset, &def.rule.class)
-            .map(|alarm| alarm.id)
-            .into_iter()
-            .collect();
         let id = self.next_order();
         let order = Order {
             id,
             version: 1,
-            asset: def.asset.clone(),
+            asset: key.0.clone(),
             fault,
             role: OrderRole::Repair,
             priority: Priority::P4,
@@ -200,7 +209,7 @@ impl Engine {
                     .into(),
             },
             state: OrderState::New,
-            alarms,
+            alarms: vec![alarm],
             more_alarms: 0,
             opened_at: now.wall,
             accepted_at: None,
@@ -226,9 +235,10 @@ impl Engine {
     }
 }
 
-/// How long until what is guarded is told again.
-fn until_told(flap: &Flap, age: u64) -> u64 {
-    GUARDED_MS.saturating_sub(age.saturating_sub(flap.told))
+/// How long until what is guarded is told again; `None` when it is time.
+fn until_told(flap: &Flap, age: u64) -> Option<u64> {
+    let left = GUARDED_MS.saturating_sub(age.saturating_sub(flap.told));
+    (left > 0).then_some(left)
 }
 
 /// How such an order is verified: by the sensor, which must be calm.

@@ -87,8 +87,8 @@ pub(super) struct Index {
     slots: Vec<Vec<Slot>>,
     rules_by_measure: FxHashMap<Measure, Vec<Arc<Rule>>>,
     /// What the estate's own rules look after, so that shipped ones stay away.
-    own_kinds: FxHashSet<(AssetKind, Class)>,
-    own_assets: FxHashSet<(AssetId, Class)>,
+    own_kinds: FxHashSet<(AssetKind, Class, Measure)>,
+    own_assets: FxHashSet<(AssetId, Class, Measure)>,
     by_class: FxHashMap<(AssetId, Class), Vec<usize>>,
     by_fault: FxHashMap<(AssetId, Fault), Vec<usize>>,
 }
@@ -105,9 +105,10 @@ impl Index {
         let (mut own_kinds, mut own_assets) = (FxHashSet::default(), FxHashSet::default());
         for rule in estate.rules().iter().filter(|rule| !rule.shipped) {
             match &rule.applies_to {
-                AppliesTo::Kind(kind) => drop(own_kinds.insert((*kind, rule.class.clone()))),
+                AppliesTo::Kind(kind) => drop(own_kinds.insert((*kind, rule.class.clone(), rule.measure))),
                 AppliesTo::Assets(assets) => {
-                    own_assets.extend(assets.iter().map(|asset| (asset.clone(), rule.class.clone())));
+                    let keys = assets.iter();
+                    own_assets.extend(keys.map(|asset| (asset.clone(), rule.class.clone(), rule.measure)));
                 }
             }
         }
@@ -144,7 +145,7 @@ impl Index {
             .and_then(|a| estate.asset(a));
         if let Some(asset) = asset {
             for rule in self.rules_by_measure.get(&def.measure).into_iter().flatten() {
-                let replaced = rule.shipped && self.is_own(asset, &rule.class);
+                let replaced = rule.shipped && self.is_own(asset, rule);
                 if let Some(rule) = rule.on(&asset.id, asset.kind).filter(|_| !replaced) {
                     let here = self.watches.len();
                     let class_key = (asset.id.clone(), rule.class.clone());
@@ -170,10 +171,13 @@ impl Index {
         });
         self.checks.push(check);
     }
-    /// Whether a rule of the estate looks after a class on an asset.
-    fn is_own(&self, asset: &Asset, class: &Class) -> bool {
-        self.own_kinds.contains(&(asset.kind, class.clone()))
-            || self.own_assets.contains(&(asset.id.clone(), class.clone()))
+    /// Whether a rule of the estate takes the place of a shipped one on an asset.
+    fn is_own(&self, asset: &Asset, shipped: &Rule) -> bool {
+        let (class, measure) = (&shipped.class, shipped.measure);
+        self.own_kinds.contains(&(asset.kind, class.clone(), measure))
+            || self
+                .own_assets
+                .contains(&(asset.id.clone(), class.clone(), measure))
     }
     /// Takes the last point out again.
     pub(super) fn remove_last_point(&mut self, estate: &Estate, def: &PointDef) {

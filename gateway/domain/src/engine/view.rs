@@ -113,6 +113,15 @@ impl Engine {
         FlagKind::ALL.map(|kind| (kind, devices.iter().filter(|d| d.flags.has(kind)).count()))
     }
 
+    /// How many devices have never been heard, for longer than they may be silent: no rule looks at what has no point yet.
+    pub fn never_heard(&self) -> usize {
+        let state = self.store.state();
+        let devices = state.devices.iter().zip(&state.heard);
+        devices
+            .filter(|(device, heard)| !heard.ever && device.flags.has(FlagKind::Silent))
+            .count()
+    }
+
     fn device_freshness(&self, n: usize, now: &Now) -> Option<Freshness> {
         let known = self.store.state().devices.get(n)?;
         let heard = self.store.state().heard.get(n)?;

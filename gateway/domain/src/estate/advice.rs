@@ -4,10 +4,11 @@
 //! the same job, a rule nothing can ever raise, one that nothing can ever end.
 //! What devices can measure is only known to who has the catalogue, so it is asked for.
 
-use super::{Asset, AssetIndex, Binding, Device, Estate, MAX_POINTS_PER_DEVICE};
+use super::{Asset, AssetIndex, AssetKind, Binding, Device, Estate, MAX_POINTS_PER_DEVICE};
 use crate::id::{AssetId, RuleId};
 use crate::measure::Measure;
 use crate::rule::{Rule, Vote, When};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -123,6 +124,35 @@ pub fn advise(estate: &Estate, measures: &dyn Measures) -> Vec<Advice> {
     all
 }
 
+/// The assets on which nothing but silence would be noticed, whatever their sensors see. Those without any sensor are not
+/// among them, nor what is guarded by rules of its own only: a parking bay, and what has no kind.
+pub fn unguarded<'e>(estate: &'e Estate, measures: &dyn Measures) -> Vec<&'e Asset> {
+    let guardable = |asset: &&Asset| {
+        !matches!(
+            asset.kind,
+            AssetKind::Gateway | AssetKind::Other | AssetKind::ParkingBay
+        )
+    };
+    let has_sensor = |asset: &&Asset| {
+        let here = estate.asset_by_id(&asset.id).map(|(index, _)| index);
+        let watches = |device: &Device| {
+            let own = device.bindings.iter().filter_map(|binding| binding.asset);
+            own.chain(device.asset).any(|of| Some(of) == here)
+        };
+        estate.devices().iter().any(watches)
+    };
+    let is_guarded = |asset: &&Asset| {
+        estate.rules().iter().any(|rule| {
+            rule.when != When::Silent
+                && !estate.is_replaced(rule, asset)
+                && rule.on(&asset.id, asset.kind).is_some()
+                && most_points(estate, &asset.id, rule.measure, measures) > 0
+        })
+    };
+    let assets = estate.assets().iter().filter(guardable).filter(has_sensor);
+    assets.filter(|asset| !is_guarded(asset)).collect()
+}
+
 fn covered<'e>(estate: &'e Estate, rule: &Rule) -> impl Iterator<Item = &'e Asset> {
     estate
         .assets()
@@ -149,20 +179,22 @@ fn alone(estate: &Estate, rule: &Arc<Rule>, measures: &dyn Measures) -> Vec<Kind
         }
         _ => {}
     }
-    if rule
-        .during
-        .as_ref()
-        .is_some_and(|during| during.longest() < rule.on_delay)
-    {
-        found.push(Kind::DelayOutlastsHours);
+    // As it looks at its assets, with what is different on some.
+    let mut here: Vec<Arc<Rule>> = looked_at()
+        .filter_map(|asset| rule.on(&asset.id, asset.kind))
+        .collect();
+    if here.is_empty() {
+        here.push(rule.clone());
     }
-    if let When::Rises { within, .. } | When::Falls { within, .. } | When::Often { within, .. } = rule.when
-        && rule.on_delay > within
-    {
-        found.push(Kind::DelayOutlastsWindow);
-    }
-    if always_wrong(rule) {
-        found.push(Kind::AlwaysWrong);
+    let kinds: [(fn(&Rule) -> bool, Kind); 3] = [
+        (delay_outlasts_hours, Kind::DelayOutlastsHours),
+        (delay_outlasts_window, Kind::DelayOutlastsWindow),
+        (always_wrong, Kind::AlwaysWrong),
+    ];
+    for (is_so, kind) in kinds {
+        if here.iter().any(|rule| is_so(rule)) {
+            found.push(kind);
+        }
     }
     for asset in rule.overrides.keys() {
         if !assets.iter().any(|covered| covered.id == *asset) {
@@ -170,6 +202,16 @@ fn alone(estate: &Estate, rule: &Arc<Rule>, measures: &dyn Measures) -> Vec<Kind
         }
     }
     found
+}
+
+fn delay_outlasts_hours(rule: &Rule) -> bool {
+    let hours = rule.during.as_ref();
+    hours.is_some_and(|during| during.longest() < rule.on_delay)
+}
+
+fn delay_outlasts_window(rule: &Rule) -> bool {
+    matches!(rule.when, When::Rises { within, .. } | When::Falls { within, .. } | When::Often { within, .. }
+        if rule.on_delay > within)
 }
 
 /// Most points of a measure there can be on an asset.
@@ -250,9 +292,9 @@ fn overlaps(estate: &Estate, rule: &Arc<Rule>) -> Vec<Kind> {
             continue;
         }
         let mut both = covered(estate, rule).filter(|asset| {
-            rule.on(&asset.id, asset.kind).is_some()
-                && other.on(&asset.id, asset.kind).is_some()
-                && !(other.shipped && replaced(estate, other, asset))
+            let here = [rule, other].map(|rule| rule.on(&asset.id, asset.kind));
+            matches!(&here, [Some(one), Some(two)] if !are_levels(one, two))
+                && !estate.is_replaced(other, asset)
         });
         if let Some(first) = both.next() {
             let kind = Kind::Overlaps {
@@ -267,12 +309,36 @@ fn overlaps(estate: &Estate, rule: &Arc<Rule>) -> Vec<Kind> {
     found.into_values().collect()
 }
 
-/// Whether a rule of the estate with the same class takes the place of a shipped one on an asset.
-fn replaced(estate: &Estate, shipped: &Rule, asset: &Asset) -> bool {
-    estate
-        .rules()
-        .iter()
-        .any(|own| !own.shipped && own.class == shipped.class && own.applies_to.covers(&asset.id, asset.kind))
+/// Whether two rules are levels of one alarm: the further one is more urgent, so that it can become worse.
+fn are_levels(one: &Rule, two: &Rule) -> bool {
+    let (urgent, other) = match one.priority.cmp(&two.priority) {
+        Ordering::Less => (one, two),
+        Ordering::Greater => (two, one),
+        Ordering::Equal => return false,
+    };
+    urgent.class == other.class
+        && match (urgent.when, other.when) {
+            (When::Above { set: far, .. }, When::Above { set: near, .. }) => far > near,
+            (When::Below { set: far, .. }, When::Below { set: near, .. }) => far < near,
+            (
+                When::Rises {
+                    by: far, within: a, ..
+                },
+                When::Rises {
+                    by: near, within: b, ..
+                },
+            )
+            | (
+                When::Falls {
+                    by: far, within: a, ..
+                },
+                When::Falls {
+                    by: near, within: b, ..
+                },
+            ) => far > near && a == b,
+            // The same for longer.
+            (a, b) => a == b && urgent.on_delay > other.on_delay,
+        }
 }
 
 impl fmt::Display for Kind {

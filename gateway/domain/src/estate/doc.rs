@@ -182,6 +182,9 @@ pub struct AssetDoc {
     /// The geometry of a bin, from which a distance becomes a fill level.
     #[serde(default)]
     pub bin: Option<BinGeometry>,
+    /// The geometry of a sump or a tank, from which a distance or a depth becomes a fill level.
+    #[serde(default)]
+    pub tank: Option<BinGeometry>,
     /// The asset it branches off, as a riser does off the main: what happens there explains the same here.
     #[serde(default)]
     pub branch_of: Option<AssetId>,
@@ -190,13 +193,13 @@ pub struct AssetDoc {
     pub fed_by: Option<AssetId>,
 }
 
-/// Distances seen by a sensor in the lid of a bin.
+/// Distances seen by a sensor that looks down from above: in the lid of a bin, over a sump.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BinGeometry {
-    /// Distance to the floor of the empty bin.
+    /// Distance to the floor when it is empty.
     pub empty_distance_mm: f64,
-    /// Distance to the surface of the full bin.
+    /// Distance to the surface when it is full.
     pub full_distance_mm: f64,
 }
 

@@ -96,6 +96,8 @@ pub struct Asset {
     pub name: Text,
     /// Its geometry, if it is a bin with one.
     pub bin: Option<BinGeometry>,
+    /// Its geometry, if it holds water and has one.
+    pub tank: Option<BinGeometry>,
     /// The asset it branches off.
     pub branch_of: Option<AssetIndex>,
     /// The asset that feeds it with power.
@@ -252,6 +254,16 @@ impl Estate {
     /// Every rule, the built-in ones included.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules
+    }
+    /// Whether a rule of the estate takes the place of a shipped one on an asset: one of the same class that looks at the
+    /// same measure. What another sensor says about the fault is still looked at.
+    pub fn is_replaced(&self, rule: &Rule, asset: &Asset) -> bool {
+        let takes = |own: &&Arc<Rule>| {
+            !own.shipped
+                && (&own.class, own.measure) == (&rule.class, rule.measure)
+                && own.applies_to.covers(&asset.id, asset.kind)
+        };
+        rule.shipped && self.rules.iter().any(|own| takes(&own))
     }
     /// The place at an index.
     pub fn place(&self, index: PlaceIndex) -> Option<&Place> {

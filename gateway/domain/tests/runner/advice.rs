@@ -1,6 +1,6 @@
 //! What is allowed and probably not meant.
 
-use linli_domain::estate::advice::{Kind, Measures, advise};
+use linli_domain::estate::advice::{self, Kind, Measures, advise};
 use linli_domain::estate::{Device, Estate};
 use linli_domain::measure::Measure;
 use std::sync::Arc;
@@ -76,6 +76,20 @@ fn advice(rules: &[String]) -> Vec<(String, Kind)> {
 }
 
 #[test]
+fn an_asset_whose_sensors_no_rule_looks_at_is_named() {
+    let unguarded = |text: &str| {
+        let estate = Estate::resolve(Arc::new(toml::from_str(text).unwrap())).unwrap();
+        let assets = advice::unguarded(&estate, &Named).into_iter();
+        assets.map(|asset| asset.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(unguarded(ESTATE), [""; 0], "bin-2 has no sensor at all");
+    let distance = ESTATE.replace("profile = \"bin.fill\"", "profile = \"bin.distance\"");
+    assert_eq!(unguarded(&distance), ["bin-1"]);
+    let own = rule("near", "measure = \"bin.distance\"\nwhen = { below = 200.0 }");
+    assert_eq!(unguarded(&(distance + &own)), [""; 0]);
+}
+
+#[test]
 fn rules_that_do_different_jobs_leave_nothing_to_say() {
     let fine = [
         rule("full", "class = \"bin-full\"\nfault = \"bin-full\""),
@@ -118,6 +132,38 @@ fn two_rules_for_one_fault_are_told_once_at_the_later_one() {
         ),
     ];
     assert_eq!(advice(&hours), []);
+}
+
+#[test]
+fn two_levels_of_one_alarm_are_no_overlap_when_the_further_one_is_more_urgent() {
+    let levels = |high: &str, higher: &str| {
+        advice(&[
+            rule(
+                "high",
+                &format!("class = \"full\"\nfault = \"full\"\nwhen = {high}\n"),
+            ),
+            rule(
+                "higher",
+                &format!("class = \"full\"\nfault = \"full\"\nwhen = {higher}\n"),
+            )
+            .replace("\"P3\"", "\"P1\""),
+        ])
+    };
+    assert_eq!(levels("{ above = 80.0 }", "{ above = 95.0 }"), []);
+    assert_eq!(levels("{ below = 20.0 }", "{ below = 5.0 }"), []);
+    let rises = [
+        "{ rises = 10.0, within = \"5m\" }",
+        "{ rises = 20.0, within = \"5m\" }",
+    ];
+    assert_eq!(levels(rises[0], rises[1]), []);
+    let code =
+        |found: Vec<(String, Kind)>| found.into_iter().map(|(_, kind)| kind.code()).collect::<Vec<_>>();
+    assert_eq!(
+        code(levels("{ above = 95.0 }", "{ above = 80.0 }")),
+        ["overlaps"],
+        "the lesser one adds nothing"
+    );
+    assert_eq!(code(levels("{ above = 80.0 }", "{ above = 80.0 }")), ["overlaps"]);
 }
 
 #[test]
@@ -195,6 +241,11 @@ fn what_nothing_can_raise_or_end_is_said() {
     assert_eq!(
         only("when = { below = 100.0 }"),
         ("rules[0].when".into(), "always_fires")
+    );
+    assert_eq!(
+        only("overrides = [{ asset = \"bin-1\", when = { above = 0.0 } }]"),
+        ("rules[0].when".into(), "always_fires"),
+        "on one asset"
     );
     assert_eq!(
         only("applies_to = { assets = [\"bin-1\"] }\noverrides = [{ asset = \"bin-2\", priority = \"P1\" }]"),

@@ -200,6 +200,8 @@ struct Flap {
     raised: Vec<u64>,
     flapping: bool,
     told: u64,
+    /// Whether it was normal when the hour was over.
+    missed: bool,
 }
 
 #[derive(Debug)]
@@ -379,9 +381,27 @@ impl Model {
             flap.flapping = true;
             flap.told = now;
         }
+        if flap.flapping && now - flap.told >= 3_600 {
+            self.tell_water(key);
+        }
     }
 
-    /// An hour without being raised ends it; what is about water is told every hour.
+    /// What is about water is told every hour: when it is over, or the next time it is raised if it was normal then.
+    fn tell_water(&mut self, key: usize) {
+        let goes_on = self
+            .alarms
+            .get(&key)
+            .is_some_and(|a| a.condition != Condition::Normal);
+        let is_told = KEYS[key].1 == "leak" && goes_on;
+        let flap = self.flaps.get_mut(&KEYS[key]).unwrap();
+        flap.missed = !is_told;
+        if is_told {
+            flap.told = self.second;
+            self.tell(key, Told::StillActive);
+        }
+    }
+
+    /// An hour without being raised ends it.
     fn calm_down(&mut self) {
         for (asset, class) in self.flaps.keys().copied().collect::<Vec<_>>() {
             let now = self.second;
@@ -390,16 +410,9 @@ impl Model {
             };
             if now - flap.raised.last().unwrap() >= 3_600 {
                 *flap = Flap::default();
-            } else if now - flap.told >= 3_600 {
-                flap.told = now;
+            } else if now - flap.told >= 3_600 && !flap.missed {
                 let key = KEYS.iter().position(|key| *key == (asset, class)).unwrap();
-                let goes_on = self
-                    .alarms
-                    .get(&key)
-                    .is_some_and(|a| a.condition != Condition::Normal);
-                if class == "leak" && goes_on {
-                    self.tell(key, Told::StillActive);
-                }
+                self.tell_water(key);
             }
         }
     }

@@ -260,3 +260,86 @@ fn the_four_hours_survive_a_restart_and_a_storm() {
     e.wait("1s");
     assert_eq!(repeats(&e), [(NoticeKind::AlarmRepeat, 30)]);
 }
+
+/// The estate of bins with rules that ask again an hour after somebody has seen it.
+fn asking(count: usize) -> String {
+    bins(count).replace("priority = \"P3\"", "priority = \"P3\"\nre_alarm = \"1h\"")
+}
+
+fn acknowledges(e: &mut EstateTest, asset: &str, class: &str) {
+    let seen = e.living(asset, class);
+    let (alarm, version) = (seen.id, seen.version);
+    let action = Action::AcknowledgeAlarm { alarm, version };
+    e.act(actor("A", ActorRole::Staff), action).unwrap();
+}
+
+#[test]
+fn eight_that_were_seen_at_once_ask_again_at_once_in_one_message_and_one_alone_by_itself() {
+    let mut e = EstateTest::with(&asking(8));
+    for n in 0..8 {
+        fills(&mut e, n);
+    }
+    e.wait("30s");
+    for n in 0..8 {
+        acknowledges(&mut e, &format!("bin-{n}"), "full");
+        e.wait("1s");
+    }
+    e.wait("1h1m");
+    assert_eq!(
+        e.notices(NoticeKind::AlarmStillActive),
+        8,
+        "systems heard of each"
+    );
+    assert_eq!(
+        told(&e),
+        [(NoticeKind::AlarmGroup, 8), (NoticeKind::AlarmGroup, 8)],
+        "people once, as when they were raised"
+    );
+    acknowledges(&mut e, "bin-3", "full");
+    e.wait("1h1m");
+    assert_eq!(told(&e)[2..], [(NoticeKind::AlarmStillActive, 1)]);
+}
+
+#[test]
+fn what_goes_on_for_too_long_is_in_the_digest_of_a_storm() {
+    let mut e = EstateTest::with(&asking(40));
+    fills(&mut e, 0);
+    e.wait("30s");
+    acknowledges(&mut e, "bin-0", "full");
+    e.wait("58m");
+    for n in 1..40 {
+        fills(&mut e, n);
+        acknowledges(&mut e, &format!("bin-{n}"), "full");
+    }
+    assert!(e.engine.is_storm());
+    e.wait("5m");
+    assert_eq!(
+        e.notices(NoticeKind::AlarmStillActive),
+        1,
+        "systems heard at once"
+    );
+    let digests: Vec<_> = told(&e)
+        .into_iter()
+        .filter(|(kind, _)| *kind == NoticeKind::AlarmDigest)
+        .collect();
+    assert_eq!(digests, [(NoticeKind::AlarmDigest, 1)], "{:?}", told(&e));
+}
+
+#[test]
+fn water_that_comes_and_goes_is_told_every_hour_in_a_storm_too() {
+    let leak = bins(80).replacen("priority = \"P1\"", "priority = \"P2\"", 1);
+    let mut e = EstateTest::with(&leak);
+    for round in 0..200 {
+        e.says("rope/leak.wet", true).wait("10s");
+        // Another bin is full, three times a minute.
+        fills(&mut e, round % 80);
+        e.says("rope/leak.wet", false).wait("10s");
+        e.shows(&format!("lid-{}/bin.fill", round % 80), 10.0);
+    }
+    let still = told(&e)
+        .iter()
+        .filter(|(kind, _)| *kind == NoticeKind::AlarmStillActive)
+        .count();
+    assert!(e.engine.is_storm());
+    assert_eq!(still, 1, "an hour and some minutes");
+}

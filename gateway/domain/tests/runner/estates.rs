@@ -105,8 +105,8 @@ fn all_problems_come_at_once_with_their_place_and_a_hint() {
             "timezone: unknown time zone \"Asia/Shangha\"; did you mean \"Asia/Shanghai\"?",
             "places[2].id: \"b3\" is used twice; the first one counts; give this one another id",
             "places[1].parent: lies inside itself",
-            "assets[1].bin: the distance to the empty bin's floor must be greater than to a full bin's surface; \
-             the sensor looks down from the lid",
+            "assets[1].bin: the distance to the floor when it is empty must be greater than to the surface when it is full; \
+             the sensor looks down from above",
             "assets[1].place: unknown place \"yard\"",
             "assets[2].place: unknown place \"yard\"",
             "devices[2].asset: unknown asset \"bin-2\"; did you mean \"bin-1\"?",

@@ -1,6 +1,7 @@
 //! A sensor that comes and goes: one alarm, one order, few words, and somebody is asked to look at it.
 
 use crate::estate_test::{ESTATE, EstateTest, actor};
+use linli_domain::alarm::Serviced;
 use linli_domain::command::{Action, ActorRole};
 use linli_domain::engine::{AlarmEvent, NoticeKind};
 use linli_domain::order::table::Closing;
@@ -167,4 +168,59 @@ fn a_care_order_that_is_done_closes_when_the_sensor_is_calm() {
     assert_eq!(order_of(&e, "b3-pipe", "flapping"), None);
     let events: Vec<_> = e.changes.alarms.iter().map(|c| c.event).collect();
     assert!(events.contains(&AlarmEvent::Flapping) && events.contains(&AlarmEvent::Stable));
+}
+
+/// The rope alternates every ten seconds for five minutes, and nobody takes an order.
+fn flaps_untended(e: &mut EstateTest) {
+    for _ in 0..15 {
+        e.says("rope/leak.wet", true).wait("10s");
+        e.says("rope/leak.wet", false).wait("10s");
+    }
+}
+
+#[test]
+fn a_sensor_under_repair_may_come_and_go_without_anybody_being_sent_to_it() {
+    let mut e = EstateTest::new();
+    let what = Serviced::Device("rope".parse().unwrap());
+    let out = Action::TakeOutOfService {
+        what: what.clone(),
+        reason: "its cable is being changed".into(),
+    };
+    e.act(actor("A", ActorRole::Staff), out).unwrap();
+    flaps_untended(&mut e);
+    assert!(e.alarm().flapping, "it is recorded");
+    assert_eq!(e.order_is(), "none");
+    assert_eq!(e.notices(NoticeKind::OrderDispatched), 0);
+    // Back in service it still flaps: now somebody is sent.
+    e.says("rope/leak.wet", true);
+    e.act(actor("A", ActorRole::Staff), Action::BringBack { what })
+        .unwrap();
+    let care = order_of(&e, "b3-pipe", "flapping").unwrap();
+    assert_eq!(care.state, OrderState::Dispatched);
+}
+
+#[test]
+fn an_alarm_that_is_shelved_may_come_and_go_without_anybody_being_sent_to_it() {
+    let mut e = EstateTest::with(&ESTATE.replace("on_delay = \"10m\"", "on_delay = \"0s\""));
+    e.shows("lid/bin.fill", 95.0);
+    let seen = e.living("bin-1", "bin-full");
+    let shelve = Action::ShelveAlarm {
+        alarm: seen.id,
+        version: seen.version,
+        lasts: std::time::Duration::from_secs(3_600),
+        reason: "the lid is being changed".into(),
+        no_order: false,
+    };
+    e.act(actor("A", ActorRole::Staff), shelve).unwrap();
+    for _ in 0..10 {
+        e.shows("lid/bin.fill", 10.0).wait("20s");
+        e.shows("lid/bin.fill", 95.0).wait("20s");
+    }
+    assert!(e.living("bin-1", "bin-full").flapping);
+    assert_eq!(order_of(&e, "bin-1", "flapping"), None);
+    for _ in 0..100 {
+        e.shows("lid/bin.fill", 10.0).wait("20s");
+        e.shows("lid/bin.fill", 95.0).wait("20s");
+    }
+    assert!(order_of(&e, "bin-1", "flapping").is_some(), "its time is over");
 }

@@ -1,10 +1,13 @@
 //! Rules that look at more than one value, at several sensors, at hours, and with other numbers on one asset.
 
-use crate::estate_test::{ESTATE, EstateTest};
+use crate::estate_test::{ESTATE, EstateTest, actor};
+use linli_domain::alarm::Condition;
+use linli_domain::command::{Action, ActorRole};
 use linli_domain::engine::NoticeKind;
 use linli_domain::estate::Estate;
 use linli_domain::reading::{Quality, Reason, Value};
 use linli_domain::rule::Priority;
+use std::time::Duration;
 
 /// The usual estate with one more rule on the bin.
 fn with_rule(measure: &str, rest: &str) -> EstateTest {
@@ -204,6 +207,84 @@ fn a_new_asset_is_guarded_without_a_rule_and_an_own_rule_goes_before_the_shipped
         (silent.rule.as_str(), silent.priority),
         ("shipped-pipe-zone-silent", Priority::P3)
     );
+}
+
+#[test]
+fn a_sump_that_fills_is_urgent_and_one_about_to_overflow_is_more_so() {
+    let toml = ESTATE
+        .replace("shipped_rules = false\n", "")
+        .replace("kind = \"pipe_zone\"\nplace", "kind = \"sump\"\nplace");
+    let mut e = EstateTest::with(&toml);
+    e.shows("rope/level.fill", 79.0)
+        .shows("rope/level.fill", 85.0)
+        .wait("59s");
+    assert_eq!(e.alarm_is(), "none");
+    e.wait("1s");
+    assert_eq!(e.alarm().priority, Priority::P2);
+    e.shows("rope/level.fill", 96.0).wait("1m");
+    assert_eq!(e.alarm().priority, Priority::P1, "the same alarm, more urgent");
+    assert_eq!((e.order().priority, e.order_is()), (Priority::P1, "dispatched"));
+    e.shows("rope/level.fill", 76.0).wait("2m");
+    assert_ne!(
+        e.alarm().state.condition,
+        Condition::Normal,
+        "five percent of deadband"
+    );
+    e.shows("rope/level.fill", 75.0).wait("1m");
+    assert_eq!(e.alarm().state.condition, Condition::Normal);
+}
+
+/// The usual estate under the shipped rules, and one of its own: a bin of 70 °C is P2.
+fn with_own_heat() -> EstateTest {
+    let heat = "\n[[rules]]\nid = \"warm\"\nclass = \"bin-heat\"\nfault = \"bin-heat\"\nmeasure = \"temperature\"\n\
+        applies_to = { kind = \"bin\" }\nwhen = { above = 70.0 }\npriority = \"P2\"\n\
+        cause = { zh = \"因\", en = \"Cause\" }\nconsequence = { zh = \"果\", en = \"Consequence\" }\n\
+        response = { zh = \"看\", en = \"Look\" }\n";
+    EstateTest::with(&(ESTATE.replace("shipped_rules = false\n", "") + heat))
+}
+
+#[test]
+fn an_own_rule_takes_the_place_of_the_shipped_ones_that_look_at_the_same_and_of_no_others() {
+    let mut e = with_own_heat();
+    e.shows("lid/temperature", 20.0)
+        .wait("1m")
+        .shows("lid/temperature", 65.0)
+        .wait("1m");
+    assert_eq!(
+        e.alarm_is(),
+        "none",
+        "neither 60 °C nor a rise: the own rule says 70 °C"
+    );
+    e.says("lid/bin.fire", true);
+    assert_eq!(
+        e.alarm().rule.as_str(),
+        "shipped-bin-fire",
+        "nobody else looks at the flame"
+    );
+}
+
+#[test]
+fn a_flame_is_heard_of_although_staff_had_shelved_the_warm_bin_and_not_when_a_manager_had() {
+    for (role, state) in [
+        (ActorRole::Staff, "active_unack"),
+        (ActorRole::Manager, "shelved"),
+    ] {
+        let mut e = with_own_heat();
+        e.shows("lid/temperature", 75.0);
+        let seen = e.alarm();
+        let shelve = Action::ShelveAlarm {
+            alarm: seen.id,
+            version: seen.version,
+            lasts: Duration::from_secs(7_200),
+            reason: "compost".into(),
+            no_order: false,
+        };
+        e.act(actor("A", role), shelve).unwrap();
+        assert_eq!(e.alarm_is(), "shelved");
+        e.says("lid/bin.fire", true);
+        assert_eq!(e.alarm_is(), state, "{role:?}");
+        assert_eq!(e.order().priority, Priority::P1, "the order opens in any case");
+    }
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! `linli simulate`.
 
 use super::duration;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// What is played, and what is done with it.
 #[derive(Debug, Args)]
-#[group(id = "outcome", required = true, multiple = true, args = ["judge", "output"])]
+#[command(group(ArgGroup::new("outcome").required(true).multiple(true).args(["judge", "output"])))]
 pub struct Simulate {
     /// Seed of the play; the same seed plays the same
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]

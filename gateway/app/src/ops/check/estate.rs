@@ -60,6 +60,9 @@ pub(super) fn check(
                     for advice in advice::of(&estate, catalogue) {
                         sink.warn(spans::find(table.get_ref(), &advice.path), advice::said(&advice));
                     }
+                    for (path, said) in advice::unguarded(&estate, catalogue) {
+                        sink.warn(spans::find(table.get_ref(), &path), said);
+                    }
                 }
             }
         }

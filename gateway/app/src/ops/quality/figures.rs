@@ -139,7 +139,7 @@ pub struct Quality {
     pub operators: u32,
     /// Alarms raised, those raised again while they lived included.
     pub raised: u64,
-    /// Most of them in ten minutes.
+    /// Most in ten minutes that people heard of.
     pub most_in_ten_minutes: u64,
     /// Seconds of the time in flood: ten and more in ten minutes.
     pub flood_seconds: u64,

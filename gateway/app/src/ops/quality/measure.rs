@@ -15,6 +15,8 @@ const FLEETING: Duration = MINUTE;
 /// So many alarms within ten minutes are a flood for one person.
 const FLOOD: usize = 10;
 const FLOOD_WINDOW: Duration = Duration::from_secs(600);
+/// States in which people hear nothing of an alarm.
+const QUIET: [&str; 3] = ["shelved", "suppressed", "out_of_service"];
 /// Most assets with a class that are named.
 const TOP: usize = 10;
 /// Most standing alarms that are named.
@@ -33,7 +35,9 @@ struct Key {
 pub struct Measuring {
     /// By asset, then by class.
     keys: BTreeMap<String, BTreeMap<String, Key>>,
-    raised: Vec<Timestamp>,
+    raised: u64,
+    /// When people heard of one: not of what was muted or explained then.
+    heard: Vec<Timestamp>,
     raised_at: BTreeMap<u64, Timestamp>,
     /// Alarms that were in a state at some time.
     been: BTreeMap<&'static str, BTreeSet<u64>>,
@@ -59,9 +63,14 @@ impl Measuring {
             key.times += u64::from(raises);
         }
         if raises {
-            self.raised.push(change.at);
+            self.raised += 1;
             self.raised_at.insert(change.alarm.0, change.at);
             self.mix.add(change.priority);
+        }
+        let is_quiet = |state: &str| QUIET.contains(&state);
+        let is_heard_again = is_quiet(&change.from) && change.to == "active_unack";
+        if (raises || is_heard_again) && !is_quiet(&change.to) {
+            self.heard.push(change.at);
             if change.priority <= 2 {
                 self.urgent.push(change.at);
             }
@@ -73,8 +82,7 @@ impl Measuring {
         {
             self.fleeting += 1;
         }
-        let quiet = ["shelved", "suppressed", "out_of_service"];
-        if let Some(state) = quiet.into_iter().find(|state| *state == change.to) {
+        if let Some(state) = QUIET.into_iter().find(|state| *state == change.to) {
             self.been.entry(state).or_default().insert(change.alarm.0);
         }
     }
@@ -93,8 +101,8 @@ impl Measuring {
         operators: u32,
     ) -> Quality {
         let operators = operators.max(1);
-        self.raised.sort_unstable();
-        let (most, flood) = floods(&self.raised, FLOOD * operators as usize);
+        self.heard.sort_unstable();
+        let (most, flood) = floods(&self.heard, FLOOD * operators as usize);
         let standing: Vec<&AlarmRow> = live.iter().filter(|row| stands(row, to)).collect();
         let count = |state: &str| self.been.get(state).map_or(0, |alarms| alarms.len() as u64);
         let named = |asset: &String, class: &String, key: &Key| Frequent {
@@ -111,12 +119,12 @@ impl Measuring {
         // Those of one number stand by asset and class, as they were put in.
         top.sort_by_key(|key| std::cmp::Reverse(key.times));
         top.truncate(TOP);
-        let all = self.raised.len() as u64;
+        let all = self.raised;
         let of_top: u64 = top.iter().map(|key| key.times).sum();
         let (shelved, suppressed, out_of_service) =
             (count("shelved"), count("suppressed"), count("out_of_service"));
         let values = [
-            per_hour(all, to.since(from)) / f64::from(operators),
+            per_hour(self.heard.len() as u64, to.since(from)) / f64::from(operators),
             share(flood.as_secs(), to.since(from).as_secs()),
             most_per_hour(&self.urgent),
             to_f64(chattering),
@@ -274,3 +282,41 @@ fn to_f64(count: u64) -> f64 {
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod heard_tests {
+    use super::*;
+    use linli_domain::id::AlarmId;
+
+    fn change(alarm: u64, seconds: i64, (from, event, to): (&str, &str, &str)) -> AlarmTransition {
+        AlarmTransition {
+            id: seconds,
+            at: Timestamp::from_millis(seconds * 1_000),
+            from: from.into(),
+            to: to.into(),
+            event: event.into(),
+            alarm: AlarmId(alarm),
+            asset: format!("asset-{alarm}"),
+            class: "silent".into(),
+            priority: 2,
+        }
+    }
+
+    #[test]
+    fn a_lost_bus_is_one_call_however_many_slaves_it_explains_and_those_that_outlive_it_are_more() {
+        let mut measuring = Measuring::default();
+        measuring.take(&change(0, 0, ("none", "raised", "active_unack")));
+        for slave in 1..=100 {
+            measuring.take(&change(slave, 1, ("none", "raised", "suppressed")));
+        }
+        measuring.take(&change(7, 300, ("suppressed", "unsuppressed", "active_unack")));
+        let day = (Timestamp::from_millis(0), Timestamp::from_millis(86_400_000));
+        let quality = measuring.finish(&[], (0, 0), day, 1);
+        let value = |name: &str| quality.figures.iter().find(|f| f.figure == name).unwrap().value;
+        assert_eq!((quality.raised, quality.most_in_ten_minutes), (101, 2));
+        assert_eq!(quality.flood_seconds, 0);
+        let rates = (value("urgent_per_hour_most"), value("alarms_per_operator_hour"));
+        assert_eq!(rates, (2.0, 0.08));
+        assert_eq!(quality.suppressed, 100);
+    }
+}

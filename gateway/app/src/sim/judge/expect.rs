@@ -189,17 +189,12 @@ fn device<'e>(estate: &'e Estate, happening: &Happening) -> Option<&'e Device> {
     estate.devices().iter().find(|device| device.id.as_str() == id)
 }
 
-/// The rules of a class that look after an asset: those of the estate, or else the shipped ones.
+/// The rules of a class that look after an asset: those of the estate, and the shipped ones they do not replace.
 fn in_effect(estate: &Estate, asset: &Asset, class: &str) -> Vec<Arc<Rule>> {
     let all = estate.rules().iter().filter(|rule| rule.class.as_str() == class);
-    let on = |shipped: bool| -> Vec<Arc<Rule>> {
-        all.clone()
-            .filter(|rule| rule.shipped == shipped)
-            .filter_map(|rule| rule.on(&asset.id, asset.kind))
-            .collect()
-    };
-    let own = on(false);
-    if own.is_empty() { on(true) } else { own }
+    all.filter(|rule| !estate.is_replaced(rule, asset))
+        .filter_map(|rule| rule.on(&asset.id, asset.kind))
+        .collect()
 }
 
 /// How long a rule waits before its alarm. Silence and stuck values wait by themselves before the delay begins.

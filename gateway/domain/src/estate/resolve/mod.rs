@@ -141,15 +141,17 @@ fn resolve_assets(
             &mut by_id,
         );
         problems.text(format!("assets[{n}].name"), &asset.name);
-        if let Some(bin) = asset.bin {
-            let sane = bin.full_distance_mm >= 0.0
-                && bin.empty_distance_mm.is_finite()
-                && bin.empty_distance_mm > bin.full_distance_mm;
+        for (key, geometry) in [("bin", asset.bin), ("tank", asset.tank)] {
+            let sane = geometry.is_none_or(|it| {
+                it.full_distance_mm >= 0.0
+                    && it.empty_distance_mm.is_finite()
+                    && it.empty_distance_mm > it.full_distance_mm
+            });
             if !sane {
                 problems.add_hint(
-                    format!("assets[{n}].bin"),
-                    "the distance to the empty bin's floor must be greater than to a full bin's surface",
-                    "the sensor looks down from the lid",
+                    format!("assets[{n}].{key}"),
+                    "the distance to the floor when it is empty must be greater than to the surface when it is full",
+                    "the sensor looks down from above",
                 );
             }
         }
@@ -159,6 +161,7 @@ fn resolve_assets(
             place: problems.find(|| format!("assets[{n}].place"), "place", &asset.place, places),
             name: asset.name.clone(),
             bin: asset.bin,
+            tank: asset.tank,
             branch_of: None,
             fed_by: None,
         });
@@ -173,6 +176,7 @@ fn resolve_assets(
             place: None,
             name: gateway_name(),
             bin: None,
+            tank: None,
             branch_of: None,
             fed_by: None,
         });
