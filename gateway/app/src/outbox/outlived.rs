@@ -74,6 +74,9 @@ pub(super) fn calls_of(notice: &Notice) -> Vec<Call> {
         | NoticeKind::OrderAccepted
         | NoticeKind::OrderStarted
         | NoticeKind::OrderCompleted
+        | NoticeKind::OrderTaskJoined
+        | NoticeKind::OrderTaskEnded
+        | NoticeKind::OrderTaskReopened
         | NoticeKind::OrderClosed
         | NoticeKind::OrderCancelled => Vec::new(),
     }
