@@ -164,12 +164,10 @@ fn covered<'e>(estate: &'e Estate, rule: &Rule) -> impl Iterator<Item = &'e Asse
 fn alone(estate: &Estate, rule: &Arc<Rule>, measures: &dyn Measures) -> Vec<Kind> {
     let mut found = Vec::new();
     let assets: Vec<&Asset> = covered(estate, rule).collect();
-    let looked_at = || {
-        assets
-            .iter()
-            .filter(|asset| rule.on(&asset.id, asset.kind).is_some())
-    };
-    let most = looked_at().map(|asset| most_points(estate, &asset.id, rule.measure, measures));
+    let looked_at = assets
+        .iter()
+        .filter(|asset| rule.on(&asset.id, asset.kind).is_some());
+    let most = looked_at.map(|asset| most_points(estate, &asset.id, rule.measure, measures));
     match (most.max(), rule.vote) {
         // Every asset it covers is overridden away, or there is none.
         (None, _) => found.push(Kind::NoAsset),
@@ -180,21 +178,20 @@ fn alone(estate: &Estate, rule: &Arc<Rule>, measures: &dyn Measures) -> Vec<Kind
         _ => {}
     }
     // As it looks at its assets, with what is different on some.
-    let mut here: Vec<Arc<Rule>> = looked_at()
-        .filter_map(|asset| rule.on(&asset.id, asset.kind))
-        .collect();
+    let looks = assets.iter().filter_map(|asset| rule.on(&asset.id, asset.kind));
+    let mut here: Vec<Arc<Rule>> = looks.collect();
     if here.is_empty() {
         here.push(rule.clone());
     }
-    let kinds: [(fn(&Rule) -> bool, Kind); 3] = [
-        (delay_outlasts_hours, Kind::DelayOutlastsHours),
-        (delay_outlasts_window, Kind::DelayOutlastsWindow),
-        (always_wrong, Kind::AlwaysWrong),
-    ];
-    for (is_so, kind) in kinds {
-        if here.iter().any(|rule| is_so(rule)) {
-            found.push(kind);
-        }
+    let somewhere = |is_so: fn(&Rule) -> bool| here.iter().any(|rule| is_so(rule));
+    if somewhere(delay_outlasts_hours) {
+        found.push(Kind::DelayOutlastsHours);
+    }
+    if somewhere(delay_outlasts_window) {
+        found.push(Kind::DelayOutlastsWindow);
+    }
+    if somewhere(always_wrong) {
+        found.push(Kind::AlwaysWrong);
     }
     for asset in rule.overrides.keys() {
         if !assets.iter().any(|covered| covered.id == *asset) {
