@@ -186,7 +186,7 @@ fn an_unknown_key_and_an_unknown_measure_are_refused_while_reading() {
 fn a_built_in_rule_gives_way_to_one_with_the_same_id() {
     let own = ESTATE.replace("id = \"bin-full\"", "id = \"gateway-bus-lost\"");
     let estate = Estate::resolve(doc(&own)).unwrap();
-    assert_eq!(estate.rules().len(), 3 + 9);
+    assert_eq!(estate.rules().len(), 3 + 11);
 }
 
 #[test]
