@@ -14,6 +14,7 @@ use linli_ledger::PointRow;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Mutex;
 
 /// The points, by number and by id.
 #[derive(Debug, Default)]
@@ -61,11 +62,14 @@ pub struct Points {
     table: ArcSwap<PointTable>,
     /// The commit they were read after.
     read_after: AtomicU64,
+    /// Held while they are read and put in place: who reads earlier must not put his in place later.
+    reading: Mutex<()>,
 }
 
 impl Points {
     /// Reads them from the ledger, which is at least at `commit`.
     pub async fn refresh(&self, readers: &Readers, commit: CommitId) -> Result<(), Problem> {
+        let _reading = self.reading.lock().await;
         let rows = readers.query(|reader| reader.points()).await?;
         self.table.store(Arc::new(PointTable::new(rows)));
         self.read_after.fetch_max(commit.0, Ordering::Relaxed);
@@ -121,5 +125,43 @@ impl Names {
             .device(&row.device)?
             .asset_of(measure, row.instance.as_deref())?;
         self.estate.asset(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, SystemClock};
+    use linli_ledger::{Batch, Ledger, Options};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_point_that_was_there_does_not_go_when_two_look_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::open(folder.path(), &Options::default()).unwrap();
+        let readers = Arc::new(Readers::open(folder.path()).unwrap());
+        let points = Arc::new(Points::default());
+        let now = SystemClock::new().now();
+        for n in 0..300u32 {
+            let before = ledger.last_commit();
+            let (others, with) = (Arc::clone(&points), Arc::clone(&readers));
+            let other = tokio::spawn(async move { others.refresh(&with, before).await });
+            let row = PointRow {
+                key: PointKey(n),
+                id: format!("bin-{n}/bin.fill").parse().unwrap(),
+                device: format!("bin-{n}").parse().unwrap(),
+                measure: "bin.fill".into(),
+                instance: None,
+            };
+            let rows = [row];
+            let commit = ledger
+                .commit(&Batch {
+                    points: &rows,
+                    ..Batch::at(now)
+                })
+                .unwrap();
+            points.refresh(&readers, commit).await.unwrap();
+            other.await.unwrap().unwrap();
+            assert!(points.table().get(PointKey(n)).is_some(), "round {n}");
+        }
     }
 }
