@@ -132,36 +132,53 @@ impl Names {
 mod tests {
     use super::*;
     use crate::clock::{Clock, SystemClock};
+    use futures_util::FutureExt;
     use linli_ledger::{Batch, Ledger, Options};
+    use std::sync::Barrier;
+    use std::time::Duration;
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn a_point_that_was_there_does_not_go_when_two_look_at_once() {
+    #[tokio::test]
+    async fn who_has_read_the_points_earlier_does_not_put_them_in_place_later() {
         let folder = tempfile::tempdir().unwrap();
         let mut ledger = Ledger::open(folder.path(), &Options::default()).unwrap();
-        let readers = Arc::new(Readers::open(folder.path()).unwrap());
-        let points = Arc::new(Points::default());
-        let now = SystemClock::new().now();
-        for n in 0..300u32 {
-            let before = ledger.last_commit();
-            let (others, with) = (Arc::clone(&points), Arc::clone(&readers));
-            let other = tokio::spawn(async move { others.refresh(&with, before).await });
-            let row = PointRow {
-                key: PointKey(n),
-                id: format!("bin-{n}/bin.fill").parse().unwrap(),
-                device: format!("bin-{n}").parse().unwrap(),
-                measure: "bin.fill".into(),
-                instance: None,
-            };
-            let rows = [row];
-            let commit = ledger
-                .commit(&Batch {
-                    points: &rows,
-                    ..Batch::at(now)
-                })
-                .unwrap();
-            points.refresh(&readers, commit).await.unwrap();
-            other.await.unwrap().unwrap();
-            assert!(points.table().get(PointKey(n)).is_some(), "round {n}");
+        let readers = Readers::open(folder.path()).unwrap();
+        let points = Points::default();
+        // One begins to read, and is not looked after until the end.
+        let mut early = Box::pin(points.refresh(&readers, ledger.last_commit()));
+        assert!(early.as_mut().now_or_never().is_none());
+        // Both readers are free again: it has read.
+        let both = Arc::new(Barrier::new(2));
+        let free = || {
+            let both = Arc::clone(&both);
+            readers.query(move |_| Ok(both.wait()))
+        };
+        let (one, other) = tokio::join!(free(), free());
+        assert!(one.is_ok() && other.is_ok());
+        let rows = [PointRow {
+            key: PointKey(7),
+            id: "bin-7/bin.fill".parse().unwrap(),
+            device: "bin-7".parse().unwrap(),
+            measure: "bin.fill".into(),
+            instance: None,
+        }];
+        let commit = ledger
+            .commit(&Batch {
+                points: &rows,
+                ..Batch::at(SystemClock::new().now())
+            })
+            .unwrap();
+        let mut late = Box::pin(points.refresh(&readers, commit));
+        // The later one waits for the earlier one; if it does not, the earlier one ends last.
+        match tokio::time::timeout(Duration::from_millis(200), late.as_mut()).await {
+            Ok(done) => {
+                done.unwrap();
+                early.await.unwrap();
+            }
+            Err(_) => {
+                let (one, other) = tokio::join!(early, late);
+                assert!(one.is_ok() && other.is_ok());
+            }
         }
+        assert!(points.table().get(PointKey(7)).is_some());
     }
 }
