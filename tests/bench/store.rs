@@ -149,8 +149,8 @@ fn questions(
         spans.expect("an answer").spans.len()
     });
     let chunks = ask(|| {
-        let buckets = reader.buckets(point, at(from), at(end), odd);
-        buckets.expect("an answer").len()
+        let spans = reader.spans(point, at(from), at(end), odd);
+        spans.expect("an answer").spans.len()
     });
     let limit = Some((decode, "bare decoding of the same samples"));
     for (name, times) in [

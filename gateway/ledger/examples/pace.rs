@@ -162,7 +162,7 @@ fn year_of_minutes(ledger: &mut Ledger) -> Result<(), Box<dyn Error>> {
     let (from, to) = (now(0).wall, now(YEAR_MINUTES * 60_000).wall);
     for round in ["cold", "warm", "warm"] {
         let began = Instant::now();
-        let buckets = reader.buckets(
+        let answer = reader.spans(
             PointKey(point),
             from,
             to,
@@ -170,7 +170,7 @@ fn year_of_minutes(ledger: &mut Ledger) -> Result<(), Box<dyn Error>> {
         )?;
         println!(
             "year     {} buckets in {:?}, {round}",
-            buckets.len(),
+            answer.spans.len(),
             began.elapsed()
         );
     }

@@ -8,7 +8,7 @@
 //!            Batch ──▶ Ledger::commit ──▶ stage row (log blob) + rows of state, outbox, audit …   one transaction
 //!                                            │
 //!   pipeline ◀── heads in memory ◀───────────┤                      Reader (own connection, any thread)
-//!   (find, latest)                           │                        samples · buckets · latest
+//!   (find, latest)                           │                        samples · spans · latest  
 //!                                            ▼                        = chunks + log, merged by (observed, commit)
 //!            Ledger::seal ──▶ chunk rows (pco) + series watermark
 //!                             − log rows: sealed, in the engine's snapshot, passed by every cursor
@@ -67,7 +67,7 @@ pub use lock::LOCK_FILE;
 pub use once::PACKET_COMMITS;
 pub use outbox_rows::{Delivery, DeliveryState, DeliveryUpdate, NewDelivery};
 pub use reader::{
-    AlarmFilter, AlarmTransition, AuditEnd, AuditEntry, Bucket, Counts, Effort, FileSizes, Kept, MAX_PAGE,
+    AlarmFilter, AlarmTransition, AuditEnd, AuditEntry, Counts, Effort, FileSizes, Kept, MAX_PAGE,
     OrderFilter, Page, Reader, Reject, RejectCount, RejectFilter, SampleCursor, SamplePage, Span, Spans,
     Transition,
 };

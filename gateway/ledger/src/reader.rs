@@ -4,7 +4,6 @@
 //! committed and nothing else; it never waits for the writer and never makes it wait.
 
 mod before;
-mod buckets;
 mod effort;
 mod estate;
 mod fill;
@@ -20,8 +19,6 @@ mod stretches;
 mod sweep;
 mod unknown;
 
-pub use buckets::Bucket;
-pub(crate) use buckets::summary_of;
 pub use effort::Effort;
 pub use estate::{Counts, FileSizes, Kept};
 pub use history::{AlarmTransition, AuditEnd, AuditEntry, Transition};

@@ -1,5 +1,7 @@
 //! Count, extremes, sum and ends of some numbers, of a chunk or of a bucket of time.
 
+use rusqlite::Row;
+
 /// What is known of some samples in order of time. Numbers count as they are, states as 0 and 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Summary {
@@ -27,17 +29,17 @@ impl Summary {
         summary
     }
 
-    /// Over finite numbers in order of time.
-    pub(crate) fn of_numbers(numbers: &[f64]) -> Self {
-        Self {
-            samples: numbers.len() as u64,
-            numeric: numbers.len() as u64,
-            min: numbers.iter().copied().reduce(f64::min),
-            max: numbers.iter().copied().reduce(f64::max),
-            sum: numbers.iter().sum(),
-            first: numbers.first().copied(),
-            last: numbers.last().copied(),
-        }
+    /// The sums beside a chunk: `n, numeric, min, max, sum, first, last` from column `at` on.
+    pub(crate) fn beside(row: &Row<'_>, at: usize) -> rusqlite::Result<Self> {
+        Ok(Self {
+            samples: row.get::<_, i64>(at)? as u64,
+            numeric: row.get::<_, i64>(at + 1)? as u64,
+            min: row.get(at + 2)?,
+            max: row.get(at + 3)?,
+            sum: row.get::<_, Option<f64>>(at + 4)?.unwrap_or(0.0),
+            first: row.get(at + 5)?,
+            last: row.get(at + 6)?,
+        })
     }
 
     /// Takes in the next sample.

@@ -7,8 +7,9 @@ use super::Finding;
 use super::examine::{whole_chunk, whole_log};
 use crate::error::{Doing, Piece, StoreError};
 use crate::ledger::{Ledger, begin, end, roll_back};
-use crate::reader::{Reader, summary_of};
+use crate::reader::Reader;
 use crate::rollup;
+use crate::summary::Summary;
 use crate::write::StageRow;
 use linli_domain::id::{CommitId, PointKey};
 use linli_domain::time::Timestamp;
@@ -155,7 +156,7 @@ impl Ledger {
             .and_then(|mut query| {
                 query
                     .query_row([chunk], |row| {
-                        let (point, beside) = (PointKey(row.get(0)?), summary_of(row, 2)?);
+                        let (point, beside) = (PointKey(row.get(0)?), Summary::beside(row, 2)?);
                         let data = row.get_ref(1)?.as_blob().unwrap_or_default();
                         let ends = (row.get(9)?, row.get(10)?);
                         Ok((point, beside, whole_chunk(point, data, &beside, ends).err()))

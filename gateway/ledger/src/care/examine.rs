@@ -266,7 +266,7 @@ impl Reader {
                 let (id, point): (i64, u32) = (row.get(0).doing(doing)?, row.get(1).doing(doing)?);
                 (after, read) = (id, read + 1);
                 let point = PointKey(point);
-                let beside = crate::reader::summary_of(row, 3).doing(doing)?;
+                let beside = Summary::beside(row, 3).doing(doing)?;
                 seen.chunks += 1;
                 seen.samples += beside.samples;
                 let data = row.get_ref(2).doing(doing)?.as_blob().unwrap_or_default();

@@ -118,44 +118,6 @@ pub(crate) fn decode(point: PointKey, chunk: &[u8]) -> Result<Columns, &'static 
     Ok(columns)
 }
 
-/// What a chart needs of a chunk.
-pub(crate) enum Numbers {
-    /// Every sample has a number.
-    Plain { observed: Vec<i64>, numbers: Vec<f64> },
-    /// Anything else.
-    Mixed(Columns),
-}
-
-/// Times and numbers, without the columns beside them where that is possible.
-pub(crate) fn decode_numbers(point: PointKey, chunk: &[u8]) -> Result<Numbers, &'static str> {
-    match plain(verified(point, chunk)?) {
-        Some((observed, numbers)) => Ok(Numbers::Plain { observed, numbers }),
-        None => decode(point, chunk).map(Numbers::Mixed),
-    }
-}
-
-/// Times and numbers of a chunk whose samples all have numbers; `None` for any other chunk.
-fn plain(mut cursor: Cursor<'_>) -> Option<(Vec<i64>, Vec<f64>)> {
-    let n = cursor.count().filter(|n| *n <= MAX_SAMPLES)?;
-    let times = cursor.bytes()?;
-    match cursor.byte()? {
-        0 => cursor.signed().map(drop)?,
-        _ => cursor.bytes().map(drop)?,
-    }
-    let mut qualities = 0;
-    while qualities < n {
-        cursor.byte()?;
-        qualities += cursor
-            .count()
-            .filter(|length| (1..=n - qualities).contains(length))?;
-    }
-    let all_numbers = cursor.byte()? == Kind::Number as u8 && cursor.count()? == n;
-    let packed = cursor.bytes().filter(|_| all_numbers)?;
-    let observed = simple_decompress::<i64>(times).ok()?;
-    let numbers = simple_decompress::<f64>(packed).ok()?;
-    (observed.len() == n && numbers.len() == n).then_some((observed, numbers))
-}
-
 /// Only the observed times, for the question whether a time is there.
 pub(crate) fn decode_times(point: PointKey, chunk: &[u8]) -> Result<Vec<i64>, &'static str> {
     let mut cursor = verified(point, chunk)?;

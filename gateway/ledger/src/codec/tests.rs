@@ -128,7 +128,6 @@ proptest! {
         // The checksum fits, so the decoders have to cope with the bytes themselves.
         let _ = walk(&bytes);
         let _ = chunk::decode(PointKey(1), &bytes);
-        let _ = chunk::decode_numbers(PointKey(1), &bytes).map(drop);
         let _ = chunk::decode_times(PointKey(1), &bytes);
         let _ = seen::decode(PointKey(1), &bytes).map(drop);
         let _ = seen::edge_before(PointKey(1), &bytes, 0, 0);

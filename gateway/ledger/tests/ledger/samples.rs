@@ -56,17 +56,18 @@ fn buckets_are_the_same_before_and_after_sealing() {
     let ask = |estate: &mut Estate, width| {
         estate
             .reader()
-            .buckets(PointKey(1), at(0), at(60_000), Duration::from_millis(width))
+            .spans(PointKey(1), at(0), at(60_000), Duration::from_millis(width))
             .unwrap()
+            .spans
     };
     for width in [1_000, 7_000, 60_000] {
         let mut estate_before = ask(&mut estate, width);
         estate.seal_all(last, last);
         let after = ask(&mut estate, width);
         assert_eq!(after, estate_before);
-        let samples: u64 = after.iter().map(|bucket| bucket.summary.samples).sum();
+        let samples: u64 = after.iter().map(|span| span.stretch.summary.samples).sum();
         assert_eq!(samples, 101);
-        assert_eq!(estate_before.remove(0).summary.max, Some(99.0));
+        assert_eq!(estate_before.remove(0).stretch.summary.max, Some(99.0));
     }
     let whole = ask(&mut estate, 60_000);
     let expected = Summary {
@@ -78,10 +79,11 @@ fn buckets_are_the_same_before_and_after_sealing() {
         first: Some(0.0),
         last: Some(1.0),
     };
-    assert_eq!(whole[0].summary, expected);
+    assert_eq!(whole[0].stretch.summary, expected);
     let wet = estate
         .reader()
-        .buckets(PointKey(2), at(0), at(60_000), Duration::from_secs(60))
-        .unwrap();
-    assert_eq!(wet[0].summary.mean(), Some(0.25));
+        .spans(PointKey(2), at(0), at(60_000), Duration::from_secs(60))
+        .unwrap()
+        .spans;
+    assert_eq!(wet[0].stretch.summary.mean(), Some(0.25));
 }
