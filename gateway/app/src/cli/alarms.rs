@@ -36,6 +36,12 @@ pub(super) fn alarms(context: &Context, command: Alarms) -> Outcome {
             &ids,
             &json!({ "action": "shelve", "for": lasts, "reason": reason, "no_order": no_order }),
         ),
+        Alarms::Suppress { ids, cause, reason } => each(
+            context,
+            &ids,
+            &json!({ "action": "suppress", "cause": cause, "reason": reason }),
+        ),
+        Alarms::Unsuppress { ids } => each(context, &ids, &json!({ "action": "unsuppress" })),
         Alarms::Out { what, reason } if what.asset.is_some() || what.device.is_some() => {
             let mut body = named(&what);
             body["reason"] = json!(reason.unwrap_or_default());

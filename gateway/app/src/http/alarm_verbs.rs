@@ -1,4 +1,4 @@
-//! What people do to alarms: acknowledge, reset, shelve, unshelve, one or several at once.
+//! What people do to alarms: acknowledge, reset, shelve, name a cause, one or several at once.
 //!
 //! Who may do what to which is the core's decision; here only the words are translated.
 
@@ -8,7 +8,7 @@ use super::command::{self, reply};
 use super::extract::{Body, Id, IdempotencyKey, IfMatch, Unkeyed};
 use super::problem::{Code, Problem};
 use super::wire::Changed;
-use super::wire::annunciation::{Bulk, BulkAction, BulkDone, BulkItem, MAX_BULK, Shelve};
+use super::wire::annunciation::{Bulk, BulkAction, BulkDone, BulkItem, MAX_BULK, Shelve, Suppress};
 use super::wire::order::Plain;
 use axum::Json;
 use axum::extract::State;
@@ -59,6 +59,18 @@ verbs! {
     };
     /// End a shelving before its time. People hear of the alarm at once if it still goes on
     unshelve("/alarms/{id}/unshelve", Plain) => |alarm, version, _said| Action::UnshelveAlarm { alarm, version };
+    /// Say which alarm explains this one. People hear of that one alone, as long as it goes on
+    ///
+    /// The cause must go on and be heard itself. When it is over, people hear of what outlives it. Nothing explains an
+    /// alarm lives depend on; only a manager names the cause of a P1 alarm.
+    suppress("/alarms/{id}/suppress", Suppress) => |alarm, version, said| Action::SuppressAlarm {
+        alarm,
+        version,
+        cause: said.cause.0,
+        reason: said.reason,
+    };
+    /// Take back the cause a person has named. People hear of the alarm at once if it still goes on
+    unsuppress("/alarms/{id}/unsuppress", Plain) => |alarm, version, _said| Action::UnsuppressAlarm { alarm, version };
 }
 
 /// Do the same to several alarms
@@ -79,6 +91,10 @@ pub async fn bulk(
     }
     if asked.action == BulkAction::Shelve && asked.lasts.is_none() {
         let detail = "say for how long they are shelved, such as \"for\": \"2h\"";
+        return Err(Problem::new(Code::InvalidBody, detail));
+    }
+    if asked.action == BulkAction::Suppress && asked.cause.is_none() {
+        let detail = "say which alarm explains them, such as \"cause\": \"AL-7\"";
         return Err(Problem::new(Code::InvalidBody, detail));
     }
     let mut items = Vec::with_capacity(asked.alarms.len());
@@ -114,6 +130,13 @@ fn action(asked: &Bulk, alarm: AlarmId, version: u32) -> Action {
         BulkAction::Ack => Action::AcknowledgeAlarm { alarm, version },
         BulkAction::Reset => Action::ResetAlarm { alarm, version },
         BulkAction::Unshelve => Action::UnshelveAlarm { alarm, version },
+        BulkAction::Suppress => Action::SuppressAlarm {
+            alarm,
+            version,
+            cause: asked.cause.map_or(AlarmId(0), |cause| cause.0),
+            reason: asked.reason.clone(),
+        },
+        BulkAction::Unsuppress => Action::UnsuppressAlarm { alarm, version },
         BulkAction::Shelve => Action::ShelveAlarm {
             alarm,
             version,

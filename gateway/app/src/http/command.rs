@@ -261,6 +261,9 @@ fn refused(refusal: &Refusal) -> Problem {
         | Refusal::AlarmStillActive { .. }
         | Refusal::AlreadyAcknowledged { .. }
         | Refusal::NotShelved
+        | Refusal::NoCause { .. }
+        | Refusal::LivesDepend
+        | Refusal::NotNamed
         | Refusal::OutOfService
         | Refusal::AlreadyOutOfService { .. }
         | Refusal::InService { .. }

@@ -66,6 +66,8 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/alarms/{id}/reset", Token(Manager)),
     ("POST", "/api/v1/alarms/{id}/shelve", Token(Staff)),
     ("POST", "/api/v1/alarms/{id}/unshelve", Token(Staff)),
+    ("POST", "/api/v1/alarms/{id}/suppress", Token(Staff)),
+    ("POST", "/api/v1/alarms/{id}/unsuppress", Token(Staff)),
     ("POST", "/api/v1/alarms/bulk", Token(Staff)),
     ("GET", "/api/v1/out-of-service", Token(Staff)),
     ("POST", "/api/v1/out-of-service", Token(Staff)),

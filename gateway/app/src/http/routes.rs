@@ -50,6 +50,8 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(alarm_verbs::reset))
         .routes(routes!(alarm_verbs::shelve))
         .routes(routes!(alarm_verbs::unshelve))
+        .routes(routes!(alarm_verbs::suppress))
+        .routes(routes!(alarm_verbs::unsuppress))
         .routes(routes!(alarm_verbs::bulk))
         .routes(routes!(service::list, service::take_out))
         .routes(routes!(service::bring_back))

@@ -8,6 +8,7 @@
 //! | suppressed | shelved | refused | suppressed | on | out of service | suppressed |
 //! | out of service | refused | refused | out of service | out of service | out of service | on |
 //!
+//! A person names a cause where the logic knows none; that one suppresses what is shelved too, the later word of two.
 //! A person's word goes before the logic's: a cause neither suppresses what is shelved nor what is out of service. When
 //! either ends, the causes are looked at anew.
 
@@ -119,6 +120,9 @@ pub struct Suppression {
     pub since: Timestamp,
     /// When the causes are looked at again, once this one is gone.
     pub release_at: Option<Deadline>,
+    /// A person has named it: it explains the alarm while it goes on, whatever the rules say.
+    #[serde(default)]
+    pub named: bool,
 }
 
 /// What can be taken out of service.

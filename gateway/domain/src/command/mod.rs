@@ -18,7 +18,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorRole {
-    /// Property staff: acknowledge, shelve for a shift, take a device out of service, accept, start, complete.
+    /// Property staff: acknowledge, shelve for a shift, name a cause, take a device out of service, accept, start, complete.
     Staff,
     /// A manager: all that, and shelve for days, take an asset out of service, override, cancel, reset.
     Manager,
@@ -137,6 +137,24 @@ pub enum Action {
         /// What.
         what: Serviced,
     },
+    /// "That one explains it." People hear of the cause alone, as long as it goes on.
+    SuppressAlarm {
+        /// The alarm.
+        alarm: AlarmId,
+        /// Its version.
+        version: u32,
+        /// The alarm that explains it.
+        cause: AlarmId,
+        /// Why.
+        reason: String,
+    },
+    /// Takes that back. People hear of the alarm at once if it still goes on.
+    UnsuppressAlarm {
+        /// The alarm.
+        alarm: AlarmId,
+        /// Its version.
+        version: u32,
+    },
 }
 
 impl Action {
@@ -154,6 +172,8 @@ impl Action {
             Self::UnshelveAlarm { .. } => "unshelve",
             Self::TakeOutOfService { .. } => "take_out_of_service",
             Self::BringBack { .. } => "bring_back",
+            Self::SuppressAlarm { .. } => "suppress",
+            Self::UnsuppressAlarm { .. } => "unsuppress",
         }
     }
 }

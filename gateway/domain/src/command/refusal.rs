@@ -103,6 +103,22 @@ pub enum Refusal {
         /// The most.
         most: String,
     },
+    /// What was named as the cause is none.
+    #[error(
+        "alarm {cause} cannot be the cause: name another alarm that still goes on and that people hear of"
+    )]
+    NoCause {
+        /// The alarm named.
+        cause: AlarmId,
+    },
+    /// Nothing explains an alarm lives depend on.
+    #[error("lives depend on this alarm, so nothing explains it; a manager may shelve it")]
+    LivesDepend,
+    /// No person has named a cause.
+    #[error(
+        "no person has named a cause of this alarm; what the rules explain is heard once its cause is over"
+    )]
+    NotNamed,
     /// It is out of service, and nobody hears of it anyway.
     #[error("it is out of service, so nobody hears of it; bring it back first")]
     OutOfService,
@@ -183,6 +199,9 @@ impl Refusal {
             Self::NotLatched => "not_latched",
             Self::NotShelved => "not_shelved",
             Self::ShelvingLength { .. } => "shelving_length",
+            Self::NoCause { .. } => "no_cause",
+            Self::LivesDepend => "lives_depend",
+            Self::NotNamed => "not_named",
             Self::OutOfService => "out_of_service",
             Self::AlreadyOutOfService { .. } => "already_out_of_service",
             Self::InService { .. } => "in_service",

@@ -51,13 +51,12 @@ impl Engine {
         }
         match self.cause_of(def, live) {
             Some(source) => {
-                let since = live
-                    .and_then(|alarm| alarm.suppression)
-                    .map_or(now.wall, |s| s.since);
+                let before = live.and_then(|alarm| alarm.suppression);
                 let suppression = Suppression {
                     source,
-                    since,
+                    since: before.map_or(now.wall, |s| s.since),
                     release_at: None,
+                    named: before.is_some_and(|s| s.named && s.source == source),
                 };
                 (Annunciation::Suppressed, Some(suppression))
             }
@@ -260,6 +259,7 @@ impl Engine {
                 source,
                 since: now.wall,
                 release_at: None,
+                named: false,
             });
             alarm.state.annunciation = if source.is_some() {
                 Annunciation::Suppressed

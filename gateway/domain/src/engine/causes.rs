@@ -5,6 +5,7 @@
 //! | `silence`, a point of the gateway about a bus, a bridge or a connection | alarms of rules that wait for silence | the devices heard over it |
 //! | `silence`, on any other asset | the same | the devices it feeds, directly or through other supplies |
 //! | `branches` | alarms of its own class that began within ten minutes of it | the assets that branch off it, or off those |
+//! | any, named by a person | the alarm it was named for | |
 //!
 //! What a rule calls `life_safety` is explained by nothing. An alarm a cause explains is recorded as any other; when the
 //! cause has been gone for [`SETTLES_AFTER`] it is looked at again, and people hear of it if it still goes on. What a
@@ -14,12 +15,16 @@
 use super::Engine;
 use super::change::{AlarmEvent, Changes};
 use super::index::WatchDef;
-use crate::alarm::{Alarm, Annunciation, AnnunciationEvent, Condition, SETTLES_AFTER, Suppression, Watch};
+use crate::alarm::{
+    Alarm, Annunciation, AnnunciationEvent, Condition, SETTLES_AFTER, Suppression, Watch, shelving_limit,
+};
+use crate::command::{Actor, Refusal};
 use crate::estate::builtin::GATEWAY;
 use crate::estate::{Address, Device};
 use crate::id::{AlarmId, AssetId, Class, PointKey};
 use crate::rule::{Inhibits, When};
 use crate::time::Now;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How far the beginnings of a cause and of the same on a branch may lie apart.
@@ -51,6 +56,7 @@ impl Engine {
             silent: (def.rule.when == When::Silent).then_some(def.point),
             began: live.map_or(self.store.state().counters.age, |alarm| alarm.raised_age_ms),
         })
+        .or_else(|| self.named_cause(live?))
     }
 
     /// The cause of an alarm that lives.
@@ -65,6 +71,14 @@ impl Engine {
             silent: self.says_silence(alarm).then_some(alarm.point),
             began: alarm.raised_age_ms,
         })
+        .or_else(|| self.named_cause(alarm))
+    }
+
+    /// The cause a person has named, while it goes on.
+    fn named_cause(&self, alarm: &Alarm) -> Option<AlarmId> {
+        let named = alarm.suppression.filter(|suppression| suppression.named)?;
+        let cause = self.alarm(named.source)?;
+        goes_on(cause).then_some(cause.id)
     }
 
     /// Whether a point fell silent because of something people hear of anyway.
@@ -157,9 +171,75 @@ impl Engine {
     /// An alarm that may be a cause has changed: what it explains is kept from people, what it no longer explains is
     /// looked at again in a moment.
     pub(super) fn follow_cause(&mut self, id: AlarmId, now: &Now, changes: &mut Changes) {
-        if self.alarm(id).is_some_and(|alarm| alarm.inhibits.is_some()) {
+        if self.alarm(id).is_some_and(|alarm| alarm.inhibits.is_some()) || self.store.is_named(id) {
             self.reconsider_causes(now, changes);
         }
+    }
+
+    /// A person says which alarm explains this one.
+    pub(super) fn suppress_by(
+        &mut self,
+        alarm: &Alarm,
+        cause: AlarmId,
+        actor: &Actor,
+        now: &Now,
+        changes: &mut Changes,
+    ) -> Result<(), Refusal> {
+        if alarm.state.annunciation == Annunciation::OutOfService {
+            return Err(Refusal::OutOfService);
+        }
+        if alarm.life_safety {
+            return Err(Refusal::LivesDepend);
+        }
+        if shelving_limit(actor.role, alarm.priority).is_none() {
+            return Err(Refusal::ManagerOnly { action: "suppress" });
+        }
+        // One that people do not hear of itself explains nothing to them, and no two explain each other.
+        let heard = |cause: &&Arc<Alarm>| goes_on(cause) && cause.state.annunciation == Annunciation::On;
+        if cause == alarm.id || self.alarm(cause).filter(heard).is_none() {
+            return Err(Refusal::NoCause { cause });
+        }
+        self.change_alarm(
+            alarm.id,
+            AlarmEvent::Suppressed,
+            Some(actor),
+            now,
+            changes,
+            |alarm| {
+                alarm.version = alarm.version.saturating_add(1);
+                alarm.state.annunciation = Annunciation::Suppressed;
+                alarm.shelving = None;
+                alarm.suppression = Some(Suppression {
+                    source: cause,
+                    since: now.wall,
+                    release_at: None,
+                    named: true,
+                });
+            },
+        );
+        Ok(())
+    }
+
+    /// A person takes back that an alarm was explained. People hear of it at once if it still goes on.
+    pub(super) fn unsuppress(
+        &mut self,
+        alarm: &Alarm,
+        actor: &Actor,
+        now: &Now,
+        changes: &mut Changes,
+    ) -> Result<(), Refusal> {
+        let Some(named) = alarm.suppression.filter(|suppression| suppression.named) else {
+            return Err(Refusal::NotNamed);
+        };
+        let mut forgotten = alarm.clone();
+        forgotten.suppression = Some(Suppression {
+            named: false,
+            ..named
+        });
+        self.store.set_alarm(alarm.id, Some(forgotten.into()));
+        let events = (AlarmEvent::Unsuppressed, AnnunciationEvent::Release);
+        self.hear_again(alarm.id, events, true, Some(actor), now, changes);
+        Ok(())
     }
 
     /// Every living alarm is asked for its cause again: a cause has changed, or what hangs on what.
@@ -181,6 +261,7 @@ impl Engine {
                     let next = Suppression {
                         source: explained.unwrap_or(suppression.source),
                         release_at,
+                        named: suppression.named && explained.is_none_or(|cause| cause == suppression.source),
                         ..suppression
                     };
                     if next != suppression {
@@ -203,6 +284,7 @@ impl Engine {
                 source,
                 since: now.wall,
                 release_at: None,
+                named: false,
             });
         });
     }
@@ -212,6 +294,14 @@ impl Engine {
         let events = (AlarmEvent::Unsuppressed, AnnunciationEvent::Release);
         self.hear_again(id, events, false, None, now, changes);
     }
+}
+
+/// Whether there is something a person can name as a cause.
+fn goes_on(alarm: &Alarm) -> bool {
+    matches!(
+        alarm.state.condition,
+        Condition::Active | Condition::Clearing | Condition::Unknown
+    )
 }
 
 /// Whether a device is heard over a bus or a connection, and over no other.

@@ -147,6 +147,22 @@ impl Engine {
                 self.unshelve(*alarm, Some(actor), now, changes);
                 (alarm_reply(*alarm, *version), "")
             }
+            Action::SuppressAlarm {
+                alarm,
+                version,
+                cause,
+                reason,
+            } => {
+                let seen = self.alarm_at(*alarm, *version)?;
+                let reason = given(reason, action)?;
+                self.suppress_by(&seen, *cause, actor, now, changes)?;
+                (alarm_reply(*alarm, *version), reason)
+            }
+            Action::UnsuppressAlarm { alarm, version } => {
+                let seen = self.alarm_at(*alarm, *version)?;
+                self.unsuppress(&seen, actor, now, changes)?;
+                (alarm_reply(*alarm, *version), "")
+            }
             Action::TakeOutOfService { what, reason } => {
                 let reason = given(reason, action)?;
                 self.take_out(what, actor, reason, now, changes)?;
@@ -291,7 +307,9 @@ fn audit(now: &Now, actor: &Actor, action: &Action, detail: &str) -> AuditEvent 
         Action::AcknowledgeAlarm { alarm, .. }
         | Action::ResetAlarm { alarm, .. }
         | Action::ShelveAlarm { alarm, .. }
-        | Action::UnshelveAlarm { alarm, .. } => ("alarm", alarm.to_string()),
+        | Action::UnshelveAlarm { alarm, .. }
+        | Action::SuppressAlarm { alarm, .. }
+        | Action::UnsuppressAlarm { alarm, .. } => ("alarm", alarm.to_string()),
         Action::TakeOutOfService { what, .. } | Action::BringBack { what } => ("service", what.to_string()),
         Action::Accept { order, .. }
         | Action::Start { order, .. }
@@ -306,6 +324,7 @@ fn audit(now: &Now, actor: &Actor, action: &Action, detail: &str) -> AuditEvent 
             duration_text::format(*lasts),
             if *no_order { ", without orders" } else { "" }
         ),
+        Action::SuppressAlarm { cause, .. } => format!("by {cause}: {detail}"),
         _ => detail.to_owned(),
     };
     AuditEvent {

@@ -43,6 +43,8 @@ pub(super) struct Store {
     open: FxHashMap<(AssetId, Fault), OrderId>,
     /// Living alarms that may be the cause of others.
     causes: BTreeSet<AlarmId>,
+    /// What a person has named as a cause, and of which alarm.
+    named: BTreeSet<(AlarmId, AlarmId)>,
     /// How many watches have heard late readings that may go on.
     late: usize,
     /// Points whose readings are evidence somebody waits for.
@@ -58,6 +60,7 @@ impl Store {
             live: FxHashMap::default(),
             open: FxHashMap::default(),
             causes: BTreeSet::new(),
+            named: BTreeSet::new(),
             late: 0,
             verifying: FxHashSet::default(),
             journal: Journal::default(),
@@ -111,6 +114,15 @@ impl Store {
             .clone()
             .filter(|a| a.inhibits.is_some())
             .map(|a| a.id)
+            .collect();
+        self.named = alarms
+            .clone()
+            .filter_map(|a| {
+                Some((
+                    a.suppression.filter(|suppression| suppression.named)?.source,
+                    a.id,
+                ))
+            })
             .collect();
         self.live = alarms
             .map(|a| ((a.asset.clone(), a.class.clone()), a.id))

@@ -2,9 +2,11 @@
 //! it is heard.
 
 use crate::estate_test::{ESTATE, EstateTest, actor, doc};
-use linli_domain::command::{Action, ActorRole};
+use linli_domain::alarm::Annunciation;
+use linli_domain::command::{Action, ActorRole, Refusal, Reply};
 use linli_domain::engine::{AlarmEvent, DeviceNews, NoticeKind};
 use linli_domain::estate::Estate;
+use linli_domain::id::AlarmId;
 use linli_domain::time::duration_text;
 use std::time::Duration;
 
@@ -322,4 +324,111 @@ fn a_loop_of_branches_is_refused() {
         texts,
         ["assets[3].branch_of: leads back to itself; leave it out at the end nothing else is behind"]
     );
+}
+
+/// A leak and a blocked fire lane, which nothing of the estate connects.
+fn leak_and_lane() -> EstateTest {
+    let mut e = EstateTest::new();
+    e.says("rope/leak.wet", false).says("bay/parking.occupied", false);
+    e.says("rope/leak.wet", true).wait("10s");
+    e.says("bay/parking.occupied", true).wait("10m");
+    e
+}
+
+fn name_cause(
+    e: &mut EstateTest,
+    role: ActorRole,
+    of: (&str, &str),
+    cause: AlarmId,
+) -> Result<Reply, Refusal> {
+    let alarm = e.living(of.0, of.1);
+    let action = Action::SuppressAlarm {
+        alarm: alarm.id,
+        version: alarm.version,
+        cause,
+        reason: "the plumber's van stands there".into(),
+    };
+    e.act(actor("A", role), action)
+}
+
+const LANE: (&str, &str) = ("fire-lane", "lane-blocked");
+
+#[test]
+fn a_person_names_a_cause_the_rules_do_not_know_and_what_outlives_it_is_heard() {
+    let mut e = leak_and_lane();
+    let leak = e.living("b3-pipe", "leak");
+    let before = e.living(LANE.0, LANE.1).version;
+    let reply = name_cause(&mut e, ActorRole::Manager, LANE, leak.id).unwrap();
+    let lane = e.living(LANE.0, LANE.1);
+    assert_eq!(
+        reply,
+        Reply::Alarm {
+            alarm: lane.id,
+            version: before + 1
+        }
+    );
+    assert_eq!(
+        (
+            lane.state.display_code(),
+            lane.suppression.unwrap().source,
+            lane.version
+        ),
+        ("suppressed", leak.id, before + 1)
+    );
+    e.wait("1h").reboot("3h").wait("1h");
+    assert_eq!(e.living(LANE.0, LANE.1).state.display_code(), "suppressed");
+    let told = e.notices(NoticeKind::AlarmRaised);
+    e.says("rope/leak.wet", false).wait("1h");
+    let lane = e.living(LANE.0, LANE.1);
+    assert_eq!(lane.state.annunciation, Annunciation::On);
+    assert_eq!(
+        e.notices(NoticeKind::AlarmRaised),
+        told,
+        "people have heard of it before"
+    );
+}
+
+#[test]
+fn a_cause_a_person_takes_back_lets_people_hear_at_once() {
+    let mut e = leak_and_lane();
+    let leak = e.living("b3-pipe", "leak").id;
+    name_cause(&mut e, ActorRole::Manager, LANE, leak).unwrap();
+    let lane = e.living(LANE.0, LANE.1);
+    let told = e.notices(NoticeKind::AlarmRaised);
+    let back = Action::UnsuppressAlarm {
+        alarm: lane.id,
+        version: lane.version,
+    };
+    e.act(actor("B", ActorRole::Staff), back.clone()).unwrap();
+    let lane = e.living(LANE.0, LANE.1);
+    assert_eq!(
+        (lane.state.display_code(), e.notices(NoticeKind::AlarmRaised)),
+        ("active_unack", told + 1)
+    );
+    let again = Action::UnsuppressAlarm {
+        alarm: lane.id,
+        version: lane.version,
+    };
+    assert_eq!(e.act(actor("B", ActorRole::Staff), again), Err(Refusal::NotNamed));
+}
+
+#[test]
+fn a_cause_must_go_on_be_heard_and_be_another_alarm() {
+    let mut e = leak_and_lane();
+    let (leak, lane) = (e.living("b3-pipe", "leak").id, e.living(LANE.0, LANE.1).id);
+    for cause in [lane, AlarmId(99)] {
+        let refused = name_cause(&mut e, ActorRole::Manager, LANE, cause);
+        assert_eq!(refused, Err(Refusal::NoCause { cause }));
+    }
+    name_cause(&mut e, ActorRole::Manager, LANE, leak).unwrap();
+    let circle = name_cause(&mut e, ActorRole::Manager, ("b3-pipe", "leak"), lane);
+    assert_eq!(circle, Err(Refusal::NoCause { cause: lane }));
+}
+
+#[test]
+fn staff_name_no_cause_of_what_is_most_urgent() {
+    let mut e = leak_and_lane();
+    let lane = e.living(LANE.0, LANE.1).id;
+    let refused = name_cause(&mut e, ActorRole::Staff, ("b3-pipe", "leak"), lane);
+    assert_eq!(refused, Err(Refusal::ManagerOnly { action: "suppress" }));
 }

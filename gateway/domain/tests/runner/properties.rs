@@ -2,7 +2,7 @@
 
 use crate::estate_test::{ESTATE, actor, doc};
 use linli_domain::Engine;
-use linli_domain::alarm::{Ack, Annunciation, Serviced};
+use linli_domain::alarm::{Ack, Annunciation, Condition, Serviced};
 use linli_domain::command::{Action, ActorRole, Command};
 use linli_domain::engine::{Changes, DeviceNews, Input, OrderChange, PointDef};
 use linli_domain::estate::{ProfileFacts, Profiles};
@@ -171,7 +171,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Reboot),
         12 => (0u8..9, prop::bool::weighted(0.35), age, quality)
             .prop_map(|(point, wrong, age, quality)| Happening::Reading { point, wrong, age, quality }),
-        9 => (0u8..4, 0u8..15, 0u8..3, prop::bool::weighted(0.1))
+        9 => (0u8..4, 0u8..18, 0u8..3, prop::bool::weighted(0.1))
             .prop_map(|(who, action, order, stale)| Happening::Person { who, action, order, stale }),
         10 => (0u8..3).prop_map(|order| Happening::Work { order }),
         1 => (0u8..4).prop_map(Happening::Edit),
@@ -381,6 +381,16 @@ fn person(engine: &Engine, who: u8, action: u8, order: u8, stale: bool) -> Input
             alarm,
             version: alarm_version,
         },
+        15 | 16 => Action::SuppressAlarm {
+            alarm,
+            version: alarm_version,
+            cause: engine.alarms().nth(usize::from(stale)).map_or(alarm, |a| a.id),
+            reason: "because".into(),
+        },
+        17 => Action::UnsuppressAlarm {
+            alarm,
+            version: alarm_version,
+        },
         10 => Action::TakeOutOfService {
             what: serviced(order.0),
             reason: "because".into(),
@@ -473,7 +483,9 @@ fn check(engine: &Engine, now: &Now) {
         if let Some(source) = alarm.suppression.filter(|s| s.release_at.is_none()) {
             let cause = engine.alarm(source.source);
             assert!(
-                cause.is_some_and(|cause| cause.is_cause()),
+                cause.is_some_and(|cause| {
+                    cause.is_cause() || source.named && cause.state.condition != Condition::Normal
+                }),
                 "{alarm:?}: {cause:?}"
             );
         }

@@ -42,6 +42,24 @@ pub enum Alarms {
         #[arg(required = true)]
         ids: Vec<String>,
     },
+    /// Say which alarm explains others: people hear of that one alone, as long as it goes on
+    Suppress {
+        /// Alarm numbers, such as AL-8
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// The alarm that explains them, such as AL-7; it goes on and people hear of it
+        #[arg(long, value_name = "ALARM")]
+        cause: String,
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Take back a cause that a person has named
+    Unsuppress {
+        /// Alarm numbers, such as AL-8
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
     /// Let go of the latches of alarms whose condition is normal; a manager's decision
     Reset {
         /// Alarm numbers, such as AL-7

@@ -313,6 +313,18 @@ pub(super) const ZH: &[(&str, &str)] = &[
     ("linli alarms shelve --no_order", "P1 告警也不开工单；由经理决定"),
     ("linli alarms unshelve", "提前结束搁置"),
     ("linli alarms unshelve --ids", "告警编号，例如 AL-7"),
+    (
+        "linli alarms suppress",
+        "指明告警由哪个告警引起：在其持续期间只通知后者",
+    ),
+    ("linli alarms suppress --ids", "告警编号，例如 AL-8"),
+    (
+        "linli alarms suppress --cause",
+        "引起它们的告警，例如 AL-7；须仍在持续且正常通知",
+    ),
+    ("linli alarms suppress --reason", "原因，记录在案"),
+    ("linli alarms unsuppress", "撤销人工指明的原因"),
+    ("linli alarms unsuppress --ids", "告警编号，例如 AL-8"),
     ("linli alarms reset", "解除已恢复告警的锁存；由经理决定"),
     ("linli alarms reset --ids", "告警编号，例如 AL-7"),
     ("linli alarms out", "列出停用的设备和资产，或停用其一"),

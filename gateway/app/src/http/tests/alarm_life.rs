@@ -257,3 +257,40 @@ async fn what_one_leak_explains_is_found_by_its_cause_and_late_history_stands_ap
     let wrong = story.get("/api/v1/alarms?cause=b3-pipe").send().await;
     assert_eq!(wrong.problem(), "bad_query");
 }
+
+#[tokio::test]
+async fn a_cause_is_named_by_number_and_refused_in_words() {
+    let story = Story::new().await;
+    let (id, version) = named(&leaking(&story).await);
+    let path = format!("/api/v1/alarms/{id}/suppress");
+    let say = |cause: &str| json!({ "cause": cause, "reason": "the main is broken" });
+    let itself = story.manage(&path).version(version).json(&say(&id)).send().await;
+    assert_eq!(
+        (itself.status.as_u16(), itself.problem().as_str()),
+        (409, "no_cause")
+    );
+    let number = story
+        .manage(&path)
+        .version(version)
+        .json(&say("seven"))
+        .send()
+        .await;
+    assert_eq!(
+        (number.status.as_u16(), number.problem().as_str()),
+        (422, "invalid_body")
+    );
+    let taken_back = story
+        .manage(&format!("/api/v1/alarms/{id}/unsuppress"))
+        .version(version)
+        .json(&json!({}))
+        .send()
+        .await;
+    assert_eq!(taken_back.problem(), "not_named");
+    let several =
+        json!({ "action": "suppress", "alarms": [{ "id": id, "version": version }], "reason": "why" });
+    let causeless = story.manage("/api/v1/alarms/bulk").json(&several).send().await;
+    assert!(
+        causeless.json()["detail"].as_str().unwrap().contains("AL-7"),
+        "{causeless:?}"
+    );
+}

@@ -2,7 +2,7 @@
 
 use super::Changed;
 use linli_domain::alarm::{OutOfService as DomainOut, Serviced};
-use linli_domain::id::{AssetId, DeviceId};
+use linli_domain::id::{AlarmId, AssetId, DeviceId};
 use linli_domain::time::{Timestamp, duration_text};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -26,6 +26,30 @@ pub struct Shelve {
     pub no_order: bool,
 }
 
+/// An alarm by its number, such as `AL-7`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct AlarmNumber(pub AlarmId);
+
+impl TryFrom<String> for AlarmNumber {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let id = text.parse().map(Self);
+        id.map_err(|_| format!("{text:?} is not the number of an alarm, such as AL-7"))
+    }
+}
+
+/// Which alarm explains this one, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Suppress {
+    /// The cause: an alarm that goes on and that people hear of.
+    #[schema(value_type = String, example = "AL-7")]
+    pub cause: AlarmNumber,
+    /// Why.
+    pub reason: String,
+}
+
 /// What is done to several alarms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -36,6 +60,10 @@ pub enum BulkAction {
     Shelve,
     /// End that.
     Unshelve,
+    /// Say which alarm explains them.
+    Suppress,
+    /// Take that back.
+    Unsuppress,
     /// A manager lets go of their latches.
     Reset,
 }
@@ -62,7 +90,11 @@ pub struct Bulk {
     #[serde(default, rename = "for", with = "duration_text::option")]
     #[schema(value_type = Option<String>, example = "2h")]
     pub lasts: Option<Duration>,
-    /// Why, when they are shelved.
+    /// Which alarm explains them, when they are suppressed.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "AL-7")]
+    pub cause: Option<AlarmNumber>,
+    /// Why, when they are shelved or suppressed.
     #[serde(default)]
     pub reason: String,
     /// Whether P1 alarms that are shelved open no order either.

@@ -17,6 +17,9 @@ impl Store {
         if let Some(before) = &before {
             self.live.remove(&(before.asset.clone(), before.class.clone()));
             self.causes.remove(&id);
+            if let Some(named) = before.suppression.filter(|suppression| suppression.named) {
+                self.named.remove(&(named.source, id));
+            }
             if let Some(deadline) = before.deadline() {
                 self.timers.remove(&(deadline, Timer::Alarm(id)));
             }
@@ -25,6 +28,9 @@ impl Store {
             self.live.insert((alarm.asset.clone(), alarm.class.clone()), id);
             if alarm.inhibits.is_some() {
                 self.causes.insert(id);
+            }
+            if let Some(named) = alarm.suppression.filter(|suppression| suppression.named) {
+                self.named.insert((named.source, id));
             }
             if let Some(deadline) = alarm.deadline() {
                 self.timers.insert((deadline, Timer::Alarm(id)));
@@ -35,6 +41,11 @@ impl Store {
     /// Living alarms that may be the cause of others, oldest first.
     pub(in crate::engine) fn causes(&self) -> impl Iterator<Item = &Arc<Alarm>> {
         self.causes.iter().filter_map(|id| self.state.alarms.get(id))
+    }
+    /// Whether a person has named this alarm as the cause of another.
+    pub(in crate::engine) fn is_named(&self, id: AlarmId) -> bool {
+        let mut of_it = self.named.range((id, AlarmId(0))..=(id, AlarmId(u64::MAX)));
+        of_it.next().is_some()
     }
     /// Takes something out of service, or brings it back.
     pub(in crate::engine) fn set_out_of_service(&mut self, what: Serviced, out: Option<Arc<OutOfService>>) {
