@@ -26,7 +26,7 @@ impl Null {
         network.set_tcp_nodelay(true);
         options.set_network_options(network);
         // Room for every acknowledgement: mosquitto may send more than the window when it is hurried.
-        let (client, mut events) = AsyncClient::new(options, count + 16);
+        let (client, mut events) = AsyncClient::new(options, count.min(1 << 20) + 16);
         client
             .subscribe("site/bin/+/up", QoS::AtLeastOnce)
             .await
