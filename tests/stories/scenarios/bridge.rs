@@ -1,6 +1,6 @@
 //! A Zigbee bridge that dies: one call for the bridge, and one for each device that does not come back with it.
 
-use super::{MINUTE, PUMPS, SECOND, Scene};
+use super::{MINUTE, PUMPS, SECOND, SECOND_ROOM, Scene};
 use crate::estate::leak_message;
 use e2e::wait::until;
 use rumqttc::v5::mqttbytes::QoS;
@@ -10,22 +10,6 @@ use serde_json::{Value, json};
 
 const STATE: &str = "zigbee2mqtt/bridge/state";
 const HOUR: std::time::Duration = std::time::Duration::from_secs(3_600);
-
-/// A second pump room behind the same bridge.
-const SECOND_ROOM: &str = r#"
-[[assets]]
-id = "b4-pumps"
-kind = "pump_room"
-place = "b3"
-name = { zh = "4号楼水泵房", en = "Pump room of building 4" }
-
-[[devices]]
-id = "rope-l4"
-profile = "aqara.sjcgq11lm"
-name = { zh = "漏水绳 L4", en = "Leak rope L4" }
-address = { mqtt = "main", key = "b4/pumps" }
-asset = "b4-pumps"
-"#;
 
 /// The bridge as the broker knows it: with a will, and its state retained.
 struct Bridge(tokio::task::JoinHandle<()>);

@@ -1,27 +1,14 @@
 //! S9: a box that wakes up in 1970, is told the time, and is set wrong while people work.
 
-use super::{MINUTE, PUMPS, SECOND, Scene, audit, events};
+use super::{MINUTE, PUMPS, SECOND, SECOND_ROOM, Scene, audit, events};
 use crate::estate::leak_message;
 use e2e::clock::StoryClock;
 use e2e::wait::until;
 use e2e::webhook::Receiver;
 use serde_json::{Value, json};
 
-/// A second pump room, whose alarm is shelved and whose rope becomes wet at the wrong moment.
-const SECOND_ROOM: &str = r#"
-[[assets]]
-id = "b4-pumps"
-kind = "pump_room"
-place = "b3"
-name = { zh = "4号楼水泵房", en = "Pump room of building 4" }
-
-[[devices]]
-id = "rope-l4"
-profile = "aqara.sjcgq11lm"
-name = { zh = "漏水绳 L4", en = "Leak rope L4" }
-address = { mqtt = "main", key = "b4/pumps" }
-asset = "b4-pumps"
-
+/// A device that sends its own time.
+const TIMED: &str = r#"
 [[devices]]
 id = "timed"
 profile = "generic.json-bin"
@@ -56,7 +43,7 @@ impl Scene {
         let clock = StoryClock::at(begins);
         let truth = clock.clone();
         let hook = Receiver::strict(move || truth.truth().as_millis() / 1_000).await;
-        Self::with(clock, hook, SECOND_ROOM).await
+        Self::with(clock, hook, &format!("{SECOND_ROOM}{TIMED}")).await
     }
 }
 

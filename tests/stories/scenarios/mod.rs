@@ -68,6 +68,22 @@ asset = "b3-pumps"
 const ROPE: &str = "zigbee2mqtt/b3/pumps";
 const PUMPS: &str = "b3-pumps";
 
+/// A second pump room with a rope of its own.
+const SECOND_ROOM: &str = r#"
+[[assets]]
+id = "b4-pumps"
+kind = "pump_room"
+place = "b3"
+name = { zh = "4号楼水泵房", en = "Pump room of building 4" }
+
+[[devices]]
+id = "rope-l4"
+profile = "aqara.sjcgq11lm"
+name = { zh = "漏水绳 L4", en = "Leak rope L4" }
+address = { mqtt = "main", key = "b4/pumps" }
+asset = "b4-pumps"
+"#;
+
 /// An estate at work: everything that runs in a scenario.
 struct Scene {
     clock: StoryClock,

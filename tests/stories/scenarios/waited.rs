@@ -1,24 +1,9 @@
 //! What a box without the time and without a network could not say: when it may speak again, it calls people to what is
 //! still to be done, and tells of the rest.
 
-use super::{MINUTE, PUMPS, SECOND, Scene, events};
+use super::{MINUTE, PUMPS, SECOND, SECOND_ROOM, Scene, events};
 use crate::estate::leak_message;
 use serde_json::json;
-
-const SECOND_ROOM: &str = r#"
-[[assets]]
-id = "b4-pumps"
-kind = "pump_room"
-place = "b3"
-name = { zh = "4号楼水泵房", en = "Pump room of building 4" }
-
-[[devices]]
-id = "rope-l4"
-profile = "aqara.sjcgq11lm"
-name = { zh = "漏水绳 L4", en = "Leak rope L4" }
-address = { mqtt = "main", key = "b4/pumps" }
-asset = "b4-pumps"
-"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_night_without_the_time_people_are_called_to_what_is_still_to_be_done() {

@@ -30,6 +30,9 @@ use std::time::Duration;
 /// How far the beginnings of a cause and of the same on a branch may lie apart.
 const BRANCHES_WITHIN: Duration = Duration::from_secs(600);
 
+/// Most causes of causes that are followed; what hangs on a longer chain is heard.
+const LONGEST_CHAIN: usize = 64;
+
 /// What asks for its cause.
 #[derive(Debug, Clone, Copy)]
 struct Effect<'a> {
@@ -97,10 +100,30 @@ impl Engine {
 
     fn find_cause(&self, effect: Effect<'_>) -> Option<AlarmId> {
         let causes = self.store.causes().filter(|cause| cause.is_cause());
-        let mut others = causes.filter(|cause| Some(cause.id) != effect.alarm);
+        let mut others =
+            causes.filter(|cause| !effect.alarm.is_some_and(|alarm| self.rests_on(cause, alarm)));
         others
             .find(|cause| self.explains(cause, effect))
             .map(|cause| cause.id)
+    }
+
+    /// Whether an alarm is `other`, or is explained by it, directly or through others: such a one explains nothing back,
+    /// or people would hear of neither.
+    fn rests_on(&self, alarm: &Alarm, other: AlarmId) -> bool {
+        let mut at = alarm;
+        for _ in 0..LONGEST_CHAIN {
+            if at.id == other {
+                return true;
+            }
+            let source = at
+                .suppression
+                .and_then(|suppression| self.alarm(suppression.source));
+            let Some(source) = source else {
+                return false;
+            };
+            at = source;
+        }
+        true
     }
 
     fn explains(&self, cause: &Alarm, effect: Effect<'_>) -> bool {
@@ -217,6 +240,8 @@ impl Engine {
                 });
             },
         );
+        // One that only its shelving kept is over.
+        self.settle_alarm(alarm.id, now, changes);
         Ok(())
     }
 

@@ -2,11 +2,12 @@
 //! it is heard.
 
 use crate::estate_test::{ESTATE, EstateTest, actor, doc};
-use linli_domain::alarm::Annunciation;
+use linli_domain::alarm::{Annunciation, Condition};
 use linli_domain::command::{Action, ActorRole, Refusal, Reply};
 use linli_domain::engine::{AlarmEvent, DeviceNews, NoticeKind};
 use linli_domain::estate::Estate;
 use linli_domain::id::AlarmId;
+use linli_domain::reading::Reason;
 use linli_domain::time::duration_text;
 use std::time::Duration;
 
@@ -431,4 +432,49 @@ fn staff_name_no_cause_of_what_is_most_urgent() {
     let lane = e.living(LANE.0, LANE.1).id;
     let refused = name_cause(&mut e, ActorRole::Staff, ("b3-pipe", "leak"), lane);
     assert_eq!(refused, Err(Refusal::ManagerOnly { action: "suppress" }));
+}
+
+#[test]
+fn no_two_alarms_explain_each_other_and_somebody_hears_of_one() {
+    let mut e = EstateTest::with(&topology());
+    e.shows("meter/power.voltage", 230.0).says("high/leak.wet", false);
+    e.shows("meter/power.voltage", 50.0).wait("1m");
+    e.fails("meter/power.voltage", Reason::CommTimeout).wait("1h");
+    let power = e.living("feed", "no-power");
+    assert_eq!(
+        power.state.condition,
+        Condition::Unknown,
+        "it explains nothing now"
+    );
+    let silent = e.living("riser", "pipe-silent");
+    assert_eq!(silent.state.annunciation, Annunciation::On);
+    name_cause(&mut e, ActorRole::Manager, ("feed", "no-power"), silent.id).unwrap();
+    e.shows("meter/power.voltage", 50.0).wait("1h");
+    let heard = [("feed", "no-power"), ("riser", "pipe-silent")]
+        .map(|(asset, class)| e.living(asset, class).state.annunciation);
+    assert_eq!(heard, [Annunciation::Suppressed, Annunciation::On]);
+}
+
+#[test]
+fn what_only_its_shelving_kept_is_over_once_a_cause_is_named() {
+    let mut e = leak_and_lane();
+    let leak = e.living("b3-pipe", "leak").id;
+    let lane = e.living(LANE.0, LANE.1);
+    let seen = Action::AcknowledgeAlarm {
+        alarm: lane.id,
+        version: lane.version,
+    };
+    e.act(actor("A", ActorRole::Staff), seen).unwrap();
+    let shelved = Action::ShelveAlarm {
+        alarm: lane.id,
+        version: lane.version + 1,
+        lasts: Duration::from_secs(3_600 * 8),
+        reason: "a van".into(),
+        no_order: false,
+    };
+    e.act(actor("M", ActorRole::Manager), shelved).unwrap();
+    e.says("bay/parking.occupied", false).wait("1h");
+    assert_eq!(e.living(LANE.0, LANE.1).state.display_code(), "shelved");
+    name_cause(&mut e, ActorRole::Manager, LANE, leak).unwrap();
+    assert!(e.engine.alarm(lane.id).is_none(), "nothing is left of it");
 }
