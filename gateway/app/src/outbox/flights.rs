@@ -2,8 +2,8 @@
 
 use super::Outcome;
 use super::outlived::OUTLIVED;
-use super::policy::Lane;
-use super::queue::{Parcel, lane_of, next_parcel, next_summary};
+use super::policy::{Lane, Schedule};
+use super::queue::{Parcel, lane_of, next_parcel, next_summary, one_by_one};
 use super::settle::settle;
 use super::worker::{Flight, Worker};
 use linli_domain::time::Now;
@@ -77,6 +77,12 @@ impl Worker {
                 return false;
             }
             outlet.gone = None;
+        }
+        if self.outlets[index].schedule == Schedule::Webhook {
+            let flying = self.flying.values().filter(|flight| flight.outlet == index);
+            let parcels = flying.flat_map(|flight| &flight.parcel.deliveries);
+            let under_way = parcels.map(|delivery| &*delivery.message.subject).collect();
+            one_by_one(&mut queue.waiting, &under_way);
         }
         // What still waits for somebody comes first.
         while let Some(lane) = queue.next_lane() {

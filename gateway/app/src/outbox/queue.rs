@@ -7,7 +7,8 @@ use super::wecom::{Card, MAX_MARKDOWN_BYTES};
 use crate::messages::{self, Key};
 use linli_ledger::Delivery;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// With more waiting than this, a robot's messages are summed up.
 pub(super) const DIGEST_ABOVE: usize = 5;
@@ -80,6 +81,31 @@ pub(super) fn next_parcel(waiting: &mut Vec<(Lane, Delivery)>, schedule: Schedul
         digest,
         outlived: false,
     })
+}
+
+/// Leaves only the oldest about each alarm or order, and none about one of which a message is `under_way`: what happened
+/// to it is told one thing after the other. The oldest goes as urgently as the most urgent behind it.
+///
+/// What had to be tried again is overtaken by what came later, for it may wait for hours.
+pub(super) fn one_by_one(waiting: &mut Vec<(Lane, Delivery)>, under_way: &HashSet<&str>) {
+    waiting.retain(|(_, delivery)| !under_way.contains(&*delivery.message.subject));
+    waiting.sort_by_key(|(_, delivery)| delivery.id);
+    let mut oldest: HashMap<String, usize> = HashMap::new();
+    let mut kept: Vec<(Lane, Delivery)> = Vec::new();
+    for (lane, delivery) in waiting.drain(..) {
+        match oldest.entry(delivery.message.subject.clone()) {
+            Entry::Occupied(first) => {
+                let first = &mut kept[*first.get()].0;
+                *first = lane.min(*first);
+            }
+            Entry::Vacant(place) => {
+                place.insert(kept.len());
+                kept.push((lane, delivery));
+            }
+        }
+    }
+    kept.sort_by_key(|(lane, _)| *lane);
+    *waiting = kept;
 }
 
 /// Takes the next parcel out of what nobody needs any more: whatever waits about one alarm or order is one line, the last
@@ -209,6 +235,22 @@ mod tests {
             assert_eq!(parcel.deliveries.len(), 1);
             assert!(parcel.digest.is_none());
         }
+    }
+
+    #[test]
+    fn what_happened_to_one_order_is_told_one_thing_after_the_other() {
+        let mut queue = waiting(5, "P3");
+        for (index, (lane, delivery)) in queue.iter_mut().enumerate() {
+            delivery.message.subject = ["WO-1", "WO-2", "WO-1", "WO-3", "WO-2"][index].into();
+            *lane = [Lane::Rest, Lane::Rest, Lane::Critical, Lane::Urgent, Lane::Rest][index];
+        }
+        queue.sort_by_key(|(lane, _)| *lane);
+        one_by_one(&mut queue, &HashSet::from(["WO-2"]));
+        let left: Vec<(Lane, i64)> = queue
+            .iter()
+            .map(|(lane, delivery)| (*lane, delivery.id))
+            .collect();
+        assert_eq!(left, [(Lane::Critical, 1), (Lane::Urgent, 4)]);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! id. While results cannot be committed nothing new is sent, so a full disk does not become a flood of
 //! repetitions.
 //!
+//! Other systems hear what happened to one alarm or order in that order: of these, one attempt flies at a time.
+//!
 //! Limits: [`LOOK_AHEAD`] rows are looked at in one go, urgent ones first; each channel has its own few flights, so
 //! that a slow receiver holds up nobody else; each attempt ends with its channel's timeout.
 

@@ -302,6 +302,38 @@ async fn a_failed_attempt_is_repeated_under_the_same_id_until_it_is_delivered() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_system_hears_of_one_order_in_the_order_in_which_it_happened() {
+    let mut house = House::new();
+    let hook = Arc::new(Scripted {
+        gate: Some(Arc::default()),
+        ..Scripted::default()
+    });
+    house.start(vec![cmms(&hook)]);
+    let later = NewDelivery {
+        idempotency: "cmms/e1_WO-1_later".into(),
+        ..event(1, "P1")
+    };
+    house.put(vec![event(1, "P3"), later, event(2, "P3")]).await;
+    while hook.ids().len() < 2 {
+        hook.asked.notified().await;
+    }
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(
+        hook.ids(),
+        ["e1_WO-1", "e1_WO-2"],
+        "the later one waits for the earlier one"
+    );
+    hook.gate.as_ref().unwrap().notify_waiters();
+    while hook.ids().len() < 3 {
+        hook.asked.notified().await;
+    }
+    assert_eq!(hook.ids()[2], "e1_WO-1_later");
+    hook.gate.as_ref().unwrap().notify_one();
+    house.until(2, DeliveryState::Delivered).await;
+    house.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_clock_that_is_set_back_holds_nothing_up() {
     let mut house = House::new();
     let hook = Scripted::new([retry(), retry()]);
