@@ -99,6 +99,37 @@ fn the_event_is_cloudevents_to_the_letter() {
 }
 
 #[test]
+fn the_page_for_other_systems_shows_this_event_and_names_every_type_with_its_state() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/webhooks.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let shown = page
+        .split("```json")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let shown: serde_json::Value = serde_json::from_str(shown.unwrap()).unwrap();
+    let sent = |kind| to_all().plan(&[notice(kind)], &estate(), recorded());
+    let body = |kind| serde_json::from_slice::<serde_json::Value>(&sent(kind)[0].payload).unwrap();
+    assert_eq!(shown, body(NoticeKind::OrderDispatched));
+    let told_singly = [
+        NoticeKind::AlarmGroup,
+        NoticeKind::AlarmRepeat,
+        NoticeKind::AlarmDigest,
+    ];
+    for kind in NoticeKind::ALL
+        .into_iter()
+        .filter(|kind| !told_singly.contains(kind))
+    {
+        let event = body(kind);
+        let (kind, state) = (
+            event["type"].as_str().unwrap(),
+            event["data"]["state"].as_str().unwrap(),
+        );
+        let row = format!("| `{kind}` | `{state}` |");
+        assert!(page.contains(&row), "docs/webhooks.md has no row {row}");
+    }
+}
+
+#[test]
 fn the_card_says_what_where_and_what_to_do() {
     let planned = to_all().plan(&[notice(NoticeKind::OrderDispatched)], &estate(), recorded());
     let card: Card = serde_json::from_slice(&planned[1].payload).unwrap();
