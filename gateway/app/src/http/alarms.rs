@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use linli_domain::alarm::{Alarm as DomainAlarm, AlarmState};
-use linli_domain::id::{AlarmId, AssetId, Class};
+use linli_domain::id::{AlarmId, AssetId, Class, PointKey};
 use linli_domain::text::Language;
 use linli_domain::time::Timestamp;
 use linli_ledger::{AlarmFilter, AlarmRow, Page as Rows, Subject};
@@ -75,12 +75,8 @@ pub(super) async fn wire(http: &Http, rows: &[AlarmRow]) -> Result<Vec<Alarm>, P
         })
     };
     let alarms = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let mut names = http.names();
-    // The ledger may already know a point that the live feed has not yet told of.
-    if alarms.iter().any(|alarm| names.points.get(alarm.point).is_none()) {
-        http.points.refresh(&http.readers, http.commit()).await?;
-        names = http.names();
-    }
+    let points: Vec<PointKey> = alarms.iter().map(|alarm| alarm.point).collect();
+    let names = http.names_of(&points).await?;
     Ok(alarms.iter().map(|alarm| Alarm::new(alarm, &names)).collect())
 }
 

@@ -130,7 +130,7 @@ pub async fn list(
         .map_err(|e| failed(&e))?;
     let page = ask.page(found, |health| health.device.to_string());
     Ok(Json(Page {
-        items: wire(&http, &page.items),
+        items: wire(&http, &page.items).await?,
         next_cursor: page.next_cursor,
     }))
 }
@@ -153,20 +153,19 @@ pub async fn show(
         })
         .await
         .map_err(|e| failed(&e))?;
-    let shown = health.and_then(|health| wire(&http, &[health]).pop());
-    shown.map(Json).ok_or_else(unknown)
+    let health = health.ok_or_else(unknown)?;
+    wire(&http, &[health]).await?.pop().map(Json).ok_or_else(unknown)
 }
 
-fn wire(http: &Http, healths: &[DomainHealth]) -> Vec<DeviceHealth> {
-    let names = http.names();
-    let keys = healths
+async fn wire(http: &Http, healths: &[DomainHealth]) -> Result<Vec<DeviceHealth>, Problem> {
+    let points = healths.iter().flat_map(|health| health.points.iter());
+    let points: Vec<PointKey> = points.map(|(key, _)| *key).collect();
+    let latest = http.live.latest(points.iter().copied());
+    let names = http.names_of(&points).await?;
+    let shown = healths
         .iter()
-        .flat_map(|health| health.points.iter().map(|(key, _)| *key));
-    let latest = http.live.latest(keys);
-    healths
-        .iter()
-        .filter_map(|health| DeviceHealth::new(health, &names, &latest))
-        .collect()
+        .filter_map(|health| DeviceHealth::new(health, &names, &latest));
+    Ok(shown.collect())
 }
 
 /// How recently points were heard; empty when the engine cannot be asked, which is no reason to show nothing.

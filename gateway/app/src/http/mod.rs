@@ -72,7 +72,7 @@ use crate::outbox::series::Cursors;
 use crate::pipeline::{Door, Progress};
 use crate::profiles::Profiles;
 use linli_decode::ClockWindow;
-use linli_domain::id::{ChannelId, CommitId};
+use linli_domain::id::{ChannelId, CommitId, PointKey};
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
@@ -217,5 +217,15 @@ impl Http {
             estate: Arc::clone(&self.progress.borrow().estate),
             points: self.points.table(),
         }
+    }
+
+    /// The same with the names of these points: the ledger may already know one that the live feed has not yet told of.
+    pub(crate) async fn names_of(&self, points: &[PointKey]) -> Result<view::Names, problem::Problem> {
+        let names = self.names();
+        if points.iter().all(|point| names.points.get(*point).is_some()) {
+            return Ok(names);
+        }
+        self.points.refresh(&self.readers, self.commit()).await?;
+        Ok(self.names())
     }
 }

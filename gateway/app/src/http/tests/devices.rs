@@ -51,6 +51,19 @@ async fn a_device_is_shown_with_what_is_known_of_it() {
 }
 
 #[tokio::test]
+async fn a_point_has_its_name_before_the_live_feed_has_told_of_it() {
+    let story = Story::new().await;
+    story.feed.abort();
+    story.says("leak-b3", false).await;
+    let device = story
+        .until("/api/v1/devices/leak-b3", |d| d["points"] != json!([]))
+        .await;
+    let points = device["points"].as_array().unwrap().iter();
+    let named: Vec<_> = points.map(|point| point["id"].as_str().unwrap()).collect();
+    assert_eq!(named, ["leak-b3/device.battery", "leak-b3/leak.wet"]);
+}
+
+#[tokio::test]
 async fn what_is_wrong_can_be_asked_for_and_is_told_as_it_happens() {
     let story = Story::new().await;
     let mut ear = super::listening::Ear::open(&story, "?topics=devices", None).await;

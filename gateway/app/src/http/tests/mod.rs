@@ -51,6 +51,8 @@ pub(super) struct Story {
     pub(super) door: Door,
     pub(super) manager: String,
     pub(super) staff: String,
+    /// The live feed, for stories in which it is behind.
+    pub(super) feed: tokio::task::JoinHandle<()>,
     stop: CancellationToken,
     pub(super) folder: tempfile::TempDir,
 }
@@ -210,7 +212,7 @@ impl Story {
         );
         http.load().await.unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(super::live::feed(Arc::clone(&http), stop.clone()));
+        let feed = tokio::spawn(super::live::feed(Arc::clone(&http), stop.clone()));
         let router = super::router(Arc::clone(&http));
         let staff = texts.pop().unwrap();
         let manager = texts.pop().unwrap();
@@ -218,6 +220,7 @@ impl Story {
             http,
             router,
             door,
+            feed,
             manager,
             staff,
             stop,
