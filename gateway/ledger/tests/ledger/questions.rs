@@ -56,6 +56,7 @@ fn effort<T>(reader: &Reader, ask: impl FnOnce(&Reader) -> T) -> (T, Effort) {
     let spent = Effort {
         chunks: after.chunks - before.chunks,
         samples: after.samples - before.samples,
+        singly: after.singly - before.singly,
         sums: after.sums - before.sums,
     };
     (answer, spent)
