@@ -9,6 +9,7 @@ pub(crate) mod crc;
 pub(crate) mod log;
 pub(crate) mod seen;
 pub(crate) mod stretches;
+pub(crate) mod walk;
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 //! sample of one to the first of the next is added when they are joined, so a minute, an hour and any width of whole
 //! hours come out the same from samples and from sums.
 
+use crate::codec::walk::Alike;
 use crate::summary::Summary;
 use linli_domain::reading::Value;
 
@@ -94,20 +95,49 @@ impl Stretch {
         if next.summary.samples == 0 {
             return;
         }
+        self.follow(next.first_at, next.starts);
         self.summary.join(&next.summary);
-        let gap = u64::try_from(next.first_at.saturating_sub(self.last_at)).unwrap_or(0);
-        if self.ends != Edge::None {
-            self.known_ms += gap;
-            if self.ends == Edge::On {
-                self.true_ms += gap;
-            }
-            self.changes += u64::from(next.starts != Edge::None && next.starts != self.ends);
-        }
         self.true_ms += next.true_ms;
         self.known_ms += next.known_ms;
         self.changes += next.changes;
         self.last_at = next.last_at;
         self.ends = next.ends;
+    }
+
+    /// Joins samples in order of time that are alike, with the same outcome as if each was joined alone.
+    pub(crate) fn extend(&mut self, times: &[i64], alike: Alike<'_>) {
+        let Some((first, last)) = times.first().zip(times.last()) else {
+            return;
+        };
+        if self.summary.samples == 0 {
+            (self.first_at, self.starts) = (*first, alike.edge());
+        } else {
+            self.follow(*first, alike.edge());
+        }
+        match alike {
+            Alike::Numbers(numbers) => self.summary.add_numbers(numbers),
+            Alike::State(state) => {
+                self.summary.add_state(state, times.len());
+                self.lasts(state, *first, *last);
+            }
+            Alike::Nothing => self.summary.samples += times.len() as u64,
+        }
+        self.last_at = *last;
+        self.ends = alike.edge();
+    }
+
+    /// Lets what held at the end hold until the next sample, which shows `edge`.
+    fn follow(&mut self, at: i64, edge: Edge) {
+        if self.ends != Edge::None {
+            self.lasts(self.ends == Edge::On, self.last_at, at);
+            self.changes += u64::from(edge != Edge::None && edge != self.ends);
+        }
+    }
+
+    fn lasts(&mut self, state: bool, from: i64, to: i64) {
+        let time = u64::try_from(to.saturating_sub(from)).unwrap_or(0);
+        self.known_ms += time;
+        self.true_ms += if state { time } else { 0 };
     }
 }
 

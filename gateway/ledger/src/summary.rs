@@ -50,11 +50,48 @@ impl Summary {
             return;
         };
         self.numeric += 1;
-        self.min = Some(self.min.map_or(value, |min| min.min(value)));
-        self.max = Some(self.max.map_or(value, |max| max.max(value)));
+        self.min = Some(self.min.map_or(value, |min| least(min, value)));
+        self.max = Some(self.max.map_or(value, |max| greatest(max, value)));
         self.sum += value;
         self.first = self.first.or(Some(value));
         self.last = Some(value);
+    }
+
+    /// Takes in the next samples, one after another; those that are not finite are samples without a number.
+    pub(crate) fn add_numbers(&mut self, numbers: &[f64]) {
+        // Looked for beforehand and without a way out, so that the loop below stays a few instructions.
+        let finite = numbers
+            .iter()
+            .fold(true, |finite, number| finite & number.is_finite());
+        let Some((first, last)) = numbers.first().zip(numbers.last()).filter(|_| finite) else {
+            let finite = |number: &f64| Some(*number).filter(|number| number.is_finite());
+            numbers.iter().for_each(|number| self.add(finite(number)));
+            return;
+        };
+        let (mut min, mut max) = (self.min.unwrap_or(*first), self.max.unwrap_or(*first));
+        let mut sum = self.sum;
+        for number in numbers {
+            min = least(min, *number);
+            max = greatest(max, *number);
+            sum += number;
+        }
+        self.samples += numbers.len() as u64;
+        self.numeric += numbers.len() as u64;
+        (self.min, self.max, self.sum) = (Some(min), Some(max), sum);
+        (self.first, self.last) = (self.first.or(Some(*first)), Some(*last));
+    }
+
+    /// Takes in the same state so many times.
+    pub(crate) fn add_state(&mut self, state: bool, times: usize) {
+        if times == 0 {
+            return;
+        }
+        let value = f64::from(u8::from(state));
+        self.add(Some(value));
+        self.samples += times as u64 - 1;
+        self.numeric += times as u64 - 1;
+        // One by one: among fractions once times the count is not the same to the last bit.
+        (1..times).filter(|_| state).for_each(|_| self.sum += value);
     }
 
     /// Takes in what follows.
@@ -62,8 +99,8 @@ impl Summary {
         self.samples += next.samples;
         self.numeric += next.numeric;
         self.sum += next.sum;
-        self.min = self.min.into_iter().chain(next.min).reduce(f64::min);
-        self.max = self.max.into_iter().chain(next.max).reduce(f64::max);
+        self.min = self.min.into_iter().chain(next.min).reduce(least);
+        self.max = self.max.into_iter().chain(next.max).reduce(greatest);
         self.first = self.first.or(next.first);
         self.last = next.last.or(self.last);
     }
@@ -72,4 +109,13 @@ impl Summary {
     pub fn mean(&self) -> Option<f64> {
         (self.numeric > 0).then(|| self.sum / self.numeric as f64)
     }
+}
+
+/// Of equal ones the first, so that it is the same whichever way they are taken in.
+fn least(a: f64, b: f64) -> f64 {
+    if b < a { b } else { a }
+}
+
+fn greatest(a: f64, b: f64) -> f64 {
+    if b > a { b } else { a }
 }

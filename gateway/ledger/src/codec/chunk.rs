@@ -13,7 +13,7 @@ use super::crc::checksum;
 use linli_domain::id::PointKey;
 use linli_domain::reading::Quality;
 use pco::ChunkConfig;
-use pco::standalone::{simple_compress, simple_decompress};
+use pco::standalone::{simple_compress, simple_decompress_into};
 use std::sync::Arc;
 
 const FORMAT: u8 = 1;
@@ -144,10 +144,22 @@ pub(super) fn numbers<T: pco::data_types::Number>(
     cursor: &mut Cursor<'_>,
     n: usize,
 ) -> Result<Vec<T>, &'static str> {
+    let mut values = Vec::new();
+    numbers_into(cursor, n, &mut values)?;
+    Ok(values)
+}
+
+/// Unpacks a column of `n` numbers into room that was there already; what was in it is gone.
+pub(super) fn numbers_into<T: pco::data_types::Number>(
+    cursor: &mut Cursor<'_>,
+    n: usize,
+    values: &mut Vec<T>,
+) -> Result<(), &'static str> {
     let packed = cursor.bytes().ok_or("a column is cut short")?;
-    let values = simple_decompress::<T>(packed).map_err(|_| "a column cannot be decompressed")?;
-    if values.len() == n {
-        Ok(values)
+    values.resize(n, T::default());
+    let unpacked = simple_decompress_into(packed, values).map_err(|_| "a column cannot be decompressed")?;
+    if unpacked.finished && unpacked.n_processed == n {
+        Ok(())
     } else {
         Err("a column has the wrong length")
     }
@@ -155,14 +167,28 @@ pub(super) fn numbers<T: pco::data_types::Number>(
 
 pub(super) fn runs(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<u8>, &'static str> {
     let mut values = Vec::with_capacity(n);
-    while values.len() < n {
+    each_run(cursor, n, |value, length| {
+        values.resize(values.len() + length, value)
+    })?;
+    Ok(values)
+}
+
+/// Every run of a column of `n` values, as it is stored: the value, and how often it stands there.
+pub(super) fn each_run(
+    cursor: &mut Cursor<'_>,
+    n: usize,
+    mut take: impl FnMut(u8, usize),
+) -> Result<(), &'static str> {
+    let mut left = n;
+    while left > 0 {
         let (value, length) = cursor.byte().zip(cursor.count()).ok_or("a column is cut short")?;
-        if length == 0 || length > n - values.len() {
+        if !(1..=left).contains(&length) {
             return Err("a run has the wrong length");
         }
-        values.resize(values.len() + length, value);
+        take(value, length);
+        left -= length;
     }
-    Ok(values)
+    Ok(())
 }
 
 fn texts(cursor: &mut Cursor<'_>, n: usize) -> Option<Vec<Arc<str>>> {

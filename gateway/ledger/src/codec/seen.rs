@@ -1,20 +1,22 @@
 //! What sums and charts want of a chunk: times, numbers and states. Times of receipt, qualities and texts are passed
-//! over without being unpacked.
+//! over without being unpacked; kinds and states stay the runs they are stored as, so what does not change costs
+//! nothing.
 
 use super::bytes::Cursor;
-use super::chunk::{MAX_SAMPLES, numbers, runs, verified};
+use super::chunk::{MAX_SAMPLES, each_run, numbers, numbers_into, verified};
 use super::columns::Kind;
+use super::walk::{Run, Runs, Walk};
 use crate::stretch::{Edge, Stretch};
 use linli_domain::id::PointKey;
 use linli_domain::reading::Value;
 
 /// The samples of a chunk as sums see them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Seen {
     observed: Vec<i64>,
-    kind: Vec<u8>,
+    kinds: Vec<Run>,
     numbers: Vec<f64>,
-    states: Vec<u8>,
+    states: Vec<Run>,
 }
 
 /// One sample as sums see it.
@@ -30,24 +32,9 @@ pub(crate) struct Look {
 
 /// Unpacks what sums want of a chunk; the error says what does not hold.
 pub(crate) fn decode(point: PointKey, chunk: &[u8]) -> Result<Seen, &'static str> {
-    let mut cursor = verified(point, chunk)?;
-    let n = length(&mut cursor)?;
-    let observed = numbers(&mut cursor, n)?;
-    let kind = kinds(&mut cursor, n)?;
-    let count = |wanted: Kind| kind.iter().filter(|kind| **kind == wanted as u8).count();
-    let numeric = count(Kind::Number);
-    let numbers = if numeric > 0 {
-        numbers(&mut cursor, numeric)?
-    } else {
-        Vec::new()
-    };
-    let states = runs(&mut cursor, count(Kind::State))?;
-    Ok(Seen {
-        observed,
-        kind,
-        numbers,
-        states,
-    })
+    let mut seen = Seen::default();
+    seen.unpack(point, chunk)?;
+    Ok(seen)
 }
 
 /// The last sample before a time, by its time and the state it showed. The times are unpacked only when the chunk's
@@ -71,18 +58,26 @@ pub(crate) fn edge_before(
         };
         (*at, length)
     };
-    let kind = kinds(&mut cursor, n)?;
-    let of = |wanted: Kind, kinds: &[u8]| kinds.iter().filter(|kind| **kind == wanted as u8).count();
-    if length.checked_sub(1).and_then(|last| kind.get(last)) != Some(&(Kind::State as u8)) {
-        return Ok(Some((at, Edge::None)));
-    }
-    if of(Kind::Number, &kind) > 0 {
+    let mut kinds = Vec::new();
+    kinds_into(&mut cursor, n, &mut kinds)?;
+    if count(&kinds, Kind::Number, n) > 0 {
         pass(&mut cursor)?;
     }
-    let states = runs(&mut cursor, of(Kind::State, &kind))?;
-    let shown = of(Kind::State, &kind[..length]).checked_sub(1);
-    let state = shown.and_then(|n| states.get(n)).is_some_and(|state| *state != 0);
-    Ok(Some((at, if state { Edge::On } else { Edge::Off })))
+    let mut states = Vec::new();
+    runs_into(&mut cursor, count(&kinds, Kind::State, n), &mut states)?;
+    let is_state = length.checked_sub(1).and_then(|last| value_at(&kinds, last)) == Some(Kind::State as u8);
+    let shown = count(&kinds, Kind::State, length).checked_sub(1);
+    Ok(Some((
+        at,
+        match shown
+            .filter(|_| is_state)
+            .and_then(|last| value_at(&states, last))
+        {
+            None => Edge::None,
+            Some(0) => Edge::Off,
+            Some(_) => Edge::On,
+        },
+    )))
 }
 
 fn length(cursor: &mut Cursor<'_>) -> Result<usize, &'static str> {
@@ -95,21 +90,42 @@ fn pass(cursor: &mut Cursor<'_>) -> Result<(), &'static str> {
     cursor.bytes().map(drop).ok_or("a column is cut short")
 }
 
-/// Passes over the times of receipt and the qualities; returns the kinds behind them.
-fn kinds(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<u8>, &'static str> {
+/// Passes over the times of receipt and the qualities, and reads the kinds behind them.
+fn kinds_into(cursor: &mut Cursor<'_>, n: usize, kinds: &mut Vec<Run>) -> Result<(), &'static str> {
     match cursor.byte() {
         Some(0) => cursor.signed().map(drop).ok_or("a column is cut short")?,
         Some(1) => pass(cursor)?,
         _ => return Err("its times of receipt make no sense"),
     }
-    let mut qualities = 0;
-    while qualities < n {
-        let length = cursor.byte().and_then(|_| cursor.count());
-        qualities += length
-            .filter(|length| (1..=n - qualities).contains(length))
-            .ok_or("a run has the wrong length")?;
-    }
-    runs(cursor, n)
+    each_run(cursor, n, |_, _| ())?;
+    runs_into(cursor, n, kinds)
+}
+
+/// Reads the runs of a column; what was in their place is gone.
+fn runs_into(cursor: &mut Cursor<'_>, n: usize, runs: &mut Vec<Run>) -> Result<(), &'static str> {
+    runs.clear();
+    each_run(cursor, n, |value, length| runs.push((value, length)))
+}
+
+/// How many of the first `most` are of a kind.
+fn count(kinds: &[Run], wanted: Kind, most: usize) -> usize {
+    let mut left = most;
+    let within = kinds.iter().map(|(kind, length)| {
+        let within = left.min(*length);
+        left -= within;
+        if *kind == wanted as u8 { within } else { 0 }
+    });
+    within.sum()
+}
+
+/// The value that stands at a place of a column.
+fn value_at(runs: &[Run], place: usize) -> Option<u8> {
+    let mut end = 0;
+    let run = runs.iter().find(|(_, length)| {
+        end += length;
+        place < end
+    });
+    run.map(|(value, _)| *value)
 }
 
 impl Look {
@@ -134,31 +150,40 @@ impl Look {
 }
 
 impl Seen {
+    /// Unpacks a chunk in place of what was there; after an error nothing of it may be used.
+    pub(crate) fn unpack(&mut self, point: PointKey, chunk: &[u8]) -> Result<(), &'static str> {
+        let mut cursor = verified(point, chunk)?;
+        let n = length(&mut cursor)?;
+        numbers_into(&mut cursor, n, &mut self.observed)?;
+        kinds_into(&mut cursor, n, &mut self.kinds)?;
+        let numeric = count(&self.kinds, Kind::Number, n);
+        if numeric > 0 {
+            numbers_into(&mut cursor, numeric, &mut self.numbers)?;
+        } else {
+            self.numbers.clear();
+        }
+        runs_into(&mut cursor, count(&self.kinds, Kind::State, n), &mut self.states)
+    }
+
     /// How many samples there are.
     pub(crate) fn len(&self) -> usize {
         self.observed.len()
     }
 
+    /// A walk over the samples from the first on.
+    pub(crate) fn walk(&self) -> Walk<'_> {
+        Walk {
+            times: &self.observed,
+            kinds: Runs::of(&self.kinds),
+            numbers: &self.numbers,
+            states: Runs::of(&self.states),
+        }
+    }
+
     /// Every sample in order of time.
     pub(crate) fn looks(&self) -> impl Iterator<Item = Look> + '_ {
-        let (mut numbers, mut states) = (self.numbers.iter(), self.states.iter());
-        self.observed.iter().zip(&self.kind).map(move |(at, kind)| {
-            let (number, edge) = if *kind == Kind::Number as u8 {
-                (numbers.next().copied(), Edge::None)
-            } else if *kind == Kind::State as u8 {
-                match states.next() {
-                    Some(0) => (Some(0.0), Edge::Off),
-                    Some(_) => (Some(1.0), Edge::On),
-                    None => (None, Edge::None),
-                }
-            } else {
-                (None, Edge::None)
-            };
-            Look {
-                at: *at,
-                number: number.filter(|number| number.is_finite()),
-                edge,
-            }
-        })
+        let mut walk = self.walk();
+        let alike = std::iter::from_fn(move || walk.next(usize::MAX));
+        alike.flat_map(|(times, alike)| alike.looks(times))
     }
 }

@@ -4,7 +4,7 @@ use super::columns::{Columns, StoredSample};
 use super::crc::checksum;
 use super::{chunk, log, seen};
 use crate::batch::Entry;
-use crate::stretch::Edge;
+use crate::stretch::{Edge, Stretch};
 use linli_domain::id::{CommitId, PointKey};
 use linli_domain::reading::{Quality, Reading, Value};
 use linli_domain::time::{BootId, Monotonic, Now, Timestamp};
@@ -109,6 +109,31 @@ proptest! {
             let expected = earlier.map(|one| (one.observed.as_millis(), Edge::of(one.value.as_ref())));
             prop_assert_eq!(seen::edge_before(PointKey(3), &bytes, last, before).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn samples_taken_in_slices_make_what_each_alone_makes(
+        steps in prop::collection::vec((0i64..500, value(), 1usize..30), 1..40), slices in prop::collection::vec(1usize..25, 1..9)
+    ) {
+        let (mut at, mut columns) = (0, Columns::default());
+        for (step, value, times) in steps {
+            for _ in 0..times {
+                at += step;
+                let time = Timestamp::from_millis(at);
+                columns.push(time, time, value.as_ref(), Quality::Good);
+            }
+        }
+        let bytes = chunk::encode(PointKey(3), &columns).unwrap();
+        let seen = seen::decode(PointKey(3), &bytes).unwrap();
+        let mut alone = Stretch::default();
+        seen.looks().for_each(|look| alone.join(&look.stretch()));
+        let (mut walk, mut together, mut most) = (seen.walk(), Stretch::default(), slices.iter().cycle());
+        while let Some((times, alike)) = walk.next(*most.next().unwrap()) {
+            together.extend(times, alike);
+        }
+        // As text: it tells zeros apart, and takes a sum that is no number for itself.
+        prop_assert_eq!(format!("{:?}", together), format!("{:?}", alone));
+        prop_assert_eq!(together.summary.samples, columns.len() as u64);
     }
 
     #[test]

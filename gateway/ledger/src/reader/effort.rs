@@ -9,6 +9,8 @@ pub struct Effort {
     pub chunks: u64,
     /// Samples in them.
     pub samples: u64,
+    /// Of those, how many were put in order one by one, because something else may lie between them.
+    pub singly: u64,
     /// Rows of sums.
     pub sums: u64,
 }
@@ -23,6 +25,12 @@ impl Reader {
         let mut effort = self.effort.get();
         effort.chunks += 1;
         effort.samples += samples as u64;
+        self.effort.set(effort);
+    }
+
+    pub(super) fn taken_singly(&self, samples: usize) {
+        let mut effort = self.effort.get();
+        effort.singly += samples as u64;
         self.effort.set(effort);
     }
 

@@ -3,12 +3,15 @@
 //! Sums of a day are taken when they count as many samples as the day does; a day without them, the part that is not
 //! sealed and widths that fit no sums are answered by the samples. No chunk is unpacked for a day that sums answer.
 
+mod chunks;
+
 use super::Reader;
 use super::stretches::decoded;
-use crate::codec::seen::{self, Look};
-use crate::error::{Damage, Doing, StoreError};
+use crate::codec::seen::Look;
+use crate::error::{Doing, StoreError};
 use crate::rollup::{self, DAY, HOUR, MINUTE, WIDTHS};
 use crate::stretch::Stretch;
+use chunks::Held;
 use linli_domain::id::PointKey;
 use linli_domain::time::Timestamp;
 use rusqlite::params;
@@ -40,11 +43,8 @@ impl Asked {
     }
 }
 
-/// Looks that are held until they are settled; a year of a chatty point does not lie in memory at once.
-const HELD: usize = 65_536;
-
-/// A sample, when it was observed and in which chunk it lies.
-type Placed = (i64, i64, Look);
+/// What a part of a bucket is of: its bucket, its day, and whether samples make it or sums.
+type Key = (i64, i64, bool);
 
 /// Buckets being filled.
 struct Filling {
@@ -56,29 +56,31 @@ struct Filling {
     /// Buckets in which something is not sealed yet: samples come in between, so sums cannot answer for them.
     unsealed: BTreeSet<i64>,
     /// What a bucket is made of, in the order in which it is joined: by day, sums before samples.
-    parts: BTreeMap<(i64, i64, bool), Stretch>,
+    parts: BTreeMap<Key, Stretch>,
     /// Ranges of time that are left to the samples.
     open: Vec<(i64, i64)>,
     /// Samples that were observed where only sums are left.
     late: Vec<(i64, Stretch)>,
     /// The part that the newest settled sample belongs to.
-    run: Option<((i64, i64, bool), Stretch)>,
+    run: (Key, Stretch),
+    /// Samples that others may come before: their chunks overlap, or they are not sealed.
+    held: Held,
 }
 
 impl Reader {
     /// What is in each bucket; empty ones are left out.
     pub(super) fn fill(&self, point: PointKey, asked: Asked) -> Result<BTreeMap<i64, Stretch>, StoreError> {
         let raw_from = rollup::raw_from(&self.conn, point)?;
-        let mut rest: Vec<Placed> = Vec::new();
+        let mut held = Held::default();
         let (from, to) = (
             Timestamp::from_millis(asked.from),
             Timestamp::from_millis(asked.to),
         );
         self.staged(point, from, to, &mut |_, reading, _| {
             let look = Look::of(reading.observed.as_millis(), reading.value.as_ref());
-            rest.push((look.at, i64::MAX, look));
+            held.push(i64::MAX, look);
         })?;
-        let fresh = rest.iter().map(|(at, ..)| *at).filter(|at| *at >= raw_from);
+        let fresh = held.times().filter(|at| *at >= raw_from);
         let mut filling = Filling {
             asked,
             raw_from,
@@ -87,15 +89,16 @@ impl Reader {
             parts: BTreeMap::new(),
             open: Vec::new(),
             late: Vec::new(),
-            run: None,
+            run: Default::default(),
+            held,
         };
         if self.is_rolled(point)? {
             self.take_sums(point, &mut filling)?;
         } else {
             filling.open.push((asked.from, asked.to));
         }
-        self.take_looks(point, &mut filling, &mut rest)?;
-        filling.settle(&mut rest, i64::MAX);
+        self.take_chunks(point, &mut filling)?;
+        filling.settle(i64::MAX);
         Ok(filling.whole())
     }
 
@@ -190,55 +193,6 @@ impl Reader {
         })?;
         Ok(rolled.unwrap_or(false))
     }
-
-    /// Takes the samples of what is left open out of the chunks that reach into it.
-    fn take_looks(
-        &self,
-        point: PointKey,
-        filling: &mut Filling,
-        held: &mut Vec<Placed>,
-    ) -> Result<(), StoreError> {
-        let doing = "read the chunks of a point";
-        let ranges = filling.ranges();
-        let Some((from, to)) = ranges.first().zip(ranges.last()).map(|(a, b)| (a.0, b.1)) else {
-            return Ok(());
-        };
-        let sql =
-            "SELECT id, t0, t1, data FROM chunk WHERE point = ?1 AND t0 < ?3 AND t1 >= ?2 ORDER BY t0, id";
-        let mut query = self.conn.prepare_cached(sql).doing(doing)?;
-        let mut rows = query.query(params![point.0, from, to]).doing(doing)?;
-        while let Some(row) = rows.next().doing(doing)? {
-            let chunk: i64 = row.get(0).doing(doing)?;
-            let (t0, t1): (i64, i64) = (row.get(1).doing(doing)?, row.get(2).doing(doing)?);
-            let next = ranges.partition_point(|(_, to)| *to <= t0);
-            if ranges.get(next).is_none_or(|(from, _)| *from > t1) {
-                continue;
-            }
-            if held.len() > HELD {
-                // No chunk that follows begins earlier.
-                filling.settle(held, t0);
-            }
-            let data = row.get_ref(3).doing(doing)?.as_blob().unwrap_or_default();
-            let seen = seen::decode(point, data)
-                .map_err(|what| Damage::Chunk { point, chunk, what })
-                .doing(doing)?;
-            self.unpacked(seen.len());
-            let mut wanted = ranges[next..].iter().copied();
-            let mut range = wanted.next();
-            for look in seen.looks() {
-                while range.is_some_and(|(_, to)| to <= look.at) {
-                    range = wanted.next();
-                }
-                let Some((from, _)) = range else {
-                    break;
-                };
-                if look.at >= from {
-                    held.push((look.at, chunk, look));
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The row of sums that was read last: it holds a day of minutes, or many days of hours.
@@ -322,31 +276,10 @@ impl Filling {
         ranges
     }
 
-    /// Takes in what was observed before a time and cannot be overtaken any more.
-    fn settle(&mut self, held: &mut Vec<Placed>, before: i64) {
-        held.sort_by_key(|(at, row, _)| (*at, *row));
-        let settled = held.partition_point(|(at, ..)| *at < before);
-        for (at, _, look) in held.drain(..settled) {
-            let (one, bucket) = (look.stretch(), self.asked.bucket(at));
-            if at < self.summed_to {
-                self.late.push((bucket, one));
-                continue;
-            }
-            let key = (bucket, at.div_euclid(DAY), true);
-            match &mut self.run {
-                Some((known, stretch)) if *known == key => stretch.join(&one),
-                other => {
-                    if let Some((key, stretch)) = other.replace((key, one)) {
-                        self.parts.insert(key, stretch);
-                    }
-                }
-            }
-        }
-    }
-
     /// The buckets, once everything is settled.
     fn whole(mut self) -> BTreeMap<i64, Stretch> {
-        self.parts.extend(self.run.take());
+        // What samples belong to is never of this key, so the last part is done too.
+        self.part(Key::default());
         let mut buckets: BTreeMap<i64, Stretch> = BTreeMap::new();
         for ((bucket, ..), part) in &self.parts {
             buckets.entry(*bucket).or_default().join(part);

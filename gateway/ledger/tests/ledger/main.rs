@@ -8,6 +8,7 @@
 
 mod estate;
 
+mod buckets;
 mod care;
 mod crash;
 mod damage;

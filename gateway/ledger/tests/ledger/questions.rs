@@ -56,6 +56,7 @@ fn effort<T>(reader: &Reader, ask: impl FnOnce(&Reader) -> T) -> (T, Effort) {
     let spent = Effort {
         chunks: after.chunks - before.chunks,
         samples: after.samples - before.samples,
+        singly: after.singly - before.singly,
         sums: after.sums - before.sums,
     };
     (answer, spent)
@@ -120,6 +121,24 @@ fn whole_hours_and_days_come_from_sums_and_only_what_is_not_sealed_from_samples(
         spent.chunks <= 2,
         "only the state before was looked for: {spent:?}"
     );
+}
+
+#[test]
+fn samples_that_nothing_lies_between_are_not_put_in_order_one_by_one() {
+    let mut estate = forty_days();
+    // No sums fit. The clock that was ahead left one sample far behind all others, which disturbs none of them.
+    let width = 7 * HOUR + 1;
+    let question = |estate: &mut Estate, point| spans(&estate.reader(), point, 0, DAYS * DAY, width);
+    for (point, expected) in [(THERMOMETER, 288), (BAY, 12), (ROPE, 144)] {
+        let (buckets, spent) = question(&mut estate, point);
+        assert_eq!(samples(&buckets), expected * DAYS as u64);
+        assert!(spent.samples >= samples(&buckets), "{spent:?}");
+        assert_eq!(spent.singly, 0, "point {point}: {spent:?}");
+    }
+    // One that comes late and is not sealed lies in the middle of a chunk: what is behind it there has to be put in order.
+    estate.hear(&[number(THERMOMETER, 20 * DAY + 30 * MINUTE + 1, 99.0)]);
+    let (_, late) = question(&mut estate, THERMOMETER);
+    assert!((1..=2_000).contains(&late.singly), "{late:?}");
 }
 
 #[test]
