@@ -76,6 +76,7 @@ async fn has_all(influx: &Influx, count: usize) {
     .await;
     assert_eq!(influx.count("pulse_count"), count);
     assert_eq!(influx.wrong(), Vec::<String>::new());
+    assert!(influx.packed() > 0, "so many lines go packed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
