@@ -65,7 +65,7 @@ impl Place {
     pub fn caught_up(&mut self, upto: u64) {
         self.missing = self
             .missing
-            .map(|(_, end)| (upto, end))
+            .map(|(after, end)| (after.max(upto), end))
             .filter(|(after, end)| after < end);
     }
 }

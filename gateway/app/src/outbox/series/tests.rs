@@ -3,8 +3,9 @@
 use super::cursor::{Cursors, Place};
 use super::feed::{self, Heads};
 use super::forwarder::{Surroundings, Worker};
+use super::lane::{Lane, Which};
 use super::sink::Sink;
-use super::verdict::{TIMEOUT, Verdict};
+use super::verdict::{BUSY, TIMEOUT, Verdict};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Forwarder, ForwarderKind};
 use crate::metrics::Metrics;
@@ -13,12 +14,14 @@ use async_trait::async_trait;
 use linli_domain::estate::Estate;
 use linli_domain::id::{CommitId, PointKey};
 use linli_domain::reading::{Quality, Reading, Value};
-use linli_domain::time::Timestamp;
+use linli_domain::time::{Now, Timestamp};
 use linli_ledger::{Batch, Entry, Ledger, Options, PointRow};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use tokio::sync::watch;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Says what was written down, then takes everything it is quick enough for; keeps what it took.
@@ -27,7 +30,31 @@ struct Target {
     /// Lines for which its line is too thin; 0 is none.
     too_many: AtomicUsize,
     says: Mutex<VecDeque<Verdict>>,
+    /// Lines with a smaller value get this answer, and after this time.
+    old: Mutex<Option<(u32, Verdict, Duration)>>,
     taken: Mutex<Vec<String>>,
+    /// There was a request.
+    asked: Notify,
+}
+
+impl Target {
+    async fn has_taken(&self, value: u32) {
+        let wanted = format!("value={value} ");
+        while !self
+            .taken
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|line| line.contains(&wanted))
+        {
+            self.asked.notified().await;
+        }
+    }
+}
+
+fn value(line: &str) -> u32 {
+    let value = line.split("value=").nth(1).unwrap();
+    value.split(' ').next().unwrap().parse().unwrap()
 }
 
 #[async_trait]
@@ -45,10 +72,19 @@ impl Sink for Target {
                 after: None,
             };
         }
+        let old = self.old.lock().unwrap().clone();
+        if let Some((below, verdict, after)) = old
+            && text.lines().any(|line| value(line) < below)
+        {
+            tokio::time::sleep(after).await;
+            self.asked.notify_one();
+            return verdict;
+        }
         let verdict = self.says.lock().unwrap().pop_front().unwrap_or(Verdict::Taken);
         if verdict == Verdict::Taken {
             self.taken.lock().unwrap().extend(text.lines().map(str::to_owned));
         }
+        self.asked.notify_one();
         verdict
     }
 }
@@ -60,11 +96,40 @@ fn nobody() -> Arc<Estate> {
     Arc::new(Estate::resolve(Arc::new(document)).unwrap())
 }
 
+/// A reading is committed.
+fn commit(ledger: &mut Ledger, now: Now, n: u32) {
+    let point = PointRow {
+        key: PointKey(1),
+        id: "bin-7/bin.fill".parse().unwrap(),
+        device: "bin-7".parse().unwrap(),
+        measure: "bin.fill".into(),
+        instance: None,
+    };
+    let value = Value::Number(f64::from(n));
+    let reading = Reading::new(point.key, now.wall, now.wall, value, Quality::Good);
+    let entries = [
+        Entry::Now(now),
+        Entry::Reading {
+            reading: &reading,
+            evaluated: true,
+        },
+    ];
+    let points = [point];
+    let batch = Batch {
+        entries: &entries,
+        points: &points,
+        ..Batch::at(now)
+    };
+    ledger.commit(&batch).unwrap();
+}
+
 struct Story {
     _folder: tempfile::TempDir,
     ledger: Ledger,
     target: Arc<Target>,
     worker: Worker,
+    live: Lane,
+    behind: Lane,
     progress: watch::Sender<Progress>,
     metrics: Arc<Metrics>,
 }
@@ -83,35 +148,11 @@ impl Story {
             },
         )
         .unwrap();
-        let point = PointRow {
-            key: PointKey(1),
-            id: "bin-7/bin.fill".parse().unwrap(),
-            device: "bin-7".parse().unwrap(),
-            measure: "bin.fill".into(),
-            instance: None,
-        };
         let mut now = clock.now();
         let last = now.wall;
         for n in 0..commits {
             now.wall = Timestamp::from_millis(last.as_millis() - (commits - 1 - n) * 600_000);
-            #[allow(clippy::cast_precision_loss, reason = "a few")]
-            let value = Value::Number(n as f64);
-            let reading = Reading::new(point.key, now.wall, now.wall, value, Quality::Good);
-            let entries = [
-                Entry::Now(now),
-                Entry::Reading {
-                    reading: &reading,
-                    evaluated: true,
-                },
-            ];
-            let points = [point.clone()];
-            ledger
-                .commit(&Batch {
-                    entries: &entries,
-                    points: &points,
-                    ..Batch::at(now)
-                })
-                .unwrap();
+            commit(&mut ledger, now, u32::try_from(n).unwrap());
         }
         let estate = nobody();
         let (progress, progressed) = watch::channel(Progress::new(&estate));
@@ -145,6 +186,8 @@ impl Story {
             ledger,
             target,
             worker,
+            live: Lane::new(Which::Live),
+            behind: Lane::new(Which::Behind),
             progress,
             metrics,
         }
@@ -163,7 +206,8 @@ impl Story {
     async fn rounds(&mut self, most: usize) {
         let last = self.progress.borrow().commit.0;
         for _ in 0..most {
-            assert!(self.worker.round(last).await.is_ok());
+            assert!(self.worker.live(&mut self.live, last).await.is_ok());
+            assert!(self.worker.behind(&mut self.behind, last).await.is_ok());
         }
     }
 
@@ -186,21 +230,20 @@ impl Story {
         while self.ledger.seal(budget, last, Some(&snapshot)).unwrap().more {}
     }
 
-    fn values(&self) -> Vec<String> {
+    fn values(&self) -> Vec<u32> {
         let taken = self.target.taken.lock().unwrap();
-        let value = |line: &String| {
-            line.split("value=")
-                .nth(1)
-                .unwrap()
-                .split(' ')
-                .next()
-                .unwrap()
-                .to_owned()
-        };
-        let mut all: Vec<String> = taken.iter().map(value).collect();
-        all.sort_by_key(|value| value.parse::<u32>().unwrap());
+        let mut all: Vec<u32> = taken.iter().map(|line| value(line)).collect();
+        all.sort_unstable();
         all.dedup();
         all
+    }
+
+    /// What happens while the target is written to.
+    async fn meanwhile(&mut self, work: impl AsyncFnOnce(&mut Ledger, &watch::Sender<Progress>, &Target)) {
+        tokio::select! {
+            () = self.worker.run() => panic!("it ended"),
+            () = work(&mut self.ledger, &self.progress, &self.target) => {}
+        }
     }
 }
 
@@ -291,10 +334,73 @@ async fn a_target_behind_a_thin_line_is_sent_fewer_lines_until_they_come_through
     assert_eq!(story.values().len(), 400);
     // When the line is better again, more are tried.
     story.target.too_many.store(0, Ordering::SeqCst);
-    let before = story.worker.most;
+    let before = story.behind.most;
     for _ in 0..40 {
-        story.stands_at(399, 10);
+        let mut place = story.place();
+        place.missing = Some((399, 400));
+        story.stands(place);
         story.rounds(1).await;
     }
-    assert!(story.worker.most > before, "{before}");
+    assert!(story.behind.most > before, "{before}");
+}
+
+/// A reading is committed and told; the time until the target has taken it.
+async fn until_taken(
+    ledger: &mut Ledger,
+    progress: &watch::Sender<Progress>,
+    target: &Target,
+    n: u32,
+) -> Duration {
+    let committed = Instant::now();
+    commit(ledger, SystemClock::new().now(), n);
+    progress.send_modify(|progress| progress.commit = ledger.last_commit());
+    target.has_taken(n).await;
+    committed.elapsed()
+}
+
+/// A hundred readings were missed, and requests with any of them are answered so.
+fn old_lines_are_answered(code: &'static str, after: Option<Duration>, takes: u64) -> Story {
+    let story = Story::new(120);
+    story.stands_at(10, 1_100);
+    let verdict = Verdict::Later { code, after };
+    *story.target.old.lock().unwrap() = Some((110, verdict, Duration::from_secs(takes)));
+    let mut place = story.place();
+    place.split(110);
+    story.stands(place);
+    story
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_readings_do_not_wait_while_what_was_missed_does_not_go_through() {
+    for (code, takes) in [("server_error", 0), (TIMEOUT, 10), ("broken", 0)] {
+        let mut story = old_lines_are_answered(code, None, takes);
+        story
+            .meanwhile(async |ledger, progress, target| {
+                for n in 120..240 {
+                    let waited = until_taken(ledger, progress, target, n).await;
+                    assert!(waited < Duration::from_secs(2), "{code}: {n} waited {waited:?}");
+                }
+                // Then it goes through, by itself.
+                *target.old.lock().unwrap() = None;
+                target.has_taken(109).await;
+            })
+            .await;
+        assert_eq!(story.values(), (10..240).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_wants_to_be_left_alone_is_by_both_lanes() {
+    let pause = Duration::from_secs(30);
+    for (code, after) in [(BUSY, Some(pause)), ("server_error", Some(pause))] {
+        let mut story = old_lines_are_answered(code, after, 0);
+        story
+            .meanwhile(async |ledger, progress, target| {
+                until_taken(ledger, progress, target, 120).await;
+                // It has asked for the pause at the latest now.
+                let waited = until_taken(ledger, progress, target, 121).await;
+                assert!(waited > pause / 2, "{code}: {waited:?}");
+            })
+            .await;
+    }
 }
