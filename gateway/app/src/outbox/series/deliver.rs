@@ -31,12 +31,13 @@ impl Worker {
             match verdict {
                 Verdict::Taken => {
                     taken += to - from;
+                    self.goes_through(lane);
                     lane.in_time();
                 }
                 Verdict::TooOld { count } => {
                     let lost = count.unwrap_or(to - from).min(to - from);
                     (taken, too_old) = (taken + (to - from) - lost, too_old + lost);
-                    lane.attempt = 0;
+                    self.goes_through(lane);
                 }
                 Verdict::Later { code, after } => {
                     if code == TIMEOUT {
@@ -99,6 +100,13 @@ impl Worker {
             self.recovered(lane.which).await;
         }
         Ok(None)
+    }
+
+    /// A request was taken: when the one before it was not, the target is back.
+    fn goes_through(&self, lane: &mut Lane) {
+        if std::mem::take(&mut lane.attempt) > 0 {
+            self.again.notify_waiters();
+        }
     }
 
     /// Refused lines are durable before the place moves past them.

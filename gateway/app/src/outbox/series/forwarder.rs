@@ -5,7 +5,7 @@
 //! lane in flight; [`feed::BATCH`](super::feed::BATCH) lines a request; at most [`LINGER`] between a commit and its line
 //! while all is well.
 
-use super::cursor::{BackFill, Cursors, Place, Shown};
+use super::cursor::{BackFill, Cursors, EVER, Place, Shown};
 use super::feed::Heads;
 use super::health::Health;
 use super::lane::{Lane, Which};
@@ -16,6 +16,7 @@ use crate::config::Forwarder;
 use crate::metrics::Metrics;
 use crate::pipeline::{Door, Progress};
 use linli_domain::id::CommitId;
+use linli_domain::time::{BootId, Now};
 use linli_ledger::{Reader, StoreError};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -31,6 +32,8 @@ const LINGER: Duration = Duration::from_millis(1_000);
 const FAR_BEHIND: u64 = 50;
 /// Pause while the target refuses everything.
 pub(super) const STOPPED: Duration = Duration::from_secs(30);
+/// A clock that moved this much against the monotonic one was set, in milliseconds.
+const SET: u64 = 5_000;
 /// Readings observed so long before an outage are filled in as well: devices send late.
 const EARLIER: i64 = 3_600_000;
 
@@ -90,10 +93,14 @@ pub(super) struct Worker {
     pub(super) told_too_old: AtomicBool,
     /// Until when the target wants to be left alone.
     held: Mutex<Option<Instant>>,
+    /// A lane goes through again: the other need not wait out its pause.
+    pub(super) again: Notify,
     /// Something is missing: the lane of what is behind has work.
     missed: Notify,
     /// How often a back-fill was begun or made wider: what was done of an earlier one is not done of this.
     pub(super) fills: AtomicU64,
+    /// What the wall clock showed less the time the machine had run, when it was last set.
+    clock_of: Mutex<Option<(BootId, i64)>>,
 }
 
 /// The pipeline or a blocking thread is gone: the program stops.
@@ -109,8 +116,10 @@ impl Worker {
             health: Mutex::default(),
             told_too_old: AtomicBool::new(false),
             held: Mutex::new(None),
+            again: Notify::new(),
             missed: Notify::new(),
             fills: AtomicU64::new(0),
+            clock_of: Mutex::new(None),
         }
     }
 
@@ -133,7 +142,7 @@ impl Worker {
             self.rest_while_held().await;
             let last = progress.borrow_and_update().commit.0;
             match self.live(&mut lane, last).await? {
-                Some(rest) => tokio::time::sleep(rest).await,
+                Some(rest) => self.rest(rest).await,
                 None => {
                     progress.changed().await.map_err(|_| Ended)?;
                     // Wait for company: one request a second carries many lines.
@@ -149,9 +158,17 @@ impl Worker {
             self.rest_while_held().await;
             let last = self.around.progress.borrow().commit.0;
             match self.behind(&mut lane, last).await? {
-                Some(rest) => tokio::time::sleep(rest).await,
+                Some(rest) => self.rest(rest).await,
                 None => self.missed.notified().await,
             }
+        }
+    }
+
+    /// A pause of one lane.
+    async fn rest(&self, pause: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.again.notified() => {}
         }
     }
 
@@ -209,8 +226,8 @@ impl Worker {
                 let mut place = Place::at(last, now);
                 if self.target.from_history {
                     place.back_fill = Some(BackFill {
-                        from: i64::MIN / 2,
-                        to: now + EARLIER,
+                        from: EVER.0,
+                        to: EVER.1,
                         done: 0,
                     });
                 }
@@ -229,14 +246,13 @@ impl Worker {
         if floor >= first {
             return;
         }
-        let now = self.around.clock.now().wall.as_millis();
         tracing::warn!(forwarder = %self.target.name, commits = first - floor, "left behind by the log; filling in by time");
         let from = place
             .back_fill
             .map_or(place.at.saturating_sub(EARLIER), |fill| fill.from);
         place.back_fill = Some(BackFill {
             from,
-            to: now + EARLIER,
+            to: EVER.1,
             done: 0,
         });
         self.fills.fetch_add(1, Ordering::Relaxed);
@@ -244,6 +260,27 @@ impl Worker {
             place.caught_up(first);
         } else {
             place.live = first;
+        }
+    }
+
+    /// By how much a clock that is believed was set back since somebody looked, in milliseconds.
+    fn set_back(&self, now: &Now) -> i64 {
+        if !now.trusted {
+            return 0;
+        }
+        let ran = i64::try_from(now.monotonic.0).unwrap_or(i64::MAX);
+        let offset = now.wall.as_millis().saturating_sub(ran);
+        let mut clock = self.clock_of.lock().unwrap_or_else(PoisonError::into_inner);
+        match *clock {
+            Some((boot, before)) if boot == now.boot && before.abs_diff(offset) < SET => 0,
+            Some((boot, before)) if boot == now.boot => {
+                *clock = Some((boot, offset));
+                before.saturating_sub(offset).max(0)
+            }
+            _ => {
+                *clock = Some((now.boot, offset));
+                0
+            }
         }
     }
 
@@ -257,10 +294,17 @@ impl Worker {
         let Some(oldest) = known.await? else {
             return Ok(None);
         };
+        let now = self.around.clock.now();
+        let back = self.set_back(&now);
         self.advance(|place| {
+            // A clock that is not believed puts nothing right.
+            if now.trusted && place.not_ahead_of(now.wall.as_millis(), back) {
+                self.fills.fetch_add(1, Ordering::Relaxed);
+            }
             self.left_behind(place, oldest, last);
             if which == Which::Live && last.saturating_sub(place.live) > FAR_BEHIND {
-                place.split(last);
+                // The newest goes at once.
+                place.split(last.saturating_sub(1));
             }
         });
         let place = self.place();

@@ -48,7 +48,6 @@ impl Lane {
 
     /// A request came through in time: after some of them, more lines are tried.
     pub(super) fn in_time(&mut self) {
-        self.attempt = 0;
         self.steady += 1;
         if self.steady >= STEADY && self.most < feed::BATCH {
             (self.most, self.steady) = ((self.most * 2).min(feed::BATCH), 0);

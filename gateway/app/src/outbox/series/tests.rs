@@ -6,7 +6,7 @@ use super::forwarder::{Surroundings, Worker};
 use super::lane::{Lane, Which};
 use super::sink::Sink;
 use super::verdict::{BUSY, TIMEOUT, Verdict};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::config::{Forwarder, ForwarderKind};
 use crate::metrics::Metrics;
 use crate::pipeline::{self, Progress};
@@ -97,7 +97,7 @@ fn nobody() -> Arc<Estate> {
 }
 
 /// A reading is committed.
-fn commit(ledger: &mut Ledger, now: Now, n: u32) {
+fn commit(ledger: &mut Ledger, now: Now, observed: Timestamp, n: u32) {
     let point = PointRow {
         key: PointKey(1),
         id: "bin-7/bin.fill".parse().unwrap(),
@@ -106,7 +106,7 @@ fn commit(ledger: &mut Ledger, now: Now, n: u32) {
         instance: None,
     };
     let value = Value::Number(f64::from(n));
-    let reading = Reading::new(point.key, now.wall, now.wall, value, Quality::Good);
+    let reading = Reading::new(point.key, observed, now.wall, value, Quality::Good);
     let entries = [
         Entry::Now(now),
         Entry::Reading {
@@ -123,6 +123,18 @@ fn commit(ledger: &mut Ledger, now: Now, n: u32) {
     ledger.commit(&batch).unwrap();
 }
 
+/// A clock that stands still until it is set.
+struct Hand(Mutex<Now>);
+
+impl Clock for Hand {
+    fn now(&self) -> Now {
+        *self.0.lock().unwrap()
+    }
+}
+
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 24 * 60 * MINUTE;
+
 struct Story {
     _folder: tempfile::TempDir,
     ledger: Ledger,
@@ -130,6 +142,7 @@ struct Story {
     worker: Worker,
     live: Lane,
     behind: Lane,
+    clock: Arc<Hand>,
     progress: watch::Sender<Progress>,
     metrics: Arc<Metrics>,
 }
@@ -139,7 +152,10 @@ impl Story {
     fn new(commits: i64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().to_owned();
-        let clock: crate::clock::SharedClock = Arc::new(SystemClock::new());
+        // At a full second: pauses are spread by what is behind it.
+        let mut now = SystemClock::new().now();
+        now.wall = Timestamp::from_millis(now.wall.as_millis() / 1_000 * 1_000);
+        let clock = Arc::new(Hand(Mutex::new(now)));
         let mut ledger = Ledger::open(
             &data,
             &Options {
@@ -152,7 +168,7 @@ impl Story {
         let last = now.wall;
         for n in 0..commits {
             now.wall = Timestamp::from_millis(last.as_millis() - (commits - 1 - n) * 600_000);
-            commit(&mut ledger, now, u32::try_from(n).unwrap());
+            commit(&mut ledger, now, now.wall, u32::try_from(n).unwrap());
         }
         let estate = nobody();
         let (progress, progressed) = watch::channel(Progress::new(&estate));
@@ -171,7 +187,7 @@ impl Story {
             door: pipeline::open(Vec::new()).0,
             progress: progressed,
             cursors: Arc::new(Cursors::new(["away".to_owned()].into_iter(), &[])),
-            clock,
+            clock: Arc::clone(&clock) as SharedClock,
             metrics: Arc::clone(&metrics),
             stop: CancellationToken::new(),
         };
@@ -188,6 +204,7 @@ impl Story {
             worker,
             live: Lane::new(Which::Live),
             behind: Lane::new(Which::Behind),
+            clock,
             progress,
             metrics,
         }
@@ -195,12 +212,46 @@ impl Story {
 
     /// The target has taken everything up to a commit that was made `minutes` ago.
     fn stands_at(&self, commit: u64, minutes: i64) {
-        let at = SystemClock::new().now().wall.as_millis() - minutes * 60_000;
+        let at = self.clock.now().wall.as_millis() - minutes * MINUTE;
         self.stands(Place::at(CommitId(commit), at));
     }
 
     fn stands(&self, place: Place) {
         self.worker.update(|shown| shown.place = Some(place));
+    }
+
+    /// So much time passes, in milliseconds.
+    fn pass(&self, millis: i64) {
+        let mut now = self.clock.0.lock().unwrap();
+        now.wall = Timestamp::from_millis(now.wall.as_millis() + millis);
+        now.monotonic.0 = now.monotonic.0.saturating_add_signed(millis);
+    }
+
+    /// Somebody sets the clock by so much.
+    fn set(&self, by: i64) {
+        let mut now = self.clock.0.lock().unwrap();
+        now.wall = Timestamp::from_millis(now.wall.as_millis() + by);
+    }
+
+    /// Readings are committed, a minute apart; the devices date them by a clock of their own that is so much ahead.
+    fn hears(&mut self, values: std::ops::Range<u32>, ahead: i64) {
+        for n in values {
+            self.pass(MINUTE);
+            let now = self.clock.now();
+            let observed = Timestamp::from_millis(now.wall.as_millis() + ahead);
+            commit(&mut self.ledger, now, observed, n);
+        }
+        let last = self.ledger.last_commit();
+        self.progress.send_modify(|progress| progress.commit = last);
+    }
+
+    /// Takes nothing, or takes everything again.
+    fn is_away(&self, away: bool) {
+        let busy = Verdict::Later {
+            code: BUSY,
+            after: None,
+        };
+        *self.target.old.lock().unwrap() = away.then_some((u32::MAX, busy, Duration::ZERO));
     }
 
     async fn rounds(&mut self, most: usize) {
@@ -224,7 +275,7 @@ impl Story {
             bytes: Vec::new(),
         };
         let budget = linli_ledger::Budget {
-            now: SystemClock::new().now().wall,
+            now: self.clock.now().wall,
             slice: std::time::Duration::from_secs(5),
         };
         while self.ledger.seal(budget, last, Some(&snapshot)).unwrap().more {}
@@ -265,7 +316,7 @@ async fn what_goes_from_the_log_while_only_new_readings_pass_is_filled_in_from_w
     story.rounds(20).await;
     let held = story.values();
     // The readings of the hour before are sent again: devices send late.
-    assert_eq!(held.len(), 110 + 6, "{held:?}");
+    assert_eq!(held.len(), 110 + 7, "{held:?}");
     assert_eq!((story.place().missing, story.place().back_fill), (None, None));
 }
 
@@ -344,6 +395,13 @@ async fn a_target_behind_a_thin_line_is_sent_fewer_lines_until_they_come_through
     assert!(story.behind.most > before, "{before}");
 }
 
+/// A reading is committed and told.
+fn hear(ledger: &mut Ledger, progress: &watch::Sender<Progress>, n: u32) {
+    let now = SystemClock::new().now();
+    commit(ledger, now, now.wall, n);
+    progress.send_modify(|progress| progress.commit = ledger.last_commit());
+}
+
 /// A reading is committed and told; the time until the target has taken it.
 async fn until_taken(
     ledger: &mut Ledger,
@@ -352,8 +410,7 @@ async fn until_taken(
     n: u32,
 ) -> Duration {
     let committed = Instant::now();
-    commit(ledger, SystemClock::new().now(), n);
-    progress.send_modify(|progress| progress.commit = ledger.last_commit());
+    hear(ledger, progress, n);
     target.has_taken(n).await;
     committed.elapsed()
 }
@@ -390,6 +447,26 @@ async fn new_readings_do_not_wait_while_what_was_missed_does_not_go_through() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn when_one_lane_goes_through_again_the_other_does_not_wait_out_its_pause() {
+    let mut story = old_lines_are_answered("server_error", None, 0);
+    story
+        .meanwhile(async |ledger, progress, target| {
+            // Old lines are tried again at 92 s and what is new, refused later, at 113 s.
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            if let Some((below, ..)) = &mut *target.old.lock().unwrap() {
+                *below = u32::MAX;
+            }
+            hear(ledger, progress, 120);
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            *target.old.lock().unwrap() = None;
+            let back = Instant::now();
+            target.has_taken(120).await;
+            assert!(back.elapsed() < Duration::from_secs(15), "{:?}", back.elapsed());
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_target_that_wants_to_be_left_alone_is_by_both_lanes() {
     let pause = Duration::from_secs(30);
     for (code, after) in [(BUSY, Some(pause)), ("server_error", Some(pause))] {
@@ -403,4 +480,46 @@ async fn a_target_that_wants_to_be_left_alone_is_by_both_lanes() {
             })
             .await;
     }
+}
+
+#[tokio::test]
+async fn what_was_missed_while_the_clock_was_years_ahead_is_filled_in_from_where_it_was_missed() {
+    let ahead = 3_650 * DAY;
+    let mut story = Story::new(1);
+    story.set(ahead);
+    story.stands_at(1, 0);
+    story.is_away(true);
+    story.hears(1..40, 0);
+    story.rounds(1).await;
+    story.set(-ahead);
+    story.rounds(1).await;
+    story.hears(40..80, 0);
+    story.rounds(1).await;
+    story.let_go();
+    story.is_away(false);
+    story.rounds(20).await;
+    let held = story.values();
+    assert!((1..80).all(|n| held.contains(&n)), "{held:?}");
+    assert_eq!(story.place().back_fill, None);
+}
+
+#[tokio::test]
+async fn what_devices_dated_by_a_right_clock_is_filled_in_though_the_gateways_was_days_ahead() {
+    let ahead = 3 * DAY;
+    let mut story = Story::new(1);
+    story.set(ahead);
+    story.stands_at(1, 0);
+    story.is_away(true);
+    story.hears(1..40, -ahead);
+    story.rounds(1).await;
+    story.set(-ahead);
+    story.rounds(1).await;
+    story.pass(8 * DAY);
+    story.hears(40..80, 0);
+    story.rounds(1).await;
+    story.let_go();
+    story.is_away(false);
+    story.rounds(20).await;
+    let held = story.values();
+    assert!((1..80).all(|n| held.contains(&n)), "{held:?}");
 }
