@@ -82,7 +82,8 @@ async fn has_all(influx: &Influx, count: usize) {
 /// Every target has its place: a new one gets what is committed from then on.
 async fn placed(gateway: &Gateway) {
     until("every target to have its place", || async {
-        let targets = gateway.list("/api/v1/forwarders").await?;
+        let shown = gateway.get("/api/v1/forwarders").await?;
+        let targets = shown.as_array().ok_or("no list")?;
         match targets.iter().all(|target| target["taken_up_to"].is_string()) {
             true => Ok(()),
             false => Err(format!("{targets:?}")),

@@ -105,7 +105,7 @@ impl Worker {
     /// A request was taken: when the one before it was not, the target is back.
     fn goes_through(&self, lane: &mut Lane) {
         if std::mem::take(&mut lane.attempt) > 0 {
-            self.again.notify_waiters();
+            self.goes_through_again(lane.which);
         }
     }
 

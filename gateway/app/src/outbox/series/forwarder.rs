@@ -93,8 +93,10 @@ pub(super) struct Worker {
     pub(super) told_too_old: AtomicBool,
     /// Until when the target wants to be left alone.
     held: Mutex<Option<Instant>>,
-    /// A lane goes through again: the other need not wait out its pause.
-    pub(super) again: Notify,
+    /// The other lane goes through again: the live lane need not wait out its pause.
+    live_again: Notify,
+    /// Likewise for the lane of what is behind.
+    behind_again: Notify,
     /// Something is missing: the lane of what is behind has work.
     missed: Notify,
     /// How often a back-fill was begun or made wider: what was done of an earlier one is not done of this.
@@ -116,7 +118,8 @@ impl Worker {
             health: Mutex::default(),
             told_too_old: AtomicBool::new(false),
             held: Mutex::new(None),
-            again: Notify::new(),
+            live_again: Notify::new(),
+            behind_again: Notify::new(),
             missed: Notify::new(),
             fills: AtomicU64::new(0),
             clock_of: Mutex::new(None),
@@ -142,7 +145,7 @@ impl Worker {
             self.rest_while_held().await;
             let last = progress.borrow_and_update().commit.0;
             match self.live(&mut lane, last).await? {
-                Some(rest) => self.rest(rest).await,
+                Some(rest) => self.rest(lane.which, rest).await,
                 None => {
                     progress.changed().await.map_err(|_| Ended)?;
                     // Wait for company: one request a second carries many lines.
@@ -158,17 +161,29 @@ impl Worker {
             self.rest_while_held().await;
             let last = self.around.progress.borrow().commit.0;
             match self.behind(&mut lane, last).await? {
-                Some(rest) => self.rest(rest).await,
+                Some(rest) => self.rest(lane.which, rest).await,
                 None => self.missed.notified().await,
             }
         }
     }
 
     /// A pause of one lane.
-    async fn rest(&self, pause: Duration) {
+    async fn rest(&self, lane: Which, pause: Duration) {
+        let again = match lane {
+            Which::Live => &self.live_again,
+            Which::Behind => &self.behind_again,
+        };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = self.again.notified() => {}
+            () = again.notified() => {}
+        }
+    }
+
+    /// A lane goes through after it did not. The other may be about to rest: then it does not.
+    pub(super) fn goes_through_again(&self, lane: Which) {
+        match lane {
+            Which::Live => self.behind_again.notify_one(),
+            Which::Behind => self.live_again.notify_one(),
         }
     }
 
