@@ -102,9 +102,10 @@ impl Worker {
         Ok(None)
     }
 
-    /// A request was taken: when the one before it was not, the target is back.
+    /// A request was taken: when the one before it was not, or there was none, that is news of the target.
     fn goes_through(&self, lane: &mut Lane) {
-        if std::mem::take(&mut lane.attempt) > 0 {
+        let fresh = std::mem::take(&mut lane.fresh);
+        if std::mem::take(&mut lane.attempt) > 0 || fresh {
             self.goes_through_again(lane.which);
         }
     }

@@ -30,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 const LINGER: Duration = Duration::from_millis(1_000);
 /// Commits behind which new readings no longer wait for old ones, though some are being caught up already.
 const FAR_BEHIND: u64 = 50;
+/// Commits among these that still go at once; not every commit holds a reading.
+const NEWEST: u64 = 10;
 /// Pause while the target refuses everything.
 pub(super) const STOPPED: Duration = Duration::from_secs(30);
 /// A clock that moved this much against the monotonic one was set, in milliseconds.
@@ -179,7 +181,7 @@ impl Worker {
         }
     }
 
-    /// A lane goes through after it did not. The other may be about to rest: then it does not.
+    /// A lane goes through that did not, or had nothing to carry. The other may be about to rest: then it does not.
     pub(super) fn goes_through_again(&self, lane: Which) {
         match lane {
             Which::Live => self.behind_again.notify_one(),
@@ -318,8 +320,8 @@ impl Worker {
             }
             self.left_behind(place, oldest, last);
             if which == Which::Live && last.saturating_sub(place.live) > FAR_BEHIND {
-                // The newest goes at once.
-                place.split(last.saturating_sub(1));
+                // The newest go at once.
+                place.split(last.saturating_sub(NEWEST));
             }
         });
         let place = self.place();
@@ -338,14 +340,17 @@ impl Worker {
             self.wake_behind();
             return Ok(Some(rest));
         }
+        let mut more = false;
         self.advance(|place| {
+            more = place.live < last;
             if place.missing.is_none() {
                 // More than one request: what comes from here on does not wait behind it.
                 place.split(last);
             }
         });
         self.wake_behind();
-        Ok((self.place().live < last).then_some(Duration::ZERO))
+        // What was committed during that request does not wait for company.
+        Ok(more.then_some(Duration::ZERO))
     }
 
     /// A piece of what is missing.
@@ -358,6 +363,7 @@ impl Worker {
         } else if let Some(fill) = place.back_fill {
             self.back_fill(lane, fill).await?
         } else {
+            lane.fresh = true;
             self.recovered(lane.which).await;
             return Ok(None);
         };

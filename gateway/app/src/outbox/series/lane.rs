@@ -27,6 +27,8 @@ pub(super) struct Lane {
     pub(super) which: Which,
     /// Requests in a row that did not go through.
     pub(super) attempt: u32,
+    /// Nothing of it was taken yet since it has had something to carry.
+    pub(super) fresh: bool,
     /// Lines of one request at most: fewer after one that was not answered in time.
     pub(super) most: usize,
     /// Requests taken since that last changed.
@@ -40,6 +42,7 @@ impl Lane {
         Self {
             which,
             attempt: 0,
+            fresh: true,
             most: feed::BATCH,
             steady: 0,
             sample: None,
