@@ -1,5 +1,5 @@
-//! A strict stand-in for InfluxDB 2: it checks token, organisation, bucket and every line, answers as a script says,
-//! and remembers what it took. Written against InfluxDB's documentation of `/api/v2/write`.
+//! A strict stand-in for InfluxDB 2: it unpacks bodies, checks token, organisation, bucket and every line, answers as a
+//! script says, and remembers what it took. Written against InfluxDB's documentation of `/api/v2/write`.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -7,7 +7,9 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io::Read as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,6 +39,8 @@ struct Taken {
     /// For each request that was taken, whether it held this text.
     watched: Option<(String, Vec<bool>)>,
     wrong: Vec<String>,
+    /// Requests whose body was packed.
+    packed: u64,
 }
 
 /// A running store.
@@ -143,6 +147,11 @@ impl Influx {
         self.taken.lock().expect("the state").requests
     }
 
+    /// Requests whose body was packed, and could be unpacked.
+    pub fn packed(&self) -> u64 {
+        self.taken.lock().expect("the state").packed
+    }
+
     /// Answers of the script that were not used yet.
     pub fn unsaid(&self) -> usize {
         self.taken.lock().expect("the state").script.len()
@@ -167,6 +176,13 @@ async fn write(
             return StatusCode::from_u16(status).expect("a status").into_response();
         }
         taken.script.pop_front()
+    };
+    let body = match unpacked(&taken, &headers, &body) {
+        Ok(body) => body,
+        Err(said) => {
+            taken.lock().expect("the state").wrong.push(said);
+            return StatusCode::BAD_REQUEST.into_response();
+        }
     };
     match answer {
         Some(Answer::Status(status)) => {
@@ -209,6 +225,22 @@ async fn write(
     }
     take(&taken, &body);
     StatusCode::NO_CONTENT.into_response()
+}
+
+/// The lines of a body. Many lines that come plainly are wrong: this store has never refused packed ones.
+fn unpacked<'a>(taken: &Mutex<Taken>, headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
+    match headers.get("content-encoding").map(|how| how.as_bytes()) {
+        None if body.len() < 1_024 => Ok(Cow::Borrowed(body)),
+        None => Err(format!("{} bytes were not packed", body.len())),
+        Some(b"gzip") => {
+            let mut lines = Vec::new();
+            let read = flate2::read::GzDecoder::new(body).read_to_end(&mut lines);
+            read.map_err(|error| format!("a packed body cannot be unpacked: {error}"))?;
+            taken.lock().expect("the state").packed += 1;
+            Ok(Cow::Owned(lines))
+        }
+        Some(other) => Err(format!("packed with {:?}", String::from_utf8_lossy(other))),
+    }
 }
 
 fn take(taken: &Mutex<Taken>, body: &[u8]) {

@@ -76,6 +76,20 @@ async fn has_all(influx: &Influx, count: usize) {
     .await;
     assert_eq!(influx.count("pulse_count"), count);
     assert_eq!(influx.wrong(), Vec::<String>::new());
+    assert!(influx.packed() > 0, "so many lines go packed");
+}
+
+/// Every target has its place: a new one gets what is committed from then on.
+async fn placed(gateway: &Gateway) {
+    until("every target to have its place", || async {
+        let shown = gateway.get("/api/v1/forwarders").await?;
+        let targets = shown.as_array().ok_or("no list")?;
+        match targets.iter().all(|target| target["taken_up_to"].is_string()) {
+            true => Ok(()),
+            false => Err(format!("{targets:?}")),
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,6 +98,7 @@ async fn a_strict_store_gets_every_reading_once_whatever_it_answers() {
     let influx = Influx::start().await;
     let gateway = Gateway::start(&site(broker.port, influx.section("strict"))).await;
     gateway.subscribed().await;
+    placed(&gateway).await;
     let publisher = publisher(broker.port);
     acknowledged(&publisher, 50).await;
     influx.say([
@@ -113,6 +128,7 @@ async fn the_one_line_a_store_refuses_is_parked_and_the_others_arrive() {
     influx.refuse("value=17 ");
     let gateway = Gateway::start(&site(broker.port, influx.section("strict"))).await;
     gateway.subscribed().await;
+    placed(&gateway).await;
     let publisher = publisher(broker.port);
     acknowledged(&publisher, 200).await;
     let all = ended(&publisher).await;
@@ -137,6 +153,7 @@ async fn an_outage_and_a_kill_lose_nothing_and_new_readings_do_not_wait() {
     let more = influx.section("away") + &other.section("well");
     let mut gateway = Gateway::start(&site(broker.port, more)).await;
     gateway.subscribed().await;
+    placed(&gateway).await;
     let publisher = publisher(broker.port);
     acknowledged(&publisher, 100).await;
     influx.down(Some(503));
@@ -172,6 +189,7 @@ async fn victoria_metrics_and_influxdb_1_hold_what_the_ledger_holds() {
     );
     let gateway = Gateway::start(&site(broker.port, more)).await;
     gateway.subscribed().await;
+    placed(&gateway).await;
     let publisher = publisher(broker.port);
     acknowledged(&publisher, 300).await;
     // Killed, it would forget what it took in its last seconds.

@@ -128,40 +128,57 @@ fn open_metrics(series: &[Series]) -> String {
     text + "# EOF\n"
 }
 
-/// A query out of everything the subset knows.
-fn vector(dice: &mut Dice, depth: usize) -> String {
-    let selector = |dice: &mut Dice| {
-        let state = dice.roll(3) == 0;
-        let common = [
-            "",
-            "",
-            "{device!=\"d2\"}",
-            "{device=~\"d[0-3]\"}",
-            "{place=~\"building-.\",device=~\"d.*\"}",
-            "{nobody=\"\"}",
-        ];
-        let numbers = [
-            "{measure!~\"pulse.*\"}",
-            "{measure=\"bin.fill\"}",
-            "{device=\"d1\"}",
-        ];
-        let matcher = match dice.roll(3) {
-            0 if !state => dice.pick(&numbers),
-            _ => dice.pick(&common),
-        };
-        let name = if state { "linli_state" } else { "linli_value" };
-        let offset = dice.pick(&[
-            "",
-            "",
-            "",
-            " offset 7m",
-            " offset -3m",
-            " @ 1767229200",
-            " @ start()",
-            " @ end() offset 90s",
-        ]);
-        (format!("{name}{matcher}"), offset.to_owned())
+/// A selector, and what moves its time.
+fn selector(dice: &mut Dice) -> (String, String) {
+    let state = dice.roll(3) == 0;
+    let common = [
+        "",
+        "",
+        "{device!=\"d2\"}",
+        "{device=~\"d[0-3]\"}",
+        "{place=~\"building-.\",device=~\"d.*\"}",
+        "{nobody=\"\"}",
+    ];
+    let numbers = [
+        "{measure!~\"pulse.*\"}",
+        "{measure=\"bin.fill\"}",
+        "{device=\"d1\"}",
+    ];
+    let matcher = match dice.roll(3) {
+        0 if !state => dice.pick(&numbers),
+        _ => dice.pick(&common),
     };
+    let name = if state { "linli_state" } else { "linli_value" };
+    let offset = dice.pick(&[
+        "",
+        "",
+        "",
+        " offset 7m",
+        " offset -3m",
+        " @ 1767229200",
+        " @ start()",
+        " @ end() offset 90s",
+    ]);
+    (format!("{name}{matcher}"), offset.to_owned())
+}
+
+/// The samples of a range themselves.
+fn samples_of(dice: &mut Dice) -> String {
+    let (selector, offset) = selector(dice);
+    let range = dice.pick(&["5m", "1h", "90s", "17m"]);
+    format!("{selector}[{range}]{offset}")
+}
+
+/// A query out of everything the subset knows; some are bare ranges, which have an answer at one time only.
+fn query(dice: &mut Dice, n: usize) -> String {
+    if n % 10 == 4 || n % 100 == 5 {
+        return samples_of(dice);
+    }
+    let depth = 1 + dice.roll(3);
+    vector(dice, depth)
+}
+
+fn vector(dice: &mut Dice, depth: usize) -> String {
     let simple = |dice: &mut Dice| {
         let (selector, offset) = selector(dice);
         format!("{selector}{offset}")
@@ -265,6 +282,11 @@ fn vector(dice: &mut Dice, depth: usize) -> String {
 
 type Answer = BTreeMap<Labels, Vec<(i64, f64)>>;
 
+fn answer(series: Vec<Series>) -> Answer {
+    let each = series.into_iter();
+    each.map(|series| (series.labels, series.samples)).collect()
+}
+
 #[allow(clippy::cast_possible_truncation, reason = "times of a test")]
 fn theirs(body: &Value) -> Result<Answer, String> {
     if body["status"] != "success" {
@@ -355,8 +377,7 @@ async fn a_thousand_queries_have_the_answers_of_a_real_prometheus() {
     let mut dice = Dice(2_026);
     let (mut with_data, mut refused, mut wrong) = (0, 0, Vec::new());
     for n in 0..QUERIES {
-        let depth = 1 + dice.roll(3);
-        let text = vector(&mut dice, depth);
+        let text = query(&mut dice, n);
         let at = START + 600 + dice.roll(6_000) as i64;
         let (path, parameters) = if n % 2 == 0 {
             ("query", vec![("query", text.clone()), ("time", at.to_string())])
@@ -376,30 +397,26 @@ async fn a_thousand_queries_have_the_answers_of_a_real_prometheus() {
         url.query_pairs_mut().extend_pairs(&parameters);
         let body: Value = client.get(url).send().await.unwrap().json().await.unwrap();
         let theirs = theirs(&body);
-        let query = parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let parsed = parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
         let ours: Result<Answer, Error<Infallible>> = if path == "query" {
-            instant(&memory, &query, at * 1_000, Limits::default()).map(|outcome| match outcome {
+            instant(&memory, &parsed, at * 1_000, Limits::default()).map(|outcome| match outcome {
                 Outcome::Scalar(value) => Answer::from([(Labels::new(), vec![(at * 1_000, value)])]),
                 Outcome::Vector(samples) => samples
                     .into_iter()
                     .map(|sample| (sample.labels, vec![(at * 1_000, sample.value)]))
                     .collect(),
+                Outcome::Matrix(series) => answer(series),
             })
         } else {
             let step: i64 = parameters[3].1.parse().unwrap();
             range(
                 &memory,
-                &query,
+                &parsed,
                 (at * 1_000, (at + 1_800) * 1_000),
                 step * 1_000,
                 Limits::default(),
             )
-            .map(|series| {
-                series
-                    .into_iter()
-                    .map(|series| (series.labels, series.samples))
-                    .collect()
-            })
+            .map(answer)
         };
         match (ours, theirs) {
             (Ok(ours), Ok(theirs)) if same(&ours, &theirs) => with_data += usize::from(!ours.is_empty()),
@@ -535,8 +552,7 @@ async fn a_gateway_answers_queries_as_prometheus_would_over_the_same_samples() {
     let mut dice = Dice(4_711);
     let (mut with_data, mut refused, mut wrong) = (0, 0, Vec::new());
     for n in 0..queries {
-        let depth = 1 + dice.roll(3);
-        let text = vector(&mut dice, depth)
+        let text = query(&mut dice, n)
             .replace("linli_state", "linli_value")
             .replace("env.temperature", "temperature")
             .replace("building-.", "b.")

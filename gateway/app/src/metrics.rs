@@ -93,6 +93,7 @@ metrics! {
     gauges {
         inbox_waiting: "linli_inbox_waiting_frames", "Frames in the current batch and inbox.";
         store_bytes: "linli_store_bytes", "Bytes of the ledger file that hold something.";
+        store_limit: "linli_store_limit_bytes", "Bytes above which the oldest readings go (max_size_mb); 0 without a limit.";
         last_commit: "linli_store_last_commit", "Number of the last commit.";
         watchers: "linli_watchers", "People who watch what devices say.";
         live_listeners: "linli_live_listeners", "Listeners of the live feed.";

@@ -218,6 +218,7 @@ const VOCABULARY: &[(&str, Unit)] = &[
     ("gateway.bus_ok", Unit("bool")),
     ("gateway.profiles_ok", Unit("bool")),
     ("gateway.disk_free", Unit("%")),
+    ("gateway.ledger_room", Unit("%")),
     ("gateway.forwarder_ok", Unit("bool")),
     ("gateway.clock_ok", Unit("bool")),
     ("gateway.clock_step", Unit("s")),

@@ -3,7 +3,7 @@
 //! Functions: `rate increase delta deriv`, `avg min max sum count last quantile stddev` `_over_time`, `absent`, `clamp
 //! clamp_min clamp_max round abs scalar vector time`. Aggregations: `sum avg min max count topk bottomk quantile` with
 //! `by` and `without`. Operators: `+ - * / %`, comparisons with and without `bool`, one-to-one matching with `on` and
-//! `ignoring`. Selectors with `= != =~ !~`, ranges, `offset` and `@`.
+//! `ignoring`. Selectors with `= != =~ !~`, ranges, `offset` and `@`; a range stands in a function or alone.
 
 use crate::{NAME, Refused};
 use promql_parser::label::{MatchOp, Matcher as ParsedMatcher};
@@ -143,6 +143,8 @@ pub enum Node {
     Number(f64),
     /// Place of a selector in [`Query::selectors`].
     Select(usize),
+    /// The samples of a range themselves, `x[5m]`; stands at the root only.
+    Range(usize),
     Negate(Box<Node>),
     OverTime {
         function: OverTime,
@@ -221,8 +223,22 @@ pub fn parse(text: &str) -> Result<Query, Refused> {
     bounded(text)?;
     let parsed = parser::parse(text).map_err(Refused::Grammar)?;
     let mut selectors = Vec::new();
-    let root = node(&parsed, &mut selectors)?;
+    let root = match inner(&parsed) {
+        Expr::MatrixSelector(matrix) => {
+            selectors.push(selector(&matrix.vs, Some(matrix.range))?);
+            Node::Range(0)
+        }
+        other => node(other, &mut selectors)?,
+    };
     Ok(Query { root, selectors })
+}
+
+/// What is inside of parentheses.
+fn inner(mut expr: &Expr) -> &Expr {
+    while let Expr::Paren(paren) = expr {
+        expr = &paren.expr;
+    }
+    expr
 }
 
 /// Reads a bare selector, as `match[]` has it.
@@ -253,7 +269,7 @@ fn node(expr: &Expr, selectors: &mut Vec<Selector>) -> Result<Node, Refused> {
             Ok(Node::Select(selectors.len() - 1))
         }
         Expr::MatrixSelector(_) => Err(Refused::Wrong(
-            "a range such as x[5m] must stand inside a function such as rate".into(),
+            "a range such as x[5m] must stand inside a function such as rate, or alone".into(),
         )),
         Expr::Call(call) => function(call, selectors),
         Expr::Aggregate(aggregate) => aggregation(aggregate, selectors),
@@ -322,11 +338,7 @@ fn function(call: &parser::Call, selectors: &mut Vec<Selector>) -> Result<Node, 
             (_, [range]) => (None, range),
             _ => return Err(missing()),
         };
-        let mut inner: &Expr = range;
-        while let Expr::Paren(paren) = inner {
-            inner = &paren.expr;
-        }
-        return match inner {
+        return match inner(range) {
             Expr::MatrixSelector(matrix) => {
                 selectors.push(selector(&matrix.vs, Some(matrix.range))?);
                 Ok(Node::OverTime {

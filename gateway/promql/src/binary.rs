@@ -30,6 +30,9 @@ pub(crate) fn operate(
         (Outcome::Vector(left), Outcome::Vector(right)) => {
             one_to_one(operator, left, right, bool, matching).map(Outcome::Vector)
         }
+        (Outcome::Matrix(_), _) | (_, Outcome::Matrix(_)) => {
+            Err("an operator takes numbers and vectors, no ranges".into())
+        }
     }
 }
 

@@ -47,7 +47,13 @@ pub enum Outcome {
     Scalar(f64),
     /// Values of series.
     Vector(Vec<Sample>),
+    /// The samples of a range.
+    Matrix(Vec<Series>),
 }
+
+/// Said of a bare range where every step has to have one value.
+const NO_RANGES: &str =
+    "a bare range such as x[5m] has no value at a step; ask for it at one time, or put it into a function";
 
 /// Evaluates a query at `time`, milliseconds.
 pub fn instant<S: Source>(
@@ -66,6 +72,12 @@ pub fn instant<S: Source>(
     let outcome = evaluation.node(&query.root, time).map_err(Error::Execution)?;
     match &outcome {
         Outcome::Vector(samples) if samples.len() > limits.series => Err(too_many(limits.series)),
+        Outcome::Matrix(series) if series.len() > limits.series => Err(too_many(limits.series)),
+        Outcome::Matrix(series)
+            if series.iter().map(|series| series.samples.len()).sum::<usize>() > limits.values =>
+        {
+            Err(too_long(limits.values))
+        }
         _ => Ok(outcome),
     }
 }
@@ -79,6 +91,9 @@ pub fn range<S: Source>(
     limits: Limits,
 ) -> Result<Vec<Series>, Error<S::Error>> {
     let wrong = |text: &str| Err(Error::Query(crate::Refused::Wrong(text.into())));
+    if matches!(query.root, Node::Range(_)) {
+        return wrong(NO_RANGES);
+    }
     if step <= 0 {
         return wrong("step must be greater than zero");
     }
@@ -107,15 +122,13 @@ pub fn range<S: Source>(
                     all.entry(sample.labels).or_default().push((time, sample.value));
                 }
             }
+            Outcome::Matrix(_) => return wrong(NO_RANGES),
         }
         if all.len() > limits.series {
             return Err(too_many(limits.series));
         }
         if values > limits.values {
-            return Err(Error::Execution(format!(
-                "the answer has more than {} values; make step larger, the range shorter, or aggregate",
-                limits.values
-            )));
+            return Err(too_long(limits.values));
         }
         next = time.checked_add(step);
     }
@@ -128,6 +141,12 @@ pub fn range<S: Source>(
 fn too_many<E>(series: usize) -> Error<E> {
     Error::Execution(format!(
         "the answer has more than {series} series; narrow the selector or aggregate"
+    ))
+}
+
+fn too_long<E>(values: usize) -> Error<E> {
+    Error::Execution(format!(
+        "the answer has more than {values} values; make step larger, the range shorter, or aggregate"
     ))
 }
 
@@ -195,6 +214,7 @@ impl Evaluation<'_> {
             #[allow(clippy::cast_precision_loss, reason = "seconds with milliseconds fit")]
             Node::Time => Outcome::Scalar(time as f64 / 1_000.0),
             Node::Select(place) => Outcome::Vector(self.newest(*place, time)),
+            Node::Range(place) => Outcome::Matrix(self.inside(*place, time)),
             Node::Negate(inner) => self.each(inner, time, |value| -value)?,
             Node::Abs(inner) => self.each(inner, time, f64::abs)?,
             Node::Round(inner, to) => {
@@ -310,10 +330,24 @@ impl Evaluation<'_> {
             .collect()
     }
 
+    /// Every sample of the range, by series.
+    fn inside(&self, place: usize, time: i64) -> Vec<Series> {
+        let Some((selector, series, at)) = self.selector(place, time) else {
+            return Vec::new();
+        };
+        let from = at.saturating_sub(selector.range.unwrap_or(LOOK_BACK));
+        let cut = series.iter().map(|series| Series {
+            labels: series.labels.clone(),
+            samples: within(&series.samples, from, at).to_vec(),
+        });
+        cut.filter(|series| !series.samples.is_empty()).collect()
+    }
+
     fn vector(&self, node: &Node, time: i64) -> Result<Vec<Sample>, String> {
         match self.node(node, time)? {
             Outcome::Vector(samples) => Ok(samples),
             Outcome::Scalar(_) => Err("a vector is needed where the query has a number".into()),
+            Outcome::Matrix(_) => Err("a vector is needed where the query has a range".into()),
         }
     }
 
@@ -321,6 +355,7 @@ impl Evaluation<'_> {
         match self.node(node, time)? {
             Outcome::Scalar(value) => Ok(value),
             Outcome::Vector(_) => Err("a number is needed where the query has a vector".into()),
+            Outcome::Matrix(_) => Err("a number is needed where the query has a range".into()),
         }
     }
 
@@ -335,6 +370,7 @@ impl Evaluation<'_> {
                 });
                 Outcome::Vector(unique(made.collect())?)
             }
+            Outcome::Matrix(_) => return Err("a vector is needed where the query has a range".into()),
         })
     }
 }
@@ -402,6 +438,29 @@ mod tests {
         assert_eq!(ask(usize::MAX, 4_990_000, 1_000).unwrap().len(), 100);
         let refused = ask(usize::MAX, 10_000_000, 1_000).unwrap_err().to_string();
         assert!(refused.contains("500000 values"), "{refused}");
+    }
+
+    #[test]
+    fn a_bare_range_is_the_samples_in_it_and_bounded_as_they_are_elsewhere() {
+        let bins = Bins(Cell::new(usize::MAX));
+        let at = |text: &str| {
+            let query = parse(text).unwrap();
+            instant(&bins, &query, 3_600_000, Limits::default())
+        };
+        let Outcome::Matrix(series) = at("(x[5m] offset 10m)").unwrap() else {
+            panic!("it is a matrix")
+        };
+        assert_eq!(series.len(), 100);
+        let times: Vec<i64> = series[0].samples.iter().map(|(at, _)| *at).collect();
+        // Both ends are in it.
+        let minutes = |minutes: std::ops::RangeInclusive<i64>| minutes.map(|n| n * 60_000);
+        assert_eq!(times, minutes(45..=50).collect::<Vec<_>>());
+        let refused = at("x[4d]").unwrap_err().to_string();
+        assert!(refused.contains("500000 values"), "{refused}");
+        let everywhere = parse("x[5m]").unwrap();
+        let steps = range(&bins, &everywhere, (0, 1_000), 1_000, Limits::default());
+        assert!(matches!(steps, Err(Error::Query(_))), "{steps:?}");
+        assert!(parse("x[5m] + 1").is_err() && parse("sum(x[5m])").is_err() && parse("-x[5m]").is_err());
     }
 
     #[test]

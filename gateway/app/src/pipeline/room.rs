@@ -1,13 +1,14 @@
 //! Room on the disk: looked at now and then, told as a reading of the gateway, made when it is short.
 //!
 //! In this order: below twice the reserve (or above the ledger's size limit) the log goes that is kept for targets that
-//! are away, then the oldest samples of all points, then the oldest minutes, then hours, a portion at a time and counted. Below the reserve itself periodic readings are
-//! evaluated, counted and not stored; states that change, alarms, orders and the audit always are. Everything resumes
-//! by itself when there is room again.
+//! are away, then the oldest samples of all points, then the oldest minutes, then hours, a portion at a time and counted.
+//! Below the reserve itself periodic readings are evaluated, counted and not stored; states that change, alarms, orders and
+//! the audit always are. Everything resumes by itself when there is room again.
 
 use super::core::Core;
 use crate::field::{Fact, Frame};
-use linli_domain::id::PointKey;
+use linli_domain::estate::builtin::GATEWAY;
+use linli_domain::id::{DeviceId, PointKey};
 use linli_domain::measure::Measure;
 use linli_domain::reading::{Reading, Value};
 use linli_domain::time::{Monotonic, Now};
@@ -17,8 +18,10 @@ use std::time::Duration;
 
 /// How often the disk is looked at; at every slice while room is being made.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// How often a short disk is told.
+/// How often little room is told.
 const TELL_EVERY: Duration = Duration::from_secs(600);
+/// The instance of its points.
+const INSTANCE: &str = "data";
 /// Percent free below which it is told; rules alarm below less.
 const WORTH_TELLING: f64 = 15.0;
 
@@ -37,8 +40,12 @@ pub struct Room {
     looked: Option<Monotonic>,
     short: bool,
     full: bool,
-    told: Option<(Monotonic, f64)>,
+    disk_told: Told,
+    ledger_told: Told,
 }
+
+/// When a reading of the room was told last while it was low, and what it was.
+type Told = Option<(Monotonic, f64)>;
 
 impl Default for Room {
     fn default() -> Self {
@@ -49,7 +56,8 @@ impl Default for Room {
             looked: None,
             short: false,
             full: false,
-            told: None,
+            disk_told: None,
+            ledger_told: None,
         }
     }
 }
@@ -76,6 +84,11 @@ pub fn disk(folder: &Path) -> Option<(u64, u64)> {
         found.f_bavail.saturating_mul(found.f_frsize),
         found.f_blocks.saturating_mul(found.f_frsize),
     ))
+}
+
+#[allow(clippy::cast_precision_loss, reason = "percent")]
+fn percent(part: u64, whole: u64) -> f64 {
+    100.0 * part as f64 / whole.max(1) as f64
 }
 
 impl Core {
@@ -112,10 +125,22 @@ impl Core {
         self.metrics
             .store_bytes
             .set(i64::try_from(size).unwrap_or(i64::MAX));
+        self.metrics.store_limit.set(
+            self.room
+                .max_size
+                .map_or(0, |most| i64::try_from(most).unwrap_or(i64::MAX)),
+        );
         // Counted above what makes the oldest go, so that a small disk is told of before anything goes too.
         let above = free.saturating_sub(reserve.saturating_mul(2));
-        #[allow(clippy::cast_precision_loss, reason = "percent")]
-        self.tell_room(now, 100.0 * above as f64 / total.max(1) as f64);
+        self.room.disk_told = self.tell_room(
+            now,
+            "gateway.disk_free",
+            percent(above, total),
+            self.room.disk_told,
+        );
+        let left = |most: u64| percent(most.saturating_sub(size), most);
+        let left = self.room.max_size.map_or(100.0, left);
+        self.room.ledger_told = self.tell_room(now, "gateway.ledger_room", left, self.room.ledger_told);
         if !self.room.short {
             return Ok(false);
         }
@@ -145,30 +170,41 @@ impl Core {
         }
     }
 
-    /// A short disk is a reading of the gateway; a rule makes an alarm of it long before anything is dropped.
-    fn tell_room(&mut self, now: &Now, percent: f64) {
-        let told = self.room.told;
+    /// Little room is a reading of the gateway; a rule makes an alarm of it long before anything is dropped. Returns what is
+    /// told now.
+    fn tell_room(&mut self, now: &Now, measure: &str, percent: f64, told: Told) -> Told {
         let low = percent < WORTH_TELLING;
+        let Ok(measure) = measure.parse() else {
+            return told;
+        };
         let due = match told {
-            None => low,
+            // It may have been told before a restart, in which somebody made room.
+            None => low || self.last_told(measure).is_some_and(|last| last < WORTH_TELLING),
             Some((at, last)) => {
                 !low || now.monotonic.since(at) >= TELL_EVERY || (last - percent).abs() >= 1.0
             }
         };
-        let Ok(measure) = "gateway.disk_free".parse() else {
-            return;
-        };
         if !due {
-            return;
+            return told;
         }
-        self.room.told = low.then_some((now.monotonic, percent));
         let fact = Fact {
             measure,
-            instance: "data".into(),
+            instance: INSTANCE.into(),
             value: Value::Number((percent * 10.0).round() / 10.0),
             received: *now,
         };
         self.frame(Frame::Fact(fact), now);
+        low.then_some((now.monotonic, percent))
+    }
+
+    /// What the engine knows of it.
+    fn last_told(&self, measure: Measure) -> Option<f64> {
+        let gateway = self.engine.estate().device_by_id(&DeviceId::new(GATEWAY).ok()?)?;
+        let point = self.engine.point_of(gateway, measure, Some(INSTANCE))?;
+        match self.engine.latest(point)?.value {
+            Some(Value::Number(percent)) => Some(percent),
+            _ => None,
+        }
     }
 
     /// Whether a full disk leaves `reading` out if it changes nothing; asked before the engine sees it. What the gateway

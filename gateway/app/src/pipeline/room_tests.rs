@@ -1,7 +1,8 @@
 //! A disk that fills up: what is told, what goes, what stays, and how it ends.
 
+use super::core::Core;
 use super::tests::{core, frame};
-use linli_domain::time::Timestamp;
+use linli_domain::time::{Monotonic, Timestamp};
 use linli_ledger::Reader;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -87,4 +88,51 @@ fn a_full_disk_keeps_changes_of_state_and_resumes_by_itself() {
         3,
         "that there is room again is told too"
     );
+}
+
+/// Looks at the room, and a minute later at what has become of it.
+fn look(core: &mut Core) {
+    core.room.look_again();
+    core.seal(Duration::from_millis(5), false).unwrap();
+    core.commit().map_err(|failed| failed.reason).unwrap();
+    let mut later = core.clock.now();
+    later.monotonic = Monotonic(later.monotonic.0 + 120_000);
+    core.tick(&later);
+    core.commit().map_err(|failed| failed.reason).unwrap();
+}
+
+fn alarmed(core: &Core) -> bool {
+    let (asset, class) = ("gateway".parse().unwrap(), "ledger-full".parse().unwrap());
+    let alarm = core.engine.alarm_of(&asset, &class);
+    alarm.is_some_and(|alarm| alarm.cleared_at.is_none())
+}
+
+#[test]
+fn a_ledger_near_its_limit_is_told_before_its_oldest_readings_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut core = self::core(folder.path());
+    let now = core.clock.now();
+    core.started(&now);
+    core.commit().map_err(|failed| failed.reason).unwrap();
+    let used = |core: &Core| core.ledger.used_bytes().unwrap();
+    core.room.max_size = Some(used(&core) * 2);
+    look(&mut core);
+    assert_eq!(stored(folder.path(), "gateway.ledger_room"), 0);
+    assert!(!alarmed(&core));
+
+    core.room.max_size = Some(used(&core) * 106 / 100);
+    look(&mut core);
+    assert!(!core.room.is_short(), "nothing has to go yet");
+    assert_eq!(stored(folder.path(), "gateway.ledger_room"), 1);
+    assert!(alarmed(&core));
+
+    // Somebody raises the limit, for which the gateway starts again.
+    drop(core);
+    let mut core = self::core(folder.path());
+    let now = core.clock.now();
+    core.started(&now);
+    core.room.max_size = Some(used(&core) * 10);
+    look(&mut core);
+    assert_eq!(stored(folder.path(), "gateway.ledger_room"), 2);
+    assert!(!alarmed(&core), "there is room again");
 }

@@ -93,6 +93,7 @@ impl Answer {
                     result: &result,
                 })
             }
+            Outcome::Matrix(series) => Self::matrix(series),
         }
     }
 

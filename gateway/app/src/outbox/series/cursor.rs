@@ -13,6 +13,10 @@ use std::sync::{Mutex, PoisonError};
 /// What the names of cursors in the ledger begin with.
 pub const PREFIX: &str = "cursor/";
 
+/// A time before and one after everything observed. What is to be filled in has no later end: readings may be dated by a
+/// clock that ran ahead.
+pub(super) const EVER: (i64, i64) = (i64::MIN / 2, i64::MAX / 2);
+
 /// The place of one target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
@@ -61,11 +65,26 @@ impl Place {
         }
     }
 
+    /// It is `now`, and since the place was dated the clock was set back by `back` milliseconds; both may have run ahead
+    /// before. What was missed meanwhile is not later than that. Says whether a back-fill reaches back further for it, which
+    /// then begins again.
+    pub fn not_ahead_of(&mut self, now: i64, back: i64) -> bool {
+        let right = |at: i64| at.saturating_sub(back).min(now);
+        self.at = right(self.at);
+        match &mut self.back_fill {
+            Some(fill) if fill.from > EVER.0 && right(fill.from) < fill.from => {
+                (fill.from, fill.done) = (right(fill.from), 0);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The catch-up lane has come to `upto`.
     pub fn caught_up(&mut self, upto: u64) {
         self.missing = self
             .missing
-            .map(|(_, end)| (upto, end))
+            .map(|(after, end)| (after.max(upto), end))
             .filter(|(after, end)| after < end);
     }
 }
@@ -213,6 +232,29 @@ mod tests {
         assert_eq!((place.live, place.missing), (900, Some((300, 900))));
         place.caught_up(900);
         assert_eq!((place.missing, place.floor()), (None, 900));
+    }
+
+    #[test]
+    fn a_place_dated_by_a_clock_that_ran_ahead_is_not_later_than_what_was_missed() {
+        let mut place = Place::at(CommitId(10), 900);
+        assert!(!place.not_ahead_of(1_000, 0));
+        assert_eq!(place.at, 900);
+        // The clock was right before it was set: by as much.
+        assert!(!place.not_ahead_of(1_000, 300));
+        assert_eq!(place.at, 600);
+        // By how much it was wrong nobody saw: not after now.
+        let fill = |from, done| BackFill {
+            from,
+            to: EVER.1,
+            done,
+        };
+        place.back_fill = Some(fill(800, 7));
+        assert!(place.not_ahead_of(500, 0));
+        assert_eq!((place.at, place.back_fill), (500, Some(fill(500, 0))));
+        // Who is given everything misses nothing.
+        place.back_fill = Some(fill(EVER.0, 7));
+        assert!(!place.not_ahead_of(400, 300));
+        assert_eq!(place.back_fill, Some(fill(EVER.0, 7)));
     }
 
     #[test]

@@ -1,31 +1,26 @@
 //! Lines to one target, as it takes them: a refused batch is halved down to the bad line, which is parked; a target that is
 //! not well is told of and left alone for a while.
 
-use super::feed::{self, Lines};
+use super::feed::Lines;
 use super::forwarder::{Ended, STOPPED, Worker};
-use super::verdict::{TIMEOUT, Verdict, pause};
-use crate::field::{Fact, Frame};
+use super::lane::Lane;
+use super::verdict::{BUSY, TIMEOUT, UNREACHABLE, Verdict, pause};
 use crate::pipeline::{Failed, Request};
-use linli_domain::reading::Value;
 use linli_ledger::ParkedRow;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-/// Lines of one request at least, however slow a target is.
-const FEWEST: usize = 50;
-/// Requests in a row that are taken before more lines are tried again.
-const STEADY: u32 = 32;
 /// Lines refused one by one, with none taken, after which the target is at fault and not the lines.
 const SUSPICIOUS: usize = 64;
 
 impl Worker {
     /// Sends lines until all are taken or parked; `Some` is a pause after which all of them are sent again.
-    pub(super) async fn deliver(&mut self, lines: &Lines) -> Result<Option<Duration>, Ended> {
+    pub(super) async fn deliver(&self, lane: &mut Lane, lines: &Lines) -> Result<Option<Duration>, Ended> {
         let mut parked: Vec<ParkedRow> = Vec::new();
         let (mut taken, mut too_old) = (0, 0);
         // Ranges still to be sent, the next one last.
         let mut ranges: Vec<(usize, usize)> = (0..lines.len())
-            .step_by(self.most)
-            .map(|from| (from, (from + self.most).min(lines.len())))
+            .step_by(lane.most)
+            .map(|from| (from, (from + lane.most).min(lines.len())))
             .rev()
             .collect();
         while let Some((from, to)) = ranges.pop() {
@@ -36,35 +31,40 @@ impl Worker {
             match verdict {
                 Verdict::Taken => {
                     taken += to - from;
-                    self.attempt = 0;
-                    self.in_time();
+                    self.goes_through(lane);
+                    lane.in_time();
                 }
                 Verdict::TooOld { count } => {
                     let lost = count.unwrap_or(to - from).min(to - from);
                     (taken, too_old) = (taken + (to - from) - lost, too_old + lost);
-                    self.attempt = 0;
+                    self.goes_through(lane);
                 }
                 Verdict::Later { code, after } => {
                     if code == TIMEOUT {
-                        // Over a thin line as many lines would never come through.
-                        (self.most, self.steady) = ((self.most / 2).max(FEWEST), 0);
+                        lane.too_slow();
                     }
                     self.count_failure(code);
-                    self.attempt += 1;
+                    lane.attempt += 1;
                     let spread = f64::from(u8::try_from(now.as_millis() % 100).unwrap_or(0)) / 100.0;
-                    let rest = after.unwrap_or_else(|| pause(self.attempt, spread));
-                    self.ill(code, "", self.attempt > 3).await;
+                    let rest = after.unwrap_or_else(|| pause(lane.attempt, spread));
+                    // Nobody there, or a wish to be left alone: that is about all lines. Otherwise these may be too
+                    // many or too old for it, and others go through.
+                    if code == UNREACHABLE || code == BUSY || after.is_some() {
+                        self.hold(rest);
+                    }
+                    self.ill(lane.which, code, "", lane.attempt > 3).await;
                     return Ok(Some(rest));
                 }
                 Verdict::Stop { code, said } => {
                     self.count_failure(code);
-                    self.ill(code, &said, true).await;
+                    self.hold(STOPPED);
+                    self.ill(lane.which, code, &said, true).await;
                     return Ok(Some(STOPPED));
                 }
                 Verdict::Refused { code, said } if to - from == 1 => {
                     if parked.len() >= SUSPICIOUS && taken + too_old == 0 {
                         self.count_failure("refuses_everything");
-                        self.ill("refuses_everything", &said, true).await;
+                        self.ill(lane.which, "refuses_everything", &said, true).await;
                         return Ok(Some(STOPPED));
                     }
                     parked.push(ParkedRow {
@@ -97,13 +97,21 @@ impl Worker {
             .inc_by(taken as u64);
         self.update(|shown| shown.sent += taken as u64);
         if lines.len() > 0 {
-            self.recovered().await;
+            self.recovered(lane.which).await;
         }
         Ok(None)
     }
 
+    /// A request was taken: when the one before it was not, or there was none, that is news of the target.
+    fn goes_through(&self, lane: &mut Lane) {
+        let fresh = std::mem::take(&mut lane.fresh);
+        if std::mem::take(&mut lane.attempt) > 0 || fresh {
+            self.goes_through_again(lane.which);
+        }
+    }
+
     /// Refused lines are durable before the place moves past them.
-    async fn park(&mut self, parked: Vec<ParkedRow>) -> Result<(), Ended> {
+    async fn park(&self, parked: Vec<ParkedRow>) -> Result<(), Ended> {
         let count = parked.len() as u64;
         for row in parked.iter().take(3) {
             tracing::warn!(forwarder = %row.target, line = %row.line, reason = %row.reason, "a line is refused for good; it is parked");
@@ -126,17 +134,9 @@ impl Worker {
         Ok(())
     }
 
-    /// A request came through in time: after some of them, more lines are tried.
-    fn in_time(&mut self) {
-        self.steady += 1;
-        if self.steady >= STEADY && self.most < feed::BATCH {
-            (self.most, self.steady) = ((self.most * 2).min(feed::BATCH), 0);
-        }
-    }
-
     /// What the target keeps no longer is counted and told once; it is not parked, because nobody can mend it.
-    fn left_out(&mut self, count: usize) {
-        if !std::mem::replace(&mut self.told_too_old, true) {
+    fn left_out(&self, count: usize) {
+        if !self.told_too_old.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 forwarder = %self.target.name, count,
                 "readings are older than the target keeps; it leaves them out, and they are counted"
@@ -155,47 +155,5 @@ impl Worker {
             .forwarder_failures
             .with_label_values(&[self.target.name.as_str(), code])
             .inc();
-    }
-
-    async fn ill(&mut self, code: &str, said: &str, tell: bool) {
-        let trouble = if said.is_empty() {
-            code.to_owned()
-        } else {
-            format!("{code}: {said}")
-        };
-        self.update(|shown| shown.trouble = Some(trouble.clone()));
-        if tell && self.well != Some(false) {
-            tracing::warn!(forwarder = %self.target.name, trouble, "the target takes nothing; its readings wait in the ledger");
-            self.tell(false).await;
-        }
-    }
-
-    async fn recovered(&mut self) {
-        self.update(|shown| shown.trouble = None);
-        if self.well != Some(true) {
-            if self.well == Some(false) {
-                tracing::info!(forwarder = %self.target.name, "the target takes readings again");
-            }
-            self.tell(true).await;
-        }
-    }
-
-    /// Whether the target is well is a reading of the gateway; rules decide whether it is an alarm.
-    async fn tell(&mut self, well: bool) {
-        let first = self.well.is_none();
-        self.well = Some(well);
-        // A target that was never ill has nothing to tell.
-        if first && well {
-            return;
-        }
-        if let Ok(measure) = "gateway.forwarder_ok".parse() {
-            let fact = Fact {
-                measure,
-                instance: self.target.name.as_str().into(),
-                value: Value::State(well),
-                received: self.around.clock.now(),
-            };
-            let _ = self.around.door.push(vec![Frame::Fact(fact)]).await;
-        }
     }
 }

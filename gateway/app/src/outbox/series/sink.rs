@@ -4,12 +4,14 @@
 //! themselves go by one POST of the program's own client, because the crate has no time-outs, hides `Retry-After` and
 //! loses the path of an address; InfluxDB 1 and VictoriaMetrics take the same POST.
 
-use super::verdict::{TIMEOUT, Verdict, of_status};
+use super::pack::Packing;
+use super::verdict::{TIMEOUT, UNREACHABLE, Verdict, of_status};
 use crate::config::{Forwarder, ForwarderKind};
 use crate::outbox::outbound::{parse_retry_after, read_start, system_roots};
 use async_trait::async_trait;
+use bytes::Bytes;
 use linli_domain::time::Timestamp;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
@@ -45,10 +47,12 @@ pub(super) enum BadTarget {
 
 /// A target over HTTP.
 pub(super) struct Http {
+    name: String,
     client: Client,
     url: Url,
     authorization: Option<HeaderValue>,
     setup: Option<Setup>,
+    packing: Packing,
 }
 
 /// What is asked through the crate.
@@ -120,11 +124,49 @@ impl Http {
             .build()
             .map_err(|error| BadTarget::Client(error.without_url()))?;
         Ok(Self {
+            name: target.name.clone(),
             client,
             url,
             authorization,
             setup,
+            packing: Packing::default(),
         })
+    }
+
+    /// One POST: the status, when there was an answer, and what it means.
+    async fn post(&self, body: Bytes, packed: bool, now: Timestamp) -> (Option<u16>, Verdict) {
+        let mut request = self
+            .client
+            .post(self.url.clone())
+            .header(CONTENT_TYPE, "text/plain; charset=utf-8")
+            .body(body);
+        if packed {
+            request = request.header(CONTENT_ENCODING, "gzip");
+        }
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        match request.send().await {
+            Ok(response) => {
+                let after = response
+                    .headers()
+                    .get(RETRY_AFTER)
+                    .and_then(|value| parse_retry_after(value.to_str().ok()?, now));
+                let status = response.status().as_u16();
+                let verdict = of_status(status, after, &read_start(response).await);
+                (Some(status), verdict)
+            }
+            Err(error) => {
+                let code = if error.is_connect() {
+                    UNREACHABLE
+                } else if error.is_timeout() {
+                    TIMEOUT
+                } else {
+                    "broken"
+                };
+                (None, Verdict::Later { code, after: None })
+            }
+        }
     }
 }
 
@@ -163,33 +205,25 @@ impl Sink for Http {
     }
 
     async fn write(&self, lines: Vec<u8>, now: Timestamp) -> Verdict {
-        let mut request = self
-            .client
-            .post(self.url.clone())
-            .header(CONTENT_TYPE, "text/plain; charset=utf-8")
-            .body(lines);
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization.clone());
+        let lines = Bytes::from(lines);
+        let Some(packed) = self.packing.pack(&lines).await else {
+            return self.post(lines, false, now).await.1;
+        };
+        let (status, verdict) = self.post(packed, true, now).await;
+        if verdict == Verdict::Taken {
+            self.packing.was_taken();
         }
-        match request.send().await {
-            Ok(response) => {
-                let after = response
-                    .headers()
-                    .get(RETRY_AFTER)
-                    .and_then(|value| parse_retry_after(value.to_str().ok()?, now));
-                let status = response.status().as_u16();
-                of_status(status, after, &read_start(response).await)
-            }
-            Err(error) => {
-                let code = if error.is_connect() {
-                    "unreachable"
-                } else if error.is_timeout() {
-                    TIMEOUT
-                } else {
-                    "broken"
-                };
-                Verdict::Later { code, after: None }
-            }
+        let Some(status) = status.filter(|status| self.packing.may_be_why(*status)) else {
+            return verdict;
+        };
+        // 415 says that it was the packing; after 400 the same lines tell.
+        let (_, verdict) = self.post(lines, false, now).await;
+        if (status == 415 || verdict == Verdict::Taken) && self.packing.give_up() {
+            tracing::info!(
+                forwarder = %self.name, status,
+                "the target takes no packed bodies; it is written to plainly from now on"
+            );
         }
+        verdict
     }
 }

@@ -3,9 +3,10 @@
 use super::cursor::{Cursors, Place};
 use super::feed::{self, Heads};
 use super::forwarder::{Surroundings, Worker};
+use super::lane::{Lane, Which};
 use super::sink::Sink;
-use super::verdict::{TIMEOUT, Verdict};
-use crate::clock::{Clock, SystemClock};
+use super::verdict::{BUSY, TIMEOUT, Verdict};
+use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::config::{Forwarder, ForwarderKind};
 use crate::metrics::Metrics;
 use crate::pipeline::{self, Progress};
@@ -13,12 +14,14 @@ use async_trait::async_trait;
 use linli_domain::estate::Estate;
 use linli_domain::id::{CommitId, PointKey};
 use linli_domain::reading::{Quality, Reading, Value};
-use linli_domain::time::Timestamp;
+use linli_domain::time::{Now, Timestamp};
 use linli_ledger::{Batch, Entry, Ledger, Options, PointRow};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use tokio::sync::watch;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Says what was written down, then takes everything it is quick enough for; keeps what it took.
@@ -27,7 +30,31 @@ struct Target {
     /// Lines for which its line is too thin; 0 is none.
     too_many: AtomicUsize,
     says: Mutex<VecDeque<Verdict>>,
+    /// Lines with a smaller value get this answer, and after this time.
+    old: Mutex<Option<(u32, Verdict, Duration)>>,
     taken: Mutex<Vec<String>>,
+    /// There was a request.
+    asked: Notify,
+}
+
+impl Target {
+    async fn has_taken(&self, value: u32) {
+        let wanted = format!("value={value} ");
+        while !self
+            .taken
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|line| line.contains(&wanted))
+        {
+            self.asked.notified().await;
+        }
+    }
+}
+
+fn value(line: &str) -> u32 {
+    let value = line.split("value=").nth(1).unwrap();
+    value.split(' ').next().unwrap().parse().unwrap()
 }
 
 #[async_trait]
@@ -45,10 +72,19 @@ impl Sink for Target {
                 after: None,
             };
         }
+        let old = self.old.lock().unwrap().clone();
+        if let Some((below, verdict, after)) = old
+            && text.lines().any(|line| value(line) < below)
+        {
+            tokio::time::sleep(after).await;
+            self.asked.notify_one();
+            return verdict;
+        }
         let verdict = self.says.lock().unwrap().pop_front().unwrap_or(Verdict::Taken);
         if verdict == Verdict::Taken {
             self.taken.lock().unwrap().extend(text.lines().map(str::to_owned));
         }
+        self.asked.notify_one();
         verdict
     }
 }
@@ -60,11 +96,53 @@ fn nobody() -> Arc<Estate> {
     Arc::new(Estate::resolve(Arc::new(document)).unwrap())
 }
 
+/// A reading is committed.
+fn commit(ledger: &mut Ledger, now: Now, observed: Timestamp, n: u32) {
+    let point = PointRow {
+        key: PointKey(1),
+        id: "bin-7/bin.fill".parse().unwrap(),
+        device: "bin-7".parse().unwrap(),
+        measure: "bin.fill".into(),
+        instance: None,
+    };
+    let value = Value::Number(f64::from(n));
+    let reading = Reading::new(point.key, observed, now.wall, value, Quality::Good);
+    let entries = [
+        Entry::Now(now),
+        Entry::Reading {
+            reading: &reading,
+            evaluated: true,
+        },
+    ];
+    let points = [point];
+    let batch = Batch {
+        entries: &entries,
+        points: &points,
+        ..Batch::at(now)
+    };
+    ledger.commit(&batch).unwrap();
+}
+
+/// A clock that stands still until it is set.
+struct Hand(Mutex<Now>);
+
+impl Clock for Hand {
+    fn now(&self) -> Now {
+        *self.0.lock().unwrap()
+    }
+}
+
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 24 * 60 * MINUTE;
+
 struct Story {
     _folder: tempfile::TempDir,
     ledger: Ledger,
     target: Arc<Target>,
     worker: Worker,
+    live: Lane,
+    behind: Lane,
+    clock: Arc<Hand>,
     progress: watch::Sender<Progress>,
     metrics: Arc<Metrics>,
 }
@@ -74,7 +152,10 @@ impl Story {
     fn new(commits: i64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().to_owned();
-        let clock: crate::clock::SharedClock = Arc::new(SystemClock::new());
+        // At a full second: pauses are spread by what is behind it.
+        let mut now = SystemClock::new().now();
+        now.wall = Timestamp::from_millis(now.wall.as_millis() / 1_000 * 1_000);
+        let clock = Arc::new(Hand(Mutex::new(now)));
         let mut ledger = Ledger::open(
             &data,
             &Options {
@@ -83,35 +164,11 @@ impl Story {
             },
         )
         .unwrap();
-        let point = PointRow {
-            key: PointKey(1),
-            id: "bin-7/bin.fill".parse().unwrap(),
-            device: "bin-7".parse().unwrap(),
-            measure: "bin.fill".into(),
-            instance: None,
-        };
         let mut now = clock.now();
         let last = now.wall;
         for n in 0..commits {
             now.wall = Timestamp::from_millis(last.as_millis() - (commits - 1 - n) * 600_000);
-            #[allow(clippy::cast_precision_loss, reason = "a few")]
-            let value = Value::Number(n as f64);
-            let reading = Reading::new(point.key, now.wall, now.wall, value, Quality::Good);
-            let entries = [
-                Entry::Now(now),
-                Entry::Reading {
-                    reading: &reading,
-                    evaluated: true,
-                },
-            ];
-            let points = [point.clone()];
-            ledger
-                .commit(&Batch {
-                    entries: &entries,
-                    points: &points,
-                    ..Batch::at(now)
-                })
-                .unwrap();
+            commit(&mut ledger, now, now.wall, u32::try_from(n).unwrap());
         }
         let estate = nobody();
         let (progress, progressed) = watch::channel(Progress::new(&estate));
@@ -130,7 +187,7 @@ impl Story {
             door: pipeline::open(Vec::new()).0,
             progress: progressed,
             cursors: Arc::new(Cursors::new(["away".to_owned()].into_iter(), &[])),
-            clock,
+            clock: Arc::clone(&clock) as SharedClock,
             metrics: Arc::clone(&metrics),
             stop: CancellationToken::new(),
         };
@@ -145,6 +202,9 @@ impl Story {
             ledger,
             target,
             worker,
+            live: Lane::new(Which::Live),
+            behind: Lane::new(Which::Behind),
+            clock,
             progress,
             metrics,
         }
@@ -152,7 +212,7 @@ impl Story {
 
     /// The target has taken everything up to a commit that was made `minutes` ago.
     fn stands_at(&self, commit: u64, minutes: i64) {
-        let at = SystemClock::new().now().wall.as_millis() - minutes * 60_000;
+        let at = self.clock.now().wall.as_millis() - minutes * MINUTE;
         self.stands(Place::at(CommitId(commit), at));
     }
 
@@ -160,10 +220,45 @@ impl Story {
         self.worker.update(|shown| shown.place = Some(place));
     }
 
+    /// So much time passes, in milliseconds.
+    fn pass(&self, millis: i64) {
+        let mut now = self.clock.0.lock().unwrap();
+        now.wall = Timestamp::from_millis(now.wall.as_millis() + millis);
+        now.monotonic.0 = now.monotonic.0.saturating_add_signed(millis);
+    }
+
+    /// Somebody sets the clock by so much.
+    fn set(&self, by: i64) {
+        let mut now = self.clock.0.lock().unwrap();
+        now.wall = Timestamp::from_millis(now.wall.as_millis() + by);
+    }
+
+    /// Readings are committed, a minute apart; the devices date them by a clock of their own that is so much ahead.
+    fn hears(&mut self, values: std::ops::Range<u32>, ahead: i64) {
+        for n in values {
+            self.pass(MINUTE);
+            let now = self.clock.now();
+            let observed = Timestamp::from_millis(now.wall.as_millis() + ahead);
+            commit(&mut self.ledger, now, observed, n);
+        }
+        let last = self.ledger.last_commit();
+        self.progress.send_modify(|progress| progress.commit = last);
+    }
+
+    /// Takes nothing, or takes everything again.
+    fn is_away(&self, away: bool) {
+        let busy = Verdict::Later {
+            code: BUSY,
+            after: None,
+        };
+        *self.target.old.lock().unwrap() = away.then_some((u32::MAX, busy, Duration::ZERO));
+    }
+
     async fn rounds(&mut self, most: usize) {
         let last = self.progress.borrow().commit.0;
         for _ in 0..most {
-            assert!(self.worker.round(last).await.is_ok());
+            assert!(self.worker.live(&mut self.live, last).await.is_ok());
+            assert!(self.worker.behind(&mut self.behind, last).await.is_ok());
         }
     }
 
@@ -180,27 +275,26 @@ impl Story {
             bytes: Vec::new(),
         };
         let budget = linli_ledger::Budget {
-            now: SystemClock::new().now().wall,
+            now: self.clock.now().wall,
             slice: std::time::Duration::from_secs(5),
         };
         while self.ledger.seal(budget, last, Some(&snapshot)).unwrap().more {}
     }
 
-    fn values(&self) -> Vec<String> {
+    fn values(&self) -> Vec<u32> {
         let taken = self.target.taken.lock().unwrap();
-        let value = |line: &String| {
-            line.split("value=")
-                .nth(1)
-                .unwrap()
-                .split(' ')
-                .next()
-                .unwrap()
-                .to_owned()
-        };
-        let mut all: Vec<String> = taken.iter().map(value).collect();
-        all.sort_by_key(|value| value.parse::<u32>().unwrap());
+        let mut all: Vec<u32> = taken.iter().map(|line| value(line)).collect();
+        all.sort_unstable();
         all.dedup();
         all
+    }
+
+    /// What happens while the target is written to.
+    async fn meanwhile(&mut self, work: impl AsyncFnOnce(&mut Ledger, &watch::Sender<Progress>, &Target)) {
+        tokio::select! {
+            () = self.worker.run() => panic!("it ended"),
+            () = work(&mut self.ledger, &self.progress, &self.target) => {}
+        }
     }
 }
 
@@ -222,7 +316,7 @@ async fn what_goes_from_the_log_while_only_new_readings_pass_is_filled_in_from_w
     story.rounds(20).await;
     let held = story.values();
     // The readings of the hour before are sent again: devices send late.
-    assert_eq!(held.len(), 110 + 6, "{held:?}");
+    assert_eq!(held.len(), 110 + 7, "{held:?}");
     assert_eq!((story.place().missing, story.place().back_fill), (None, None));
 }
 
@@ -291,10 +385,141 @@ async fn a_target_behind_a_thin_line_is_sent_fewer_lines_until_they_come_through
     assert_eq!(story.values().len(), 400);
     // When the line is better again, more are tried.
     story.target.too_many.store(0, Ordering::SeqCst);
-    let before = story.worker.most;
+    let before = story.behind.most;
     for _ in 0..40 {
-        story.stands_at(399, 10);
+        let mut place = story.place();
+        place.missing = Some((399, 400));
+        story.stands(place);
         story.rounds(1).await;
     }
-    assert!(story.worker.most > before, "{before}");
+    assert!(story.behind.most > before, "{before}");
+}
+
+/// A reading is committed and told.
+fn hear(ledger: &mut Ledger, progress: &watch::Sender<Progress>, n: u32) {
+    let now = SystemClock::new().now();
+    commit(ledger, now, now.wall, n);
+    progress.send_modify(|progress| progress.commit = ledger.last_commit());
+}
+
+/// A reading is committed and told; the time until the target has taken it.
+async fn until_taken(
+    ledger: &mut Ledger,
+    progress: &watch::Sender<Progress>,
+    target: &Target,
+    n: u32,
+) -> Duration {
+    let committed = Instant::now();
+    hear(ledger, progress, n);
+    target.has_taken(n).await;
+    committed.elapsed()
+}
+
+/// A hundred readings were missed, and requests with any of them are answered so.
+fn old_lines_are_answered(code: &'static str, after: Option<Duration>, takes: u64) -> Story {
+    let story = Story::new(120);
+    story.stands_at(10, 1_100);
+    let verdict = Verdict::Later { code, after };
+    *story.target.old.lock().unwrap() = Some((110, verdict, Duration::from_secs(takes)));
+    let mut place = story.place();
+    place.split(110);
+    story.stands(place);
+    story
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_readings_do_not_wait_while_what_was_missed_does_not_go_through() {
+    for (code, takes) in [("server_error", 0), (TIMEOUT, 10), ("broken", 0)] {
+        let mut story = old_lines_are_answered(code, None, takes);
+        story
+            .meanwhile(async |ledger, progress, target| {
+                for n in 120..240 {
+                    let waited = until_taken(ledger, progress, target, n).await;
+                    assert!(waited < Duration::from_secs(2), "{code}: {n} waited {waited:?}");
+                }
+                // Then it goes through, by itself.
+                *target.old.lock().unwrap() = None;
+                target.has_taken(109).await;
+            })
+            .await;
+        assert_eq!(story.values(), (10..240).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_one_lane_goes_through_again_the_other_does_not_wait_out_its_pause() {
+    let mut story = old_lines_are_answered("server_error", None, 0);
+    story
+        .meanwhile(async |ledger, progress, target| {
+            // Old lines are tried again at 92 s and what is new, refused later, at 113 s.
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            if let Some((below, ..)) = &mut *target.old.lock().unwrap() {
+                *below = u32::MAX;
+            }
+            hear(ledger, progress, 120);
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            *target.old.lock().unwrap() = None;
+            let back = Instant::now();
+            target.has_taken(120).await;
+            assert!(back.elapsed() < Duration::from_secs(15), "{:?}", back.elapsed());
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_wants_to_be_left_alone_is_by_both_lanes() {
+    let pause = Duration::from_secs(30);
+    for (code, after) in [(BUSY, Some(pause)), ("server_error", Some(pause))] {
+        let mut story = old_lines_are_answered(code, after, 0);
+        story
+            .meanwhile(async |ledger, progress, target| {
+                until_taken(ledger, progress, target, 120).await;
+                // It has asked for the pause at the latest now.
+                let waited = until_taken(ledger, progress, target, 121).await;
+                assert!(waited > pause / 2, "{code}: {waited:?}");
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_missed_while_the_clock_was_years_ahead_is_filled_in_from_where_it_was_missed() {
+    let ahead = 3_650 * DAY;
+    let mut story = Story::new(1);
+    story.set(ahead);
+    story.stands_at(1, 0);
+    story.is_away(true);
+    story.hears(1..40, 0);
+    story.rounds(1).await;
+    story.set(-ahead);
+    story.rounds(1).await;
+    story.hears(40..80, 0);
+    story.rounds(1).await;
+    story.let_go();
+    story.is_away(false);
+    story.rounds(20).await;
+    let held = story.values();
+    assert!((1..80).all(|n| held.contains(&n)), "{held:?}");
+    assert_eq!(story.place().back_fill, None);
+}
+
+#[tokio::test]
+async fn what_devices_dated_by_a_right_clock_is_filled_in_though_the_gateways_was_days_ahead() {
+    let ahead = 3 * DAY;
+    let mut story = Story::new(1);
+    story.set(ahead);
+    story.stands_at(1, 0);
+    story.is_away(true);
+    story.hears(1..40, -ahead);
+    story.rounds(1).await;
+    story.set(-ahead);
+    story.rounds(1).await;
+    story.pass(8 * DAY);
+    story.hears(40..80, 0);
+    story.rounds(1).await;
+    story.let_go();
+    story.is_away(false);
+    story.rounds(20).await;
+    let held = story.values();
+    assert!((1..80).all(|n| held.contains(&n)), "{held:?}");
 }

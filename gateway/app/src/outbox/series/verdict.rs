@@ -37,6 +37,10 @@ pub enum Verdict {
 
 /// Code of a request that was not answered in time.
 pub(super) const TIMEOUT: &str = "timeout";
+/// Code of a target nobody answers at.
+pub(super) const UNREACHABLE: &str = "unreachable";
+/// Code of a target that wants to be left alone for a while.
+pub(super) const BUSY: &str = "busy";
 /// Longest part of an answer that is kept.
 const MAX_SAID: usize = 300;
 /// How InfluxDB says that lines lie before what its retention keeps: 1 and 2, and 2 from 2.7 on. Everything else of the
@@ -70,7 +74,7 @@ pub fn of_status(status: u16, after: Option<Duration>, body: &[u8]) -> Verdict {
             code: "too_large",
             said: said(),
         },
-        429 => Verdict::Later { code: "busy", after },
+        429 => Verdict::Later { code: BUSY, after },
         400 | 422 if TOO_OLD.iter().any(|words| said().contains(words)) => Verdict::TooOld {
             count: said().split_once("dropped").and_then(|(_, count)| {
                 let digits = count.trim_start_matches(['=', ' ']);
