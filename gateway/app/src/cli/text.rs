@@ -76,7 +76,10 @@ texts! {
     BacktestCrew = "假设：每张工单数分钟内有人接，传感器恢复正常即完工", "assumed: every order is taken within minutes and completed once its sensors are normal";
     ReplayOver = "{from} 至 {to}：{frames} 条消息，{readings} 个读数，{rejected} 条拒收，{repeated} 条重复；{alarms} 次告警，{orders} 张工单", "{from} to {to}: {frames} frames, {readings} readings, {rejected} rejected, {repeated} repeated; {alarms} alarms, {orders} orders";
     Recorded = "{path}：记录了 {frames} 条消息，缺 {missed} 条", "{path}: {frames} frames recorded, {missed} missed";
-    ReplayNotPlayed = "{count} 行无法重放", "{count} lines cannot be played";
+    ReplayNotPlayed = "{of} 行中有 {count} 行未重放", "{count} of {of} lines were not played";
+    RecordMissed = "{of} 条消息中有 {count} 条未记录：记录跟不上", "{count} of {of} frames are not in the recording: it was too slow for them";
+    SimulatePartly = "{of} 个设备中有 {count} 个未模拟，结论不涵盖它们", "{count} of {of} devices were not simulated: nothing is said about them";
+    SimulateFaultsPartly = "{of} 种故障中有 {count} 种无处发生", "{count} of {of} faults found nothing they could happen to";
     ReplayLine = "第 {line} 行：{why}", "line {line}: {why}";
     ReplayNeedsEmpty = "{path} 不是空目录：重放要用自己的账本", "{path} is not an empty folder: a replay wants a ledger of its own";
     NoEstate = "没有小区：用 --estate 给出小区文件", "no estate: --estate names an estate file";
