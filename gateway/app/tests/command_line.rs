@@ -651,8 +651,10 @@ fn a_recording_of_which_not_every_line_could_be_played_says_so_and_ends_with_a_c
     let noise = text(&replay(&["no frame", frame], "zh-CN").stderr);
     assert!(noise.contains("2 行中有 1 行未重放"), "{noise}");
 
-    let none = replay(&["no frame"], "en");
+    let none = replay(&["no frame"], "zh-CN");
+    let noise = text(&none.stderr);
     assert_eq!(none.status.code(), Some(1), "nothing at all was played");
+    assert!(noise.contains("没有一条可重放的消息"), "{noise}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::cli::text::{self, Key};
 use crate::cli::{Failure, Outcome, output, partly, problem};
 use crate::config::{self, secrets};
 use crate::ops::check;
-use crate::ops::replay::{self, Happened, Replayed};
+use crate::ops::replay::{self, Happened, ReplayError, Replayed};
 use crate::sim;
 use linli_domain::estate::EstateDoc;
 use linli_domain::text::Language;
@@ -54,7 +54,10 @@ pub(super) fn replay(context: &Context, arguments: &Replay) -> Outcome {
             runtime.block_on(tokio::time::sleep(wait.div_f64(speed)));
         }
     };
-    let outcome = replay::replay(setup, recording, &mut pace).map_err(|error| failed(&error))?;
+    let outcome = replay::replay(setup, recording, &mut pace).map_err(|error| match error {
+        ReplayError::Empty => problem(context.language, Key::ReplayEmpty, &[]),
+        error => failed(&error),
+    })?;
     let value = serde_json::to_value(&outcome).map_err(|error| Failure::Problem(error.to_string()))?;
     output::result(context, &value, |_| {
         report(&outcome, arguments.limit, context.language)

@@ -73,6 +73,11 @@ texts! {
     BacktestOver = "{from} 至 {to}：{points} 个测点的 {readings} 个读数", "{from} to {to}: {readings} readings of {points} points";
     BacktestLeftOut = "拟用的小区中没有 {count} 个测点的设备，其读数略过", "{count} points are left out: the proposed estate does not have their devices";
     BacktestPages = "将呼叫 {total} 次，其中夜间（22 至 6 时）{night} 次；最忙的一小时 {busiest} 次，超过 6 次的小时有 {over} 个", "{total} calls, {night} of them at night (22 to 6); {busiest} in the busiest hour, more than 6 in {over} hours";
+    BacktestRules = "拟用的规则被拒绝，未作回测：{problems}", "the proposed rules are refused, nothing was tested:{problems}";
+    BacktestStore = "账本无法读取，未作回测：{error}", "the recorded readings cannot be read, nothing was tested: {error}";
+    BacktestNoTime = "回测时段的终点不晚于起点：用 --from 和 --to 给出时段", "the time to test ends before it begins: --from and --to say when";
+    BacktestEverybody = "全体", "everybody";
+    ReplayEmpty = "记录中没有一条可重放的消息", "the recording holds no frame that can be played";
     BacktestCrew = "假设：每张工单数分钟内有人接，传感器恢复正常即完工", "assumed: every order is taken within minutes and completed once its sensors are normal";
     ReplayOver = "{from} 至 {to}：{frames} 条消息，{readings} 个读数，{rejected} 条拒收，{repeated} 条重复；{alarms} 次告警，{orders} 张工单", "{from} to {to}: {frames} frames, {readings} readings, {rejected} rejected, {repeated} repeated; {alarms} alarms, {orders} orders";
     Recorded = "{path}：记录了 {frames} 条消息，缺 {missed} 条", "{path}: {frames} frames recorded, {missed} missed";
