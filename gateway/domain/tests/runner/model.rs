@@ -182,6 +182,7 @@ fn happens(test: &mut EstateTest, keys: &[(&str, &str)], happening: Happening) -
         Happening::TakeOut(name) => Action::TakeOutOfService {
             what: serviced(name),
             reason: "because".into(),
+            lasts: None,
         },
         Happening::BringBack(name) => Action::BringBack { what: serviced(name) },
     };

@@ -331,6 +331,10 @@ pub(super) const ZH: &[(&str, &str)] = &[
     ("linli alarms out --asset", "资产；由经理决定"),
     ("linli alarms out --device", "设备"),
     ("linli alarms out --reason", "原因，记录在案"),
+    (
+        "linli alarms out --lasts",
+        "停用多久，例如 2h，到时自动恢复；关系人身安全的必须写明：最长 8h，经理 72h",
+    ),
     ("linli alarms back", "恢复使用设备或资产"),
     ("linli alarms back --asset", "资产；由经理决定"),
     ("linli alarms back --device", "设备"),
