@@ -100,7 +100,7 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
     let clock = clock::never_before(machine, saved);
     let start = clock.now();
     if !start.trusted {
-        tracing::warn!(goes_by = %start.wall, "the machine's clock was not set; the gateway goes by the last time it knows until it is");
+        tracing::warn!(goes_by = %start.wall, "the machine's clock is not set, or behind the last time the gateway knows and goes by until it is; when it is right: linli clock believe");
     }
     let estate = Arc::clone(recovered.engine.estate());
     if !recovered.seeded && **estate.doc() != *seed {
@@ -207,6 +207,7 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
             door: door.clone(),
             progress: progressed.clone(),
             metrics: Arc::clone(&metrics),
+            was_wrong: saved.is_some_and(|saved| !saved.trusted),
             clock: Arc::clone(&clock),
         },
         stop.child_token(),

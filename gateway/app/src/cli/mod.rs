@@ -115,6 +115,14 @@ fn dispatch(command: Command, context: &Context, clock: SharedClock) -> Outcome 
         Command::Rejects(command) => rejects::dispatch(context, &command),
         Command::Token(command) => token::dispatch(context, command),
         Command::Broker(command) => broker::dispatch(context, command),
+        Command::Clock(args::Clock::Believe) => {
+            let client = client::Client::new(context)?;
+            let done = client.post("/api/v1/clock/believe", &serde_json::json!({}))?;
+            output::result(context, &done, |done| {
+                let now = output::field(done, "now");
+                text::fill(context.language, Key::ClockBelieved, &[("now", &now)]) + "\n"
+            })
+        }
         Command::Engine(Engine::Dump) => {
             let client = client::Client::new(context)?;
             let dump = client.get("/api/v1/engine/dump")?;

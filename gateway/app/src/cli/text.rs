@@ -162,6 +162,7 @@ texts! {
     Done = "{id} 已更新（版本 {version}）", "{id} done (version {version})";
     TakenOut = "{what} 已停用：告警照常记录，不再通知", "{what} is out of service: its alarms are recorded and nobody is called";
     BroughtBack = "{what} 已恢复使用", "{what} is back in service";
+    ClockBelieved = "网关现在以本机时间为准：{now}", "the gateway goes by the machine's clock now: {now}";
     HeadLives = "人身安全", "LIVES";
     HeadUntil = "到", "UNTIL";
     NothingNamed = "用 --asset 或 --device 指明", "name it with --asset or --device";

@@ -420,6 +420,11 @@ pub(super) const ZH: &[(&str, &str)] = &[
         "linli rejects count --device",
         "只统计这个设备的：设备编号，或未知设备的地址",
     ),
+    ("linli clock", "网关所依据的时间"),
+    (
+        "linli clock believe",
+        "确认本机时间正确，尽管它早于网关已经见过的时间；由经理决定",
+    ),
     ("linli engine", "引擎状态"),
     ("linli engine dump", "以文本打印引擎的全部状态"),
     ("linli backup", "在网关运行时复制账本，并核对副本"),
