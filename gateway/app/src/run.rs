@@ -154,6 +154,9 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
     );
     core.cursors = Arc::clone(&cursors);
     core.ages = Ages::restored(ages.first().map(|(_, value)| value.as_slice()));
+    let connections = config.subscriptions().map(|(name, _)| name);
+    let buses = config.modbus.iter().map(|bus| Arc::from(bus.bus.as_str()));
+    core.links = Some(connections.chain(buses).collect());
     core.room.reserve = config.store.min_free;
     core.room.max_size = config.store.max_size;
     core.room.disk = pipeline::room::disk;
@@ -204,10 +207,10 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
         vitals::Surroundings {
             data: config.store.data.clone(),
             since,
+            was_wrong: saved.is_some_and(|saved| !saved.trusted),
             door: door.clone(),
             progress: progressed.clone(),
             metrics: Arc::clone(&metrics),
-            was_wrong: saved.is_some_and(|saved| !saved.trusted),
             clock: Arc::clone(&clock),
         },
         stop.child_token(),
