@@ -80,7 +80,7 @@ fn happening(dice: &mut Dice) -> Happening {
         36 => Happening::BringBack(dice.of(&SERVICED)),
         37 => Happening::Restart,
         38 => Happening::Reboot,
-        39 | 40 | 41 => Happening::Suppress(key, usize::try_from(dice.below(4)).unwrap()),
+        39..42 => Happening::Suppress(key, usize::try_from(dice.below(4)).unwrap()),
         42 => Happening::Unsuppress(key),
         _ => Happening::ClockSet(dice.below(20_000).cast_signed() - 10_000),
     }
