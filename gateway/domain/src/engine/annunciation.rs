@@ -244,6 +244,30 @@ impl Engine {
         });
     }
 
+    /// The rules have changed: what lives depend on now is not out of service without an end, and people are told of it.
+    pub(super) fn give_service_an_end(&mut self, now: &Now, changes: &mut Changes) {
+        let out = self.store.state().out_of_service.iter();
+        let endless = out.filter(|(what, out)| out.until.is_none() && self.guards_lives(what));
+        let endless: Vec<_> = endless
+            .map(|(what, out)| (what.clone(), out.as_ref().clone()))
+            .collect();
+        for (what, mut out) in endless {
+            let lasts = lives_service_limit(out.by.role);
+            out.until = Some(now.after(lasts));
+            out.ends_at = Some(now.wall.plus(lasts));
+            let out = Arc::new(out);
+            self.store.set_out_of_service(what.clone(), Some(out.clone()));
+            self.notice_service(
+                NoticeKind::OutOfService,
+                &what,
+                Some(out.as_ref()),
+                None,
+                now,
+                changes,
+            );
+        }
+    }
+
     fn is_back(&mut self, what: &Serviced, actor: Option<&Actor>, now: &Now, changes: &mut Changes) {
         self.store.set_out_of_service(what.clone(), None);
         self.notice_service(NoticeKind::BackInService, what, None, actor, now, changes);

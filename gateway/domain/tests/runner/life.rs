@@ -449,3 +449,33 @@ fn what_lives_do_not_depend_on_may_have_an_end_and_a_clock_that_is_set_moves_it_
         "what was brought back is not told again"
     );
 }
+
+#[test]
+fn what_lives_come_to_depend_on_gets_an_end_with_the_edit_that_says_so() {
+    let mut e = EstateTest::new();
+    e.says("rope/leak.wet", false);
+    e.takes_out_for("A", ActorRole::Staff, device("rope"), None)
+        .unwrap();
+    let grave = ESTATE.replace("latch = true", "latch = true\nlife_safety = true");
+    e.input(Input::Estate(crate::estate_test::doc(&grave)))
+        .reply
+        .unwrap();
+    let told = e
+        .changes
+        .notices
+        .iter()
+        .rfind(|n| n.kind == NoticeKind::OutOfService)
+        .unwrap();
+    assert_eq!(
+        (told.priority, told.until),
+        (Priority::P2, Some(e.now.wall.plus(HOUR * 8)))
+    );
+    e.wait("8h").input(Input::Tick).reply.unwrap();
+    assert_eq!(
+        (
+            e.notices(NoticeKind::BackInService),
+            e.engine.out_of_service().count()
+        ),
+        (1, 0)
+    );
+}
