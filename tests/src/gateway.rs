@@ -93,6 +93,18 @@ impl Gateway {
         gateway
     }
 
+    /// Somebody edits the configuration; it counts from the next start on.
+    ///
+    /// # Panics
+    /// When nothing is changed by it.
+    pub fn configure(&self, edit: impl FnOnce(&str) -> String) {
+        let config = self.folder.path().join("linli.toml");
+        let text = std::fs::read_to_string(&config).expect("the configuration");
+        let edited = edit(&text);
+        assert_ne!(edited, text, "nothing was changed");
+        std::fs::write(&config, edited).expect("the configuration");
+    }
+
     /// Starts the program (again) on the same data.
     pub async fn run(&mut self) {
         let port = crate::process::free_port();

@@ -20,6 +20,16 @@ pub trait Clock: Send + Sync {
     fn nap(&self, pause: Duration) -> Duration {
         pause
     }
+
+    /// Whether the system says that it was told the time in this boot.
+    fn is_synchronised(&self) -> bool {
+        false
+    }
+
+    /// A person says that the machine's clock is right. Whether that changes what is believed.
+    fn believe(&self) -> bool {
+        false
+    }
 }
 
 /// The clock the program is composed with.
@@ -45,6 +55,9 @@ pub(crate) const BUILT: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 /// A box that has neither a clock nor a saved time counts from [`BUILT`]; a time before this may be one of those, and no
 /// release is installed that early.
 pub(crate) const KNOWN_FROM: Timestamp = Timestamp::from_millis(BUILT.as_millis() + 24 * 3_600 * 1_000);
+
+/// Made by systemd-timesyncd once the network has told it the time; gone with the boot.
+const SYNCHRONISED: &str = "/run/systemd/timesync/synchronized";
 
 /// The machine's clocks: UTC, `CLOCK_BOOTTIME`, and the kernel's boot id.
 #[derive(Debug, Clone, Copy)]
@@ -85,5 +98,9 @@ impl Clock for SystemClock {
             boot: self.boot,
             trusted: wall >= BUILT,
         }
+    }
+
+    fn is_synchronised(&self) -> bool {
+        std::path::Path::new(SYNCHRONISED).exists()
     }
 }

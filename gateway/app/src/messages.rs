@@ -207,6 +207,13 @@ mod tests {
                 "{state:?}"
             );
         }
+        for code in crate::http::problem::Code::ALL {
+            assert!(
+                find(Language::Zh, "refusal", code.as_str()).is_some(),
+                "{}",
+                code.as_str()
+            );
+        }
         let decoding = linli_decode::RejectReason::ALL.map(linli_decode::RejectReason::label);
         for reason in decoding.iter().chain(crate::pipeline::Refused::REASONS) {
             for section in ["reject", "reject_hint", "reject_detail"] {

@@ -122,6 +122,7 @@ metrics! {
         forwarder_lag: "linli_forwarder_lag_seconds" ["target"], "Age of the last commit a target has taken while it is behind; 0 when it is not.";
         alarms_live: "linli_alarms_live" ["priority"], "Alarms that have not ended.";
         alarms_by_state: "linli_alarms_by_state" ["state"], "Alarms that have not ended, by what people see: active_unack, shelved, suppressed …";
+        out_of_service: "linli_out_of_service" ["guards"], "Devices and assets that are out of service, by what their rules guard: lives, other.";
         alarm_quality: "linli_alarm_quality_hundredths" ["figure"], "Alarm quality of the last day in hundredths of each figure's unit; see docs/alarms.md for the figures and their targets.";
         orders_open: "linli_orders_open" ["state"], "Orders that are not closed or cancelled.";
     }

@@ -100,7 +100,7 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
     let clock = clock::never_before(machine, saved);
     let start = clock.now();
     if !start.trusted {
-        tracing::warn!(goes_by = %start.wall, "the machine's clock was not set; the gateway goes by the last time it knows until it is");
+        tracing::warn!(goes_by = %start.wall, "the machine's clock is not set, or behind the last time the gateway knows and goes by until it is; when it is right: linli clock believe");
     }
     let estate = Arc::clone(recovered.engine.estate());
     if !recovered.seeded && **estate.doc() != *seed {
@@ -154,6 +154,9 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
     );
     core.cursors = Arc::clone(&cursors);
     core.ages = Ages::restored(ages.first().map(|(_, value)| value.as_slice()));
+    let connections = config.subscriptions().map(|(name, _)| name);
+    let buses = config.modbus.iter().map(|bus| Arc::from(bus.bus.as_str()));
+    core.links = Some(connections.chain(buses).collect());
     core.room.reserve = config.store.min_free;
     core.room.max_size = config.store.max_size;
     core.room.disk = pipeline::room::disk;
@@ -204,6 +207,7 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
         vitals::Surroundings {
             data: config.store.data.clone(),
             since,
+            was_wrong: saved.is_some_and(|saved| !saved.trusted),
             door: door.clone(),
             progress: progressed.clone(),
             metrics: Arc::clone(&metrics),

@@ -34,14 +34,17 @@ struct Vitals {
     since: Timestamp,
     last: Option<Now>,
     trusted: Option<bool>,
+    /// Whether the clock was not believed at the last step before the program was started.
+    was_wrong: bool,
     stepped: Option<Now>,
     backup: Option<(Now, Option<Timestamp>)>,
 }
 
 impl Vitals {
-    fn new(since: Timestamp) -> Self {
+    fn new(since: Timestamp, was_wrong: bool) -> Self {
         Self {
             since,
+            was_wrong,
             last: None,
             trusted: None,
             stepped: None,
@@ -53,8 +56,8 @@ impl Vitals {
     fn look(&mut self, now: Now, backup: Option<Timestamp>) -> Vec<(&'static str, Value)> {
         let mut told = Vec::new();
         if self.trusted != Some(now.trusted) {
-            // A clock that was never wrong has nothing to tell.
-            if self.trusted.is_some() || !now.trusted {
+            // A clock that was never wrong has nothing to tell. One that was when the program went is right now.
+            if self.trusted.is_some() || !now.trusted || self.was_wrong {
                 told.push(("gateway.clock_ok", Value::State(now.trusted)));
             }
             self.trusted = Some(now.trusted);
@@ -112,6 +115,8 @@ pub struct Surroundings {
     pub data: PathBuf,
     /// Since when the ledger exists.
     pub since: Timestamp,
+    /// Whether the clock was not believed at the last step in the ledger.
+    pub was_wrong: bool,
     /// Into the pipeline.
     pub door: Door,
     /// The pipeline's heartbeat.
@@ -125,7 +130,7 @@ pub struct Surroundings {
 /// Looks until told to stop. systemd is pinged as long as the pipeline's own heartbeat advances.
 pub async fn run(around: Surroundings, stop: CancellationToken) {
     let started = around.clock.now().monotonic;
-    let mut vitals = Vitals::new(around.since);
+    let mut vitals = Vitals::new(around.since, around.was_wrong);
     let mut beaten = None;
     loop {
         let now = around.clock.now();
@@ -192,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_is_told_once_and_one_that_drifts_is_not() {
-        let mut vitals = Vitals::new(at(0, 0).wall);
+        let mut vitals = Vitals::new(at(0, 0).wall, false);
         told(&mut vitals, at(0, 0), None);
         assert_eq!(told(&mut vitals, at(5, 2), None), []);
         let back = told(&mut vitals, at(10, -3_598), None);
@@ -204,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_box_without_a_clock_is_told_until_it_knows_the_time_and_the_setting_is_no_step() {
-        let mut vitals = Vitals::new(at(0, 0).wall);
+        let mut vitals = Vitals::new(at(0, 0).wall, false);
         let lost = Now {
             wall: Timestamp::from_millis(5_000),
             trusted: false,
@@ -217,6 +222,14 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_was_set_while_the_program_was_not_there_is_told_to_be_right() {
+        let mut vitals = Vitals::new(at(0, 0).wall, true);
+        let first = told(&mut vitals, at(0, 0), None);
+        assert_eq!(first, [("gateway.clock_ok", Value::State(true))]);
+        assert_eq!(told(&mut vitals, at(5, 0), None), []);
+    }
+
+    #[test]
     fn a_ledger_begun_by_a_clock_nobody_had_set_has_no_backup_of_that_day_to_miss() {
         let released = BUILT.plus(Duration::from_secs(5));
         for begun in [Timestamp::from_millis(5_000), released] {
@@ -225,7 +238,7 @@ mod tests {
                 trusted: false,
                 ..at(0, 0)
             };
-            let mut vitals = Vitals::new(lost.wall);
+            let mut vitals = Vitals::new(lost.wall, false);
             told(&mut vitals, lost, None);
             let set = told(&mut vitals, at(5, 0), None);
             assert_eq!(set, [("gateway.clock_ok", Value::State(true))]);
@@ -237,7 +250,7 @@ mod tests {
     #[test]
     fn the_age_of_a_backup_is_told_hourly_and_at_once_when_one_is_made() {
         let since = Timestamp::from_millis(at(0, 0).wall.as_millis() - 9 * DAY);
-        let mut vitals = Vitals::new(since);
+        let mut vitals = Vitals::new(since, false);
         let never = told(&mut vitals, at(0, 0), None);
         assert_eq!(never, [("gateway.backup_age", Value::Number(216.0))]);
         assert_eq!(told(&mut vitals, at(3_595, 0), None), []);

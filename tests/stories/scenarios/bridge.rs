@@ -128,3 +128,37 @@ async fn a_bridge_that_dies_is_one_call_and_its_devices_one_by_one_if_they_outli
     assert_eq!(scene.calls_for_sensors(), 1, "{:#?}", scene.robot.said());
     assert!(scene.orders(PUMPS, "device").await.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_that_left_the_configuration_is_not_lost_for_ever_and_its_devices_are_heard_of() {
+    let mut scene = Scene::at("2026-06-11T10:00:00+08:00", SECOND_ROOM).await;
+    let bridge = Bridge::starts(scene.broker.port).await;
+    scene.bridge_is(true).await;
+    scene.rope_says(false).await;
+    scene.second_rope_says(false).await;
+    scene.walk(MINUTE, MINUTE).await;
+    bridge.dies();
+    scene.bridge_is(false).await;
+    assert_eq!(scene.alarm("gateway", "bridge-lost").await["condition"], "active");
+    // A start alone changes nothing: it is configured, and lost.
+    scene.gateway.terminate().await;
+    scene.gateway.run().await;
+    scene.gateway.subscribed().await;
+    scene.walk(2 * MINUTE, 10 * SECOND).await;
+    scene.bridge_is(false).await;
+
+    // It is taken down for good, and so is its line in the configuration.
+    scene.gateway.terminate().await;
+    let family = "[[mqtt.subscriptions]]\nfamily = \"zigbee2mqtt\"\n";
+    scene.gateway.configure(|text| text.replace(family, ""));
+    scene.gateway.run().await;
+    scene.gateway.subscribed().await;
+    scene.bridge_is(true).await;
+    scene.walk(20 * SECOND, 10 * SECOND).await;
+    assert_eq!(scene.alarm("gateway", "bridge-lost").await["condition"], "normal");
+    scene.walk(7 * HOUR, 10 * MINUTE).await;
+    for room in [PUMPS, "b4-pumps"] {
+        let silent = scene.alarm(room, "silent").await;
+        assert_eq!(silent["state"], "active_unack", "{silent:#}");
+    }
+}

@@ -262,3 +262,46 @@ async fn a_clock_that_is_set_while_people_work_moves_no_delay() {
     let given_up = scene.gateway.list("/api/v1/deliveries?state=dead").await.unwrap();
     assert!(given_up.is_empty(), "{given_up:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_is_a_year_behind_the_ledger_is_not_believed_before_somebody_who_knows_says_so() {
+    let mut scene = Scene::strict_at("2026-06-11T02:00:00+08:00").await;
+    scene.rope_says(false).await;
+    scene.walk(MINUTE, MINUTE).await;
+    // Somebody sets the clock a year ahead; at the next start of the machine it is right. Or was it right before?
+    scene.clock.set("2027-06-11T02:01:00+08:00");
+    scene.walk(MINUTE, 30 * SECOND).await;
+    let went = scene.clock.shown();
+    scene.gateway.terminate().await;
+    scene.clock.pass(10 * MINUTE);
+    scene.clock.boot();
+    scene.clock.set_right();
+    scene.gateway.run().await;
+    scene.gateway.subscribed().await;
+    let woke = scene.lifted().await;
+    assert!(went < woke && woke < went.plus(MINUTE), "{woke}");
+    scene.walk(2 * MINUTE, 10 * SECOND).await;
+    assert_eq!(scene.alarm("gateway", "clock-wrong").await["condition"], "active");
+
+    // Another start of the program changes nothing.
+    scene.gateway.terminate().await;
+    scene.gateway.run().await;
+    scene.gateway.subscribed().await;
+    assert!(scene.lifted().await >= woke.plus(2 * MINUTE));
+
+    let (said, code) = scene.gateway.cli(&["clock", "believe", "--lang", "en"]).await;
+    let right = scene.clock.truth();
+    assert!(code == 0 && said.contains(&right.to_string()), "{said}");
+    scene.clock.set(&right.to_string());
+    scene.rope_says(true).await;
+    scene.walk(MINUTE, 10 * SECOND).await;
+    let leak = scene.alarm(PUMPS, "leak").await;
+    assert!(
+        leak["raised_at"].as_str().unwrap().starts_with("2026-06-1"),
+        "{leak}"
+    );
+    let wrong = scene.alarm("gateway", "clock-wrong").await;
+    assert_eq!(wrong["condition"], "normal", "{wrong}");
+    let (said, code) = scene.gateway.cli(&["clock", "believe", "--lang", "zh-CN"]).await;
+    assert!(code == 1 && said.contains("无需确认"), "{said}");
+}

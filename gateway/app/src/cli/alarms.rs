@@ -42,9 +42,10 @@ pub(super) fn alarms(context: &Context, command: Alarms) -> Outcome {
             &json!({ "action": "suppress", "cause": cause, "reason": reason }),
         ),
         Alarms::Unsuppress { ids } => each(context, &ids, &json!({ "action": "unsuppress" })),
-        Alarms::Out { what, reason } if what.asset.is_some() || what.device.is_some() => {
+        Alarms::Out { what, reason, lasts } if what.asset.is_some() || what.device.is_some() => {
             let mut body = named(&what);
             body["reason"] = json!(reason.unwrap_or_default());
+            body["for"] = json!(lasts);
             service(context, "/api/v1/out-of-service", &body, Key::TakenOut)
         }
         Alarms::Out { .. } => out_of_service(context),
@@ -241,13 +242,22 @@ fn out_of_service(context: &Context) -> Outcome {
     let head = [
         Key::HeadAsset,
         Key::HeadDevice,
+        Key::HeadLives,
         Key::HeadSince,
+        Key::HeadUntil,
         Key::HeadWho,
         Key::HeadReason,
     ];
-    listing(context, "/api/v1/out-of-service", &head, |item, _| {
-        ["asset", "device", "since", "by", "reason"]
+    listing(context, "/api/v1/out-of-service", &head, |item, language| {
+        let mut row = ["asset", "device", "since", "until", "by", "reason"]
             .map(|key| field(item, key))
-            .to_vec()
+            .to_vec();
+        let lives = if item["life_safety"] == true {
+            text::get(language, Key::WordYes)
+        } else {
+            ""
+        };
+        row.insert(2, lives.to_owned());
+        row
     })
 }

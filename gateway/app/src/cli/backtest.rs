@@ -7,7 +7,8 @@ use crate::cli::text::{self, Key};
 use crate::cli::{Failure, Outcome, output, problem};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, secrets};
-use crate::ops::backtest::{self, Called, Outcome as Tested, Test, WouldBe};
+use crate::messages;
+use crate::ops::backtest::{self, BacktestError, Called, Outcome as Tested, Test, WouldBe};
 use crate::outbox::plan::Planner;
 use crate::pipeline::ESTATE;
 use linli_domain::estate::EstateDoc;
@@ -52,12 +53,27 @@ pub(super) fn backtest(context: &Context, arguments: &Backtest) -> Outcome {
         from,
         to,
     };
-    let outcome =
-        backtest::backtest(&test, &mut reader, &mut output::bar()).map_err(|error| failed(&error))?;
+    let outcome = backtest::backtest(&test, &mut reader, &mut output::bar())
+        .map_err(|error| refused(&error, context.language))?;
     let value = serde_json::to_value(&outcome).map_err(|error| Failure::Problem(error.to_string()))?;
     output::result(context, &value, |_| {
         report(&outcome, arguments.limit, context.language)
     })
+}
+
+/// Why nothing was tested. What is wrong with a rule is said as the estate's own check says it, a line each.
+fn refused(error: &BacktestError, language: Language) -> Failure {
+    match error {
+        BacktestError::Rules(problems) => {
+            let problems: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+            problem(language, Key::BacktestRules, &[("problems", &problems)])
+        }
+        BacktestError::Store(error) => {
+            let error = crate::chain::chain(error);
+            problem(language, Key::BacktestStore, &[("error", &error)])
+        }
+        BacktestError::NoTime => problem(language, Key::BacktestNoTime, &[]),
+    }
 }
 
 /// Routes and channels of the configuration, as far as it can be read here; secrets may belong to another user.
@@ -187,15 +203,16 @@ fn report(outcome: &Tested, limit: usize, language: Language) -> String {
 }
 
 fn called(who: &Called, language: Language) -> Vec<String> {
-    let kind = match who.kind {
-        "role" => Key::WordRole,
-        _ => Key::WordChannel,
+    let name = match (who.kind, &*who.name) {
+        ("role", "everybody") => text::get(language, Key::BacktestEverybody).to_owned(),
+        ("role", role) => format!(
+            "{} {}",
+            text::get(language, Key::WordRole),
+            messages::word(language, "role", role)
+        ),
+        (_, channel) => format!("{} {channel}", text::get(language, Key::WordChannel)),
     };
-    vec![
-        format!("{} {}", text::get(language, kind), who.name),
-        who.times.to_string(),
-        who.night.to_string(),
-    ]
+    vec![name, who.times.to_string(), who.night.to_string()]
 }
 
 fn row(alarm: &WouldBe, language: Language) -> Vec<String> {
@@ -214,4 +231,44 @@ fn row(alarm: &WouldBe, language: Language) -> Vec<String> {
         alarm.rule.clone(),
         real.to_owned(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use linli_domain::estate::Problem;
+
+    #[test]
+    fn why_nothing_was_tested_is_said_in_the_readers_language() {
+        let no_time = refused(&BacktestError::NoTime, Language::Zh).to_string();
+        assert!(
+            no_time.contains("时段的终点") && no_time.contains("--from"),
+            "{no_time}"
+        );
+        let wrong = |path: &str| Problem {
+            path: path.to_owned(),
+            message: "no such measure".to_owned(),
+            hint: None,
+        };
+        let rules = BacktestError::Rules(vec![wrong("rules[0].measure"), wrong("rules[1].measure")]);
+        let said = refused(&rules, Language::Zh).to_string();
+        assert!(said.starts_with("拟用的规则被拒绝，未作回测"), "{said}");
+        assert_eq!(said.lines().count(), 3, "each with its line: {said}");
+    }
+
+    #[test]
+    fn who_would_be_called_is_named_as_the_estate_names_them() {
+        let who = |kind, name: &str| Called {
+            kind,
+            name: name.to_owned(),
+            times: 2,
+            night: 1,
+        };
+        let named = |who: &Called, language| called(who, language).remove(0);
+        let (trade, all) = (who("role", "repair"), who("role", "everybody"));
+        assert!(named(&trade, Language::Zh).ends_with("维修"));
+        assert_eq!(named(&all, Language::Zh), "全体");
+        assert_eq!(named(&all, Language::En), "everybody");
+        assert!(named(&who("channel", "duty"), Language::Zh).ends_with("duty"));
+    }
 }

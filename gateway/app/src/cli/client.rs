@@ -3,6 +3,7 @@
 use crate::cli::context::Context;
 use crate::cli::text::{self, Key};
 use crate::cli::{Failure, output};
+use crate::messages;
 use linli_domain::text::Language;
 use reqwest::header::{ETAG, IF_MATCH};
 use reqwest::{Method, StatusCode};
@@ -147,18 +148,15 @@ impl Client {
         }
         // The gateway's details are English; the catalogue has the meaning of the code in Chinese.
         let translated =
-            crate::messages::find(Language::Zh, "refusal", &code).filter(|_| self.language == Language::Zh);
+            messages::find(Language::Zh, "refusal", &code).filter(|_| self.language == Language::Zh);
         let mut said = match translated {
             Some(translated) => format!("{translated} ({detail}) [{code}]"),
             None => format!("{detail} [{code}]"),
         };
         for part in problem["errors"].as_array().into_iter().flatten() {
-            let _ = write!(
-                said,
-                "\n  {}: {}",
-                output::field(part, "pointer"),
-                output::field(part, "detail")
-            );
+            let (pointer, detail) = (output::field(part, "pointer"), output::field(part, "detail"));
+            let detail = messages::find(self.language, "rule_lacks", &pointer).unwrap_or(&detail);
+            let _ = write!(said, "\n  {pointer}: {detail}");
         }
         if status == StatusCode::UNAUTHORIZED {
             let _ = write!(said, "\n{}", text::get(self.language, Key::TokenHint));

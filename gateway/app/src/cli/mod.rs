@@ -1,7 +1,7 @@
 //! The command line: parses, calls, maps to an exit code. No command holds logic of its own.
 //!
 //! `--json` is one value on standard output; everything else goes to standard error. Exit codes: 0 ok (warnings
-//! too, unless `--strict`), 1 a problem was found, 2 wrong use.
+//! too, unless `--strict`), 1 a problem was found, 2 wrong use, 3 done, but not all that was asked.
 
 mod alarms;
 pub mod args;
@@ -55,6 +55,9 @@ pub enum Failure {
     /// The command was used wrongly; exit code 2.
     #[error("{0}")]
     Usage(String),
+    /// What could be done is done and was told; the rest was not done. Exit code 3.
+    #[error("{0}")]
+    Partly(String),
     /// Everything was said already; exit code 1.
     #[error("")]
     Said,
@@ -84,6 +87,7 @@ pub fn main(clock: SharedClock) -> ExitCode {
     let (code, text) = match dispatch(cli.command, &context, clock) {
         Ok(()) => (0, String::new()),
         Err(failure @ Failure::Usage(_)) => (2, failure.to_string()),
+        Err(failure @ Failure::Partly(_)) => (3, failure.to_string()),
         Err(failure) => (1, failure.to_string()),
     };
     if !text.is_empty() {
@@ -111,6 +115,14 @@ fn dispatch(command: Command, context: &Context, clock: SharedClock) -> Outcome 
         Command::Rejects(command) => rejects::dispatch(context, &command),
         Command::Token(command) => token::dispatch(context, command),
         Command::Broker(command) => broker::dispatch(context, command),
+        Command::Clock(args::Clock::Believe) => {
+            let client = client::Client::new(context)?;
+            let done = client.post("/api/v1/clock/believe", &serde_json::json!({}))?;
+            output::result(context, &done, |done| {
+                let now = output::field(done, "now");
+                text::fill(context.language, Key::ClockBelieved, &[("now", &now)]) + "\n"
+            })
+        }
         Command::Engine(Engine::Dump) => {
             let client = client::Client::new(context)?;
             let dump = client.get("/api/v1/engine/dump")?;
@@ -131,4 +143,17 @@ fn dispatch(command: Command, context: &Context, clock: SharedClock) -> Outcome 
 /// A problem of the command line itself, in the language of the reader.
 fn problem(language: Language, key: Key, values: &[(&str, &str)]) -> Failure {
     Failure::Problem(text::fill(language, key, values))
+}
+
+/// So many of so many were not done; nothing when there are none.
+fn partly(language: Language, key: Key, not_done: u64, of: u64) -> Outcome {
+    if not_done == 0 {
+        return Ok(());
+    }
+    let (count, of) = (not_done.to_string(), of.to_string());
+    Err(Failure::Partly(text::fill(
+        language,
+        key,
+        &[("count", &count), ("of", &of)],
+    )))
 }

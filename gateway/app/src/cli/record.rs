@@ -6,7 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::output::{self, field};
 use crate::cli::stream::Wish;
 use crate::cli::text::{self, Key};
-use crate::cli::{Failure, Outcome, problem};
+use crate::cli::{Outcome, partly, problem};
 use linli_domain::time::duration_text;
 use serde_json::{Value, json};
 use std::fs::File;
@@ -61,8 +61,5 @@ pub(super) fn record(context: &Context, arguments: &Record) -> Outcome {
         let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
         text::fill(context.language, Key::Recorded, &values) + "\n"
     })?;
-    if missed > 0 {
-        return Err(Failure::Said);
-    }
-    Ok(())
+    partly(context.language, Key::RecordMissed, missed, frames + missed)
 }

@@ -4,10 +4,10 @@ use crate::cli::args::Replay;
 use crate::cli::context::Context;
 use crate::cli::simulate::{catalogue, failed, unreadable};
 use crate::cli::text::{self, Key};
-use crate::cli::{Failure, Outcome, output, problem};
+use crate::cli::{Failure, Outcome, output, partly, problem};
 use crate::config::{self, secrets};
 use crate::ops::check;
-use crate::ops::replay::{self, Happened, Replayed};
+use crate::ops::replay::{self, Happened, ReplayError, Replayed};
 use crate::sim;
 use linli_domain::estate::EstateDoc;
 use linli_domain::text::Language;
@@ -54,11 +54,18 @@ pub(super) fn replay(context: &Context, arguments: &Replay) -> Outcome {
             runtime.block_on(tokio::time::sleep(wait.div_f64(speed)));
         }
     };
-    let outcome = replay::replay(setup, recording, &mut pace).map_err(|error| failed(&error))?;
+    let outcome = replay::replay(setup, recording, &mut pace).map_err(|error| match error {
+        ReplayError::Empty => problem(context.language, Key::ReplayEmpty, &[]),
+        error => failed(&error),
+    })?;
     let value = serde_json::to_value(&outcome).map_err(|error| Failure::Problem(error.to_string()))?;
     output::result(context, &value, |_| {
         report(&outcome, arguments.limit, context.language)
-    })
+    })?;
+    let Replayed {
+        not_played, lines, ..
+    } = outcome;
+    partly(context.language, Key::ReplayNotPlayed, not_played, lines)
 }
 
 fn estate(context: &Context, named: Option<&Path>) -> Result<EstateDoc, Failure> {
@@ -110,18 +117,10 @@ fn report(outcome: &Replayed, limit: usize, language: Language) -> String {
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
     let mut out = text::fill(language, Key::ReplayOver, &values) + "\n";
-    if outcome.not_played > 0 {
-        out += &text::fill(
-            language,
-            Key::ReplayNotPlayed,
-            &[("count", &outcome.not_played.to_string())],
-        );
+    for named in &outcome.named {
+        let values = [("line", &*named.line.to_string()), ("why", &named.why)];
+        out += &text::fill(language, Key::ReplayLine, &values);
         out.push('\n');
-        for named in &outcome.named {
-            let values = [("line", &*named.line.to_string()), ("why", &named.why)];
-            out += &text::fill(language, Key::ReplayLine, &values);
-            out.push('\n');
-        }
     }
     if !outcome.refused.is_empty() {
         let head = [

@@ -7,6 +7,7 @@ use crate::cli::output::{self, field};
 use crate::cli::simulate::{failed, unreadable};
 use crate::cli::text::{self, Key};
 use crate::cli::{Failure, Outcome, problem};
+use crate::messages;
 use linli_domain::estate::doc::RuleDoc;
 use linli_domain::text::Language;
 use reqwest::Method;
@@ -230,11 +231,9 @@ fn would(checked: &Value, days: Option<u32>, language: Language) -> String {
     let id = field(checked, "id");
     let mut lines = Vec::new();
     for problem in checked["problems"].as_array().into_iter().flatten() {
-        let values = [
-            ("id", &*id),
-            ("path", &field(problem, "path")),
-            ("message", &field(problem, "message")),
-        ];
+        let (path, message) = (field(problem, "path"), field(problem, "message"));
+        let message = messages::find(language, "rule_lacks", &path).unwrap_or(&message);
+        let values = [("id", &*id), ("path", &*path), ("message", message)];
         lines.push(text::fill(language, Key::RuleProblem, &values));
     }
     let replaces: Vec<&str> = checked["replaces"]

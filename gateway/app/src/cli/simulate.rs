@@ -3,7 +3,7 @@
 use crate::cli::args::Simulate;
 use crate::cli::context::Context;
 use crate::cli::text::{self, Key};
-use crate::cli::{Failure, Outcome, output, problem};
+use crate::cli::{Failure, Outcome, output, partly, problem};
 use crate::config::render;
 use crate::ops::{check, proposal};
 use crate::sim::{self, Finding, Simulated, Simulation, Tally, What, Wrong};
@@ -29,6 +29,7 @@ pub(super) fn simulate(context: &Context, arguments: &Simulate) -> Outcome {
         return Ok(());
     }
     let play = play(context, arguments)?;
+    let played = play.plan().devices.len() as u64;
     let document = document(context, &play, arguments.rules.as_deref())?;
     let simulation = Simulation {
         play,
@@ -39,11 +40,18 @@ pub(super) fn simulate(context: &Context, arguments: &Simulate) -> Outcome {
     let outcome = sim::simulate(simulation, &mut bar).map_err(|error| failed(&error))?;
     let value = serde_json::to_value(&outcome).map_err(|error| Failure::Problem(error.to_string()))?;
     output::result(context, &value, |_| report(&outcome, context.language))?;
-    if outcome.verdict.holds() {
-        Ok(())
-    } else {
-        Err(problem(context.language, Key::SimulateFailed, &[]))
+    if !outcome.verdict.holds() {
+        return Err(problem(context.language, Key::SimulateFailed, &[]));
     }
+    let silent = outcome.verdict.not_simulated.len() as u64;
+    partly(context.language, Key::SimulatePartly, silent, silent + played)?;
+    // All faults are all that the estate can have; whoever names one wants to see it.
+    if arguments.faults == "all" {
+        return Ok(());
+    }
+    let impossible = outcome.verdict.impossible.len() as u64;
+    let asked = faults(context, &arguments.faults)?.len() as u64;
+    partly(context.language, Key::SimulateFaultsPartly, impossible, asked)
 }
 
 pub(super) fn failed(error: &(dyn std::error::Error + 'static)) -> Failure {

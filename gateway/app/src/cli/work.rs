@@ -8,6 +8,7 @@ use crate::cli::text::{self, Key};
 use crate::cli::{Outcome, problem};
 use crate::messages;
 use linli_domain::text::Language;
+use linli_domain::time::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -163,7 +164,7 @@ pub(super) fn life_table(life: &Value, subject: &str, language: Language) -> Str
                 messages::word(language, &format!("{subject}_event"), &field(step, "event")).to_owned(),
                 messages::word(language, &format!("{subject}_state"), &field(step, "to")).to_owned(),
                 field(step, "actor"),
-                field(step, "note"),
+                beside(&field(step, "event"), &field(step, "note"), language),
             ]
         })
         .collect();
@@ -176,6 +177,30 @@ pub(super) fn life_table(life: &Value, subject: &str, language: Language) -> Str
     ];
     let head = head.map(|key| text::get(language, key));
     output::table(&head, &steps)
+}
+
+/// What stands beside a step, in words. What an earlier version wrote is shown as it is.
+fn beside(event: &str, note: &str, language: Language) -> String {
+    let is_time = |text: &str| Timestamp::parse_rfc3339(text).is_some();
+    let values = match event {
+        "shelved" => note
+            .split_once(": ")
+            .map(|(until, reason)| vec![("until", until), ("reason", reason)]),
+        "late" => note
+            .split_once('/')
+            .map(|(from, to)| vec![("from", from), ("to", to)]),
+        "re_alarmed" => Some(vec![("level", note)]).filter(|_| note.parse::<u8>().is_ok()),
+        _ => None,
+    };
+    let times = ["until", "from", "to"];
+    values
+        .filter(|values| {
+            values
+                .iter()
+                .all(|(name, value)| !times.contains(name) || is_time(value))
+        })
+        .zip(messages::find(language, "alarm_note", event))
+        .map_or_else(|| note.to_owned(), |(values, text)| messages::fill(text, &values))
 }
 
 fn task_row(task: &Value, language: Language) -> Vec<String> {
@@ -219,6 +244,30 @@ fn order(order: &Value, language: Language) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_beside_a_step_is_said_in_the_readers_language() {
+        let (from, to) = ("2026-03-01T02:10:00Z", "2026-03-01T02:40:00Z");
+        let said = |event, note: &str, language| beside(event, note, language);
+        let late = format!("{from}/{to}");
+        assert_eq!(
+            said("late", &late, Language::Zh),
+            format!("{from} 至 {to} 本应告警")
+        );
+        assert_eq!(
+            said("late", &late, Language::En),
+            format!("would have been in alarm from {from} to {to}")
+        );
+        let shelved = format!("{to}: 换阀门: 两天");
+        assert_eq!(
+            said("shelved", &shelved, Language::Zh),
+            format!("至 {to}：换阀门: 两天")
+        );
+        assert_eq!(said("re_alarmed", "2", Language::Zh), "第 2 级");
+        let earlier = format!("until {to}: valve");
+        assert_eq!(said("shelved", &earlier, Language::Zh), earlier);
+        assert_eq!(said("suppressed", "AL-7", Language::Zh), "AL-7");
+    }
 
     #[test]
     fn an_order_about_several_bins_is_shown_with_its_tasks_and_how_many_have_ended() {

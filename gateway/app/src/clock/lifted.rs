@@ -8,12 +8,14 @@
 //! | the machine shows | it is lifted | until |
 //! |---|---|---|
 //! | a time before [`BUILT`] | always | it shows one after it: somebody has set it |
-//! | a time after [`BUILT`] but before the saved one, in another boot | if by a day at most | it reaches the saved time, or is set |
+//! | a time after [`BUILT`] but before the saved one, in another boot | always | it reaches the saved time, is set, the system says that the network has told it the time, or a person says that it is right |
+//! | the same in the same boot, and what was saved was not believed | always | the same |
 //! | anything else | no | |
 //!
-//! The second row is for machines that restore a time of their own at their start, minutes or hours old. If they are a
-//! day behind or more, it was rather the saved time that was wrong, and a clock that once showed 2036 must not hold the
-//! gateway there; for the same reason the lift ends where the saved time is reached.
+//! The second row is for machines that restore a time of their own at their start, hours old, or whose battery is empty: a
+//! clock that is days behind looks as good as one that is right. It may also be the saved time that was wrong. A clock that
+//! once showed 2036 must not hold the gateway there, so it is enough that somebody who knows says so: the network, or a
+//! person ([`Clock::believe`]).
 
 use super::{BUILT, Clock, SharedClock};
 use linli_domain::time::{Now, Timestamp};
@@ -23,8 +25,6 @@ use std::time::Duration;
 
 /// A boot begins this much later than the saved time: what was dated before it stays apart from what is dated in it.
 const APART: Duration = Duration::from_secs(2);
-/// A clock that shows a possible time is lifted by less than this.
-const LIFTED_BY_LESS_THAN: Duration = Duration::from_secs(24 * 3_600);
 /// A clock that moved this much against the monotonic one was set.
 const SET: Duration = Duration::from_secs(5);
 
@@ -57,19 +57,18 @@ fn lift(start: &Now, saved: Option<Now>) -> Option<Lift> {
         offset: offset(start),
         reaches,
     };
-    let after = |saved: Now| saved.wall.plus(APART);
-    if start.trusted {
-        let saved = saved.filter(|saved| saved.boot != start.boot && saved.wall > start.wall)?;
-        let behind = saved.wall.since(start.wall);
-        return (behind < LIFTED_BY_LESS_THAN).then(|| lifted_to(after(saved), saved.wall));
-    }
-    let boot_at = match saved {
+    let goes_on = |saved: Now| match saved.boot == start.boot {
         // The program was started again: its time goes on.
-        Some(saved) if saved.boot == start.boot => Timestamp::from_millis(offset(&saved)),
-        Some(saved) => after(saved),
-        None => BUILT,
+        true => Timestamp::from_millis(offset(&saved)),
+        false => saved.wall.plus(APART),
     };
-    Some(lifted_to(boot_at.max(BUILT), BUILT))
+    if start.trusted {
+        let saved = saved.filter(|saved| saved.wall > start.wall)?;
+        // In one boot a clock that was believed and shows less was set back by somebody.
+        let doubted = saved.boot != start.boot || !saved.trusted;
+        return doubted.then(|| lifted_to(goes_on(saved), saved.wall));
+    }
+    Some(lifted_to(saved.map_or(BUILT, goes_on).max(BUILT), BUILT))
 }
 
 impl Lift {
@@ -106,7 +105,7 @@ impl Clock for Lifted {
         if self.over.load(Ordering::Relaxed) {
             return machine;
         }
-        if self.lift.is_over(&machine) {
+        if self.lift.is_over(&machine) || (machine.trusted && self.machine.is_synchronised()) {
             self.over.store(true, Ordering::Relaxed);
             tracing::info!(machine = %machine.wall, "the machine's clock is believed again");
             return machine;
@@ -116,6 +115,15 @@ impl Clock for Lifted {
 
     fn nap(&self, pause: Duration) -> Duration {
         self.machine.nap(pause)
+    }
+
+    fn is_synchronised(&self) -> bool {
+        self.machine.is_synchronised()
+    }
+
+    fn believe(&self) -> bool {
+        // A time before the program was made is wrong, whoever says what.
+        self.machine.now().trusted && !self.over.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -136,11 +144,14 @@ mod tests {
         gateway: SharedClock,
     }
 
-    struct Machine(Mutex<Now>);
+    struct Machine(Mutex<Now>, AtomicBool);
 
     impl Clock for Machine {
         fn now(&self) -> Now {
             *self.0.lock().unwrap()
+        }
+        fn is_synchronised(&self) -> bool {
+            self.1.load(Ordering::Relaxed)
         }
     }
 
@@ -169,7 +180,7 @@ mod tests {
         }
 
         fn started(now: Now, saved: Option<Now>) -> Self {
-            let machine = Arc::new(Machine(Mutex::new(now)));
+            let machine = Arc::new(Machine(Mutex::new(now), AtomicBool::new(false)));
             let gateway = never_before(machine.clone(), saved);
             Self { machine, gateway }
         }
@@ -219,8 +230,51 @@ mod tests {
         assert_eq!(gateway.shows(), shown("2036-01-01T00:00:22Z", false));
         gateway.is_set("2026-06-14T08:00:00Z");
         assert_eq!(gateway.shows(), shown("2026-06-14T08:00:00Z", true));
-        let gateway = Box::wakes("2026-06-14T08:00:00Z", Some(ahead));
-        assert_eq!(gateway.shows(), shown("2026-06-14T08:00:00Z", true));
+    }
+
+    #[test]
+    fn a_clock_that_is_days_behind_is_not_believed_until_the_network_or_a_person_says_that_it_is_right() {
+        let behind = "2026-06-04T02:00:00Z";
+        let gateway = Box::wakes(behind, saved());
+        assert_eq!(gateway.shows(), shown("2026-06-11T02:00:22Z", false));
+        gateway.is_set("2026-06-11T05:00:00Z");
+        assert_eq!(gateway.shows(), shown("2026-06-11T05:00:00Z", true));
+
+        // The saved time was the wrong one: whoever knows says so.
+        let ahead = at(time("2036-01-01T00:00:00Z"), 9_000, 1);
+        let right = "2026-06-14T08:00:00Z";
+        let gateway = Box::wakes(right, Some(ahead));
+        assert_eq!(gateway.shows(), shown("2036-01-01T00:00:22Z", false));
+        gateway.machine.1.store(true, Ordering::Relaxed);
+        assert_eq!(gateway.shows(), shown(right, true));
+        let gateway = Box::wakes(right, Some(ahead));
+        assert!(gateway.gateway.believe());
+        assert_eq!(gateway.shows(), shown(right, true));
+        assert!(!gateway.gateway.believe(), "it is believed already");
+        let unset = Box::wakes("1970-01-01T00:00:20Z", Some(ahead));
+        assert!(!unset.gateway.believe(), "nobody can mean 1970");
+        assert_eq!(unset.shows(), shown("2036-01-01T00:00:22Z", false));
+    }
+
+    #[test]
+    fn neither_another_start_nor_another_boot_makes_a_clock_right_that_is_behind() {
+        let behind = "2026-06-04T02:00:00Z";
+        let first = Box::wakes(behind, saved());
+        first.lives(HOUR);
+        let last = first.gateway.now();
+        first.lives(MINUTE);
+        let expected = first.shows();
+        assert!(!expected.1);
+        let again = Box::started(first.machine.now(), Some(last));
+        assert_eq!(again.shows(), expected, "the program was started again");
+        let power = at(time("2026-06-04T04:00:00Z"), 20, 3);
+        assert!(!Box::started(power, Some(last)).shows().1, "the machine was");
+        // Set right while the program was not there.
+        let set = at(time("2026-06-14T08:00:00Z"), 4_000, 2);
+        assert_eq!(
+            Box::started(set, Some(last)).shows(),
+            shown("2026-06-14T08:00:00Z", true)
+        );
     }
 
     #[test]

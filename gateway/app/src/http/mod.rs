@@ -21,6 +21,7 @@ pub mod wire;
 
 pub mod alarms;
 pub mod alarm_verbs;
+pub mod clock;
 pub mod service;
 pub mod command;
 pub mod deliveries;

@@ -30,6 +30,7 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("GET", "/metrics", Local),
     ("GET", "/api/v1/openapi.json", Open),
     ("GET", "/api/v1/version", Open),
+    ("POST", "/api/v1/clock/believe", Token(Manager)),
     ("GET", "/api/v1/estate", Token(Staff)),
     ("PUT", "/api/v1/estate", Token(Manager)),
     ("GET", "/api/v1/estate/document", Token(Staff)),

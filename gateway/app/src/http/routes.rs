@@ -1,9 +1,9 @@
 //! Every route, once: the router and the OpenAPI document are made from the same list and cannot drift apart.
 
 use super::{
-    Http, alarm_verbs, alarms, deliveries, devices, engine, estate, events, forwarders, health, layers,
-    onboarding, orders, points, problem, profiles, prom, quality, record, rejects, rule_check, rule_edits,
-    rules, scans, series, service, status, tokens, updates, watch, writes,
+    Http, alarm_verbs, alarms, clock, deliveries, devices, engine, estate, events, forwarders, health,
+    layers, onboarding, orders, points, problem, profiles, prom, quality, record, rejects, rule_check,
+    rule_edits, rules, scans, series, service, status, tokens, updates, watch, writes,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -28,6 +28,7 @@ const BEARER: &str = "bearer";
 fn api() -> OpenApiRouter<Arc<Http>> {
     OpenApiRouter::new()
         .routes(routes!(health::version))
+        .routes(routes!(clock::believe))
         .routes(routes!(estate::show))
         .routes(routes!(estate::import))
         .routes(routes!(estate::document))

@@ -34,7 +34,10 @@ pub async fn add(
     let id = rule.id.clone();
     let place = move |estate: &mut EstateDoc, _: &Estate| {
         if estate.rules.iter().any(|known| known.id == rule.id) {
-            let detail = format!("there is a rule {} already; change it with PUT", rule.id);
+            let detail = format!(
+                "there is a rule {} already; change it with linli rules set, or PUT /api/v1/rules/{}",
+                rule.id, rule.id
+            );
             return Err(super::writes::refused("rule_exists", detail));
         }
         explained(&rule)?;

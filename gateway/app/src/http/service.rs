@@ -19,7 +19,8 @@ use std::sync::Arc;
 pub async fn list(State(http): State<Arc<Http>>) -> Result<Json<AllOutOfService>, Problem> {
     let look = http.door.look(|engine, _| {
         let all = engine.out_of_service();
-        all.map(|(what, out)| OutOfService::new(what, out)).collect()
+        all.map(|(what, out)| OutOfService::new(what, out, engine.guards_lives(what)))
+            .collect()
     });
     let items = look.await.map_err(|error| failed(&error))?;
     Ok(Json(AllOutOfService { items }))
@@ -28,7 +29,8 @@ pub async fn list(State(http): State<Arc<Http>>) -> Result<Json<AllOutOfService>
 /// Take a device or an asset out of service
 ///
 /// Its alarms go on being recorded; nobody is called and no order opens. An asset is a manager's decision. An alarm that a
-/// sensor in service raises as well is announced.
+/// sensor in service raises as well is announced. What lives depend on is out of service for a time that is said; when it is
+/// over, it is back by itself and people are told.
 #[utoipa::path(post, path = "/out-of-service", tag = "alarms", request_body = TakeOut,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat safe")),
     responses((status = 200, body = ServiceState)))]
@@ -42,10 +44,11 @@ pub async fn take_out(
         asset,
         device,
         reason,
+        lasts,
     } = body.value;
     let what = one_of(asset, device)?;
     let state = ServiceState::new(&what, true);
-    let action = Action::TakeOutOfService { what, reason };
+    let action = Action::TakeOutOfService { what, reason, lasts };
     done(http, principal, key, body.hash, action, state).await
 }
 

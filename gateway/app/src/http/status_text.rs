@@ -33,6 +33,8 @@ words! {
     places = "位置与资产", "Places and assets";
     gateway = "网关", "Gateway";
     no_alarms = "没有告警", "No alarms";
+    out_of_service = "停用的设备和资产", "Out of service";
+    out_lives = "其中关系人身安全", "of these lives depend on";
     no_orders = "没有未完成的工单", "No open orders";
     priority = "级别", "Priority";
     what = "内容", "What";

@@ -76,7 +76,7 @@ pub async fn start(
         told(&package),
         package.blocks()
     );
-    audit(&http, &principal.name, "device.update", &device.id, what).await?;
+    audit(&http, &principal.name, "device.update", device.id.as_str(), what).await?;
     let job = http
         .buses()
         .update(
@@ -154,7 +154,7 @@ async fn write_down_the_end(http: Arc<Http>, job: Arc<UpdateJob>, author: String
         _ => "broken off: the gateway stopped".to_owned(),
     };
     let detail = format!("{}: {came}", told(&job.package));
-    if let Err(problem) = audit(&http, &author, "device.updated", &job.device, detail).await {
+    if let Err(problem) = audit(&http, &author, "device.updated", job.device.as_str(), detail).await {
         tracing::warn!(device = %job.device, came, error = problem.detail, "the end of a firmware update could not be written down");
     }
 }

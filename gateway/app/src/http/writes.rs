@@ -67,7 +67,7 @@ pub async fn write(
 
     let (function, start) = (request.function, request.read_back.start);
     let what = format!("{name} = {value} (bus {bus}, unit {unit}, function {function}, address {start})");
-    audit(&http, &principal.name, "device.write", &device.id, what).await?;
+    audit(&http, &principal.name, "device.write", device.id.as_str(), what).await?;
     let (reply, mut answer) = oneshot::channel();
     let sent = Arc::new(AtomicBool::new(false));
     let order = WriteOrder {
@@ -129,7 +129,7 @@ pub async fn write(
         done.name,
         done.outcome.as_str()
     );
-    audit(&http, &principal.name, "device.written", &device.id, came).await?;
+    audit(&http, &principal.name, "device.written", device.id.as_str(), came).await?;
     Ok(Json(done))
 }
 
@@ -138,10 +138,10 @@ pub(super) async fn audit(
     http: &Http,
     author: &str,
     action: &'static str,
-    device: &DeviceId,
+    subject: &str,
     detail: String,
 ) -> Result<(), Problem> {
-    let (author, subject) = (author.to_owned(), device.to_string());
+    let (author, subject) = (author.to_owned(), subject.to_string());
     let asked = http
         .door
         .ask(|reply| Request::Audit {

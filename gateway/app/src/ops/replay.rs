@@ -89,6 +89,8 @@ pub struct Replayed {
     pub to: Timestamp,
     /// What went through.
     pub through: Through,
+    /// Lines there are, without empty ones.
+    pub lines: u64,
     /// Lines that could not be played.
     pub not_played: u64,
     /// The first of them.
@@ -109,7 +111,7 @@ pub fn replay(
     mut recording: impl BufRead,
     pace: &mut dyn FnMut(Duration),
 ) -> Result<Replayed, ReplayError> {
-    let mut number = 0;
+    let (mut number, mut lines) = (0, 0);
     let mut skipped = Skipped::default();
     let mut text = String::new();
     let mut known = Knowing::default();
@@ -118,6 +120,7 @@ pub fn replay(
             return Err(ReplayError::Empty);
         }
         number += 1;
+        lines += u64::from(!text.trim().is_empty());
         let taken = match parse(&text) {
             Ok(Some(Entry::Frame(line))) => break line,
             Ok(Some(Entry::Known(thing))) => known.take(thing),
@@ -158,6 +161,7 @@ pub fn replay(
             break;
         }
         number += 1;
+        lines += u64::from(!text.trim().is_empty());
         let parsed = match parse(&text) {
             Ok(Some(Entry::Frame(line))) => Ok(Some(line)),
             Ok(Some(Entry::Known(_))) => Err(Unusable::KnownLate),
@@ -185,6 +189,7 @@ pub fn replay(
         from: begins,
         to: rig.now().wall,
         through: rig.through,
+        lines,
         not_played: skipped.count,
         named: skipped.named,
         refused: refused

@@ -97,7 +97,10 @@ fn what_cannot_be_played_is_named_and_the_rest_is_played() {
     ];
     let folder = tempfile::tempdir().unwrap();
     let outcome = replayed(folder.path(), recording.join("\n").as_bytes(), &mut |_| {}).unwrap();
-    assert_eq!((outcome.through.frames, outcome.not_played), (2, 3));
+    assert_eq!(
+        (outcome.through.frames, outcome.not_played, outcome.lines),
+        (2, 3, 5)
+    );
     assert_eq!(
         outcome.named.iter().map(|named| named.line).collect::<Vec<_>>(),
         [1, 4, 5]

@@ -157,9 +157,10 @@ impl Core {
         }
     }
 
-    /// Living alarms by what people see. Looked at when one changed, and once at the start.
+    /// Living alarms by what people see, and what is out of service. Looked at when one changed, and once at the start.
     fn count_alarms(&mut self, batch: &OpenBatch) {
-        if std::mem::replace(&mut self.alarms_shown, true) && batch.alarms.is_empty() {
+        let shown = std::mem::replace(&mut self.alarms_shown, true);
+        if shown && batch.alarms.is_empty() && batch.audit.is_empty() {
             return;
         }
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
@@ -173,6 +174,15 @@ impl Core {
             let here = count(&|alarm| alarm.priority == priority);
             let label = priority.to_string();
             self.metrics.alarms_live.with_label_values(&[&label]).set(here);
+        }
+        // Whoever takes something out of service, or edits the rules, is audited.
+        let out = self.engine.out_of_service();
+        let (lives, other): (Vec<_>, Vec<_>) = out.partition(|(what, _)| self.engine.guards_lives(what));
+        for (guards, count) in [("lives", lives.len()), ("other", other.len())] {
+            self.metrics
+                .out_of_service
+                .with_label_values(&[guards])
+                .set(gauge(count));
         }
     }
 

@@ -22,6 +22,7 @@ use linli_domain::id::{CommitId, PointKey};
 use linli_domain::time::{Now, Timestamp};
 use linli_ledger::{self as store, Ledger};
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -55,6 +56,8 @@ pub struct Core {
     pub room: super::room::Room,
     /// The clock by which readings grow old.
     pub ages: super::ages::Ages,
+    /// Names of the connections and buses that are configured; none where that is not known.
+    pub links: Option<BTreeSet<Arc<str>>>,
     /// The batch under construction.
     pub batch: OpenBatch,
     /// Version of the estate in the ledger.
@@ -97,6 +100,7 @@ impl Core {
             cursors: Arc::default(),
             room: super::room::Room::default(),
             ages: super::ages::Ages::default(),
+            links: None,
             batch: OpenBatch::default(),
             estate_version,
             durable_version: estate_version,
@@ -153,6 +157,7 @@ impl Core {
         }
         self.end_states_of_the_pause(now);
         self.tell_profiles(now);
+        self.let_go_of_gone(now);
     }
 
     /// A delay of the engine is over.

@@ -32,6 +32,7 @@ mod retry;
 pub mod room;
 #[cfg(test)]
 mod room_tests;
+mod gone;
 mod unheard;
 mod sealing;
 mod silence;

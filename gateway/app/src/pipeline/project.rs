@@ -86,19 +86,20 @@ fn alarm(change: &AlarmChange, commit: CommitId, metrics: &Metrics, batch: &mut 
     });
 }
 
-/// What stands beside a step in an alarm's history: a person's reason, or the cause that explains it.
+/// What stands beside a step in an alarm's history, without words of a language but a person's own: when a shelving ends
+/// and why it is, the cause that explains the alarm, from when to when it would have been, how far it has climbed.
 fn note(change: &AlarmChange) -> String {
     let alarm = &change.alarm;
     match (&change.event, &alarm.shelving, alarm.suppression) {
         (AlarmEvent::Shelved, Some(shelving), _) => {
-            format!("until {}: {}", shelving.ends_at, shelving.reason)
+            format!("{}: {}", shelving.ends_at, shelving.reason)
         }
         (_, _, Some(suppression)) => suppression.source.to_string(),
         (AlarmEvent::Late, _, _) => {
             let end = alarm.ended_at.unwrap_or(alarm.raised_at);
-            format!("would have been in alarm from {} to {end}", alarm.raised_at)
+            format!("{}/{end}", alarm.raised_at)
         }
-        (AlarmEvent::ReAlarmed, _, _) => format!("level {}", alarm.level),
+        (AlarmEvent::ReAlarmed, _, _) => alarm.level.to_string(),
         _ => String::new(),
     }
 }

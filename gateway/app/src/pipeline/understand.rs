@@ -58,6 +58,12 @@ impl Understanding {
         }
     }
 
+    /// The bridges somebody is subscribed to.
+    pub fn bridges(&self) -> impl Iterator<Item = &Arc<str>> {
+        let routes = self.subscriptions.values().flatten();
+        routes.filter_map(|route| route.bridge.as_ref())
+    }
+
     /// The profiles in use.
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue

@@ -36,6 +36,21 @@ pub fn shelving_limit(role: ActorRole, priority: Priority) -> Option<Duration> {
     }
 }
 
+/// The shortest time out of service that makes sense.
+pub const LEAST_SERVICE: Duration = Duration::from_secs(60);
+
+/// The longest time out of service that is given an end.
+pub const MOST_SERVICE: Duration = Duration::from_secs(90 * 86_400);
+
+/// The longest what lives depend on may be out of service before somebody decides anew. It always has an end: a sensor
+/// that was forgotten is the one that is missed.
+pub fn lives_service_limit(role: ActorRole) -> Duration {
+    match role {
+        ActorRole::Manager => HOUR * 72,
+        ActorRole::Staff => HOUR * 8,
+    }
+}
+
 /// Whether people hear of an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -144,7 +159,7 @@ impl fmt::Display for Serviced {
     }
 }
 
-/// Since when something is out of service, by whom and why.
+/// Since when something is out of service, by whom and why, and when it is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutOfService {
     /// Since when.
@@ -153,6 +168,10 @@ pub struct OutOfService {
     pub by: Actor,
     /// Why.
     pub reason: Arc<str>,
+    /// When it is in service again by itself; none when somebody has to say so.
+    pub until: Option<Deadline>,
+    /// The same as the gateway's clock shows it.
+    pub ends_at: Option<Timestamp>,
 }
 
 #[cfg(test)]

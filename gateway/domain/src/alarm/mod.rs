@@ -23,8 +23,8 @@ mod parts;
 pub mod watch;
 
 pub use annunciation::{
-    Annunciation, AnnunciationEvent, NotAllowed, OutOfService, SETTLES_AFTER, Serviced, Shelving,
-    Suppression, shelving_limit,
+    Annunciation, AnnunciationEvent, LEAST_SERVICE, MOST_SERVICE, NotAllowed, OutOfService, SETTLES_AFTER,
+    Serviced, Shelving, Suppression, lives_service_limit, shelving_limit,
 };
 pub use parts::{Ack, AckEvent, Latch, LatchEvent, LatchRefused};
 pub use watch::{Delays, Effect, Watch, WatchEvent};

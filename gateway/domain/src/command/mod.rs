@@ -131,6 +131,8 @@ pub enum Action {
         what: Serviced,
         /// Why.
         reason: String,
+        /// For how long; until somebody brings it back when none is said. What lives depend on always has an end.
+        lasts: Option<Duration>,
     },
     /// It is in service again. People hear of what still goes on.
     BringBack {

@@ -128,6 +128,22 @@ pub enum Refusal {
         /// Who.
         by: Arc<str>,
     },
+    /// Lives depend on it, so its time out of service has an end.
+    #[error(
+        "lives depend on what it watches: say for how long it is out of service, a minute at least and {most} at most; a manager may for longer"
+    )]
+    LivesGuarded {
+        /// The most.
+        most: String,
+    },
+    /// So long a time out of service makes no sense.
+    #[error(
+        "it may be out of service for a minute at least and {most} at most, or until somebody brings it back"
+    )]
+    ServiceLength {
+        /// The most.
+        most: String,
+    },
     /// It is in service.
     #[error("{what} is in service; nothing is left to bring back")]
     InService {
@@ -204,6 +220,8 @@ impl Refusal {
             Self::NotNamed => "not_named",
             Self::OutOfService => "out_of_service",
             Self::AlreadyOutOfService { .. } => "already_out_of_service",
+            Self::LivesGuarded { .. } => "lives_guarded",
+            Self::ServiceLength { .. } => "service_length",
             Self::InService { .. } => "in_service",
             Self::UnknownAsset { .. } => "unknown_asset",
             Self::EstateInvalid { .. } => "estate_invalid",

@@ -4,14 +4,15 @@
 
 use super::Engine;
 use super::alarms::GATEWAY_NAME;
-use super::change::{AlarmEvent, Audience, Changes, Notice, NoticeKind};
+use super::change::{AlarmEvent, Audience, AuditEvent, Changes, Notice, NoticeKind};
 use super::index::WatchDef;
 use crate::alarm::{
-    Ack, AckEvent, Alarm, Annunciation, AnnunciationEvent, Condition, LatchEvent, NotAllowed, OutOfService,
-    Serviced, Shelving, Suppression, shelving_limit,
+    Ack, AckEvent, Alarm, Annunciation, AnnunciationEvent, Condition, LEAST_SERVICE, LatchEvent,
+    MOST_SERVICE, NotAllowed, OutOfService, Serviced, Shelving, Suppression, lives_service_limit,
+    shelving_limit,
 };
 use crate::command::{Actor, ActorRole, Refusal};
-use crate::id::{AlarmId, AssetId, Class, PointKey};
+use crate::id::{AlarmId, AssetId, Class, DeviceId, PointKey};
 use crate::rule::Priority;
 use crate::text::Text;
 use crate::time::{Now, duration_text};
@@ -145,7 +146,7 @@ impl Engine {
         &mut self,
         what: &Serviced,
         actor: &Actor,
-        reason: &str,
+        (reason, lasts): (&str, Option<Duration>),
         now: &Now,
         changes: &mut Changes,
     ) -> Result<(), Refusal> {
@@ -169,13 +170,33 @@ impl Engine {
             let by = out.by.name.clone();
             return Err(Refusal::AlreadyOutOfService { by });
         }
+        let most = duration_text::format;
+        if self.guards_lives(what) {
+            let limit = lives_service_limit(actor.role);
+            if !lasts.is_some_and(|lasts| (LEAST_SERVICE..=limit).contains(&lasts)) {
+                return Err(Refusal::LivesGuarded { most: most(limit) });
+            }
+        } else if lasts.is_some_and(|lasts| !(LEAST_SERVICE..=MOST_SERVICE).contains(&lasts)) {
+            return Err(Refusal::ServiceLength {
+                most: most(MOST_SERVICE),
+            });
+        }
         let out = Arc::new(OutOfService {
             since: now.wall,
             by: actor.clone(),
             reason: reason.into(),
+            until: lasts.map(|lasts| now.after(lasts)),
+            ends_at: lasts.map(|lasts| now.wall.plus(lasts)),
         });
-        self.store.set_out_of_service(what.clone(), Some(out));
-        self.notice_service(NoticeKind::OutOfService, what, actor, Some(reason), now, changes);
+        self.store.set_out_of_service(what.clone(), Some(out.clone()));
+        self.notice_service(
+            NoticeKind::OutOfService,
+            what,
+            Some(out.as_ref()),
+            None,
+            now,
+            changes,
+        );
         for alarm in self.living() {
             let out = self.is_out_of_service(&alarm.asset, &alarm.class, alarm.point);
             if out && alarm.state.annunciation != Annunciation::OutOfService {
@@ -207,10 +228,74 @@ impl Engine {
         if matches!(what, Serviced::Asset(_)) && actor.role != ActorRole::Manager {
             return Err(Refusal::ManagerOnly { action: "bring_back" });
         }
-        self.store.set_out_of_service(what.clone(), None);
-        self.notice_service(NoticeKind::BackInService, what, actor, None, now, changes);
-        self.hear_what_is_back(Some(actor), now, changes);
+        self.is_back(what, Some(actor), now, changes);
         Ok(())
+    }
+
+    /// The time something was to be out of service is over: people are told, as if somebody had brought it back.
+    pub(super) fn service_over(&mut self, what: &Serviced, now: &Now, changes: &mut Changes) {
+        self.is_back(what, None, now, changes);
+        changes.audit.push(AuditEvent {
+            at: now.wall,
+            actor: None,
+            action: "service.bring_back".into(),
+            subject: what.to_string(),
+            detail: "its time is over".into(),
+        });
+    }
+
+    /// The rules have changed: what lives depend on now is not out of service without an end, and people are told of it.
+    pub(super) fn give_service_an_end(&mut self, now: &Now, changes: &mut Changes) {
+        let out = self.store.state().out_of_service.iter();
+        let endless = out.filter(|(what, out)| out.until.is_none() && self.guards_lives(what));
+        let endless: Vec<_> = endless
+            .map(|(what, out)| (what.clone(), out.as_ref().clone()))
+            .collect();
+        for (what, mut out) in endless {
+            let lasts = lives_service_limit(out.by.role);
+            out.until = Some(now.after(lasts));
+            out.ends_at = Some(now.wall.plus(lasts));
+            let out = Arc::new(out);
+            self.store.set_out_of_service(what.clone(), Some(out.clone()));
+            self.notice_service(
+                NoticeKind::OutOfService,
+                &what,
+                Some(out.as_ref()),
+                None,
+                now,
+                changes,
+            );
+        }
+    }
+
+    fn is_back(&mut self, what: &Serviced, actor: Option<&Actor>, now: &Now, changes: &mut Changes) {
+        self.store.set_out_of_service(what.clone(), None);
+        self.notice_service(NoticeKind::BackInService, what, None, actor, now, changes);
+        self.hear_what_is_back(actor, now, changes);
+    }
+
+    /// Whether a rule lives depend on looks at a device or an asset. A device nobody has heard yet is taken for what such
+    /// a rule may look at on its asset.
+    pub fn guards_lives(&self, what: &Serviced) -> bool {
+        let estate = self.estate();
+        let of_device =
+            |point: PointKey, device: &DeviceId| self.point(point).is_some_and(|def| def.device == *device);
+        let watches = &self.store.index().watches;
+        let mut grave = watches.iter().filter(|def| def.rule.life_safety);
+        let looked_at = grave.any(|def| match what {
+            Serviced::Asset(asset) => def.asset == *asset,
+            Serviced::Device(device) => of_device(def.point, device),
+        });
+        let Serviced::Device(id) = what else {
+            return looked_at;
+        };
+        let is_heard = self.points().iter().any(|def| def.device == *id);
+        let device = estate.device_by_id(id).and_then(|index| estate.device(index));
+        let asset = device.and_then(|device| estate.asset(device.asset?));
+        let mut rules = estate.rules().iter().filter(|rule| rule.life_safety);
+        looked_at
+            || (!is_heard
+                && asset.is_some_and(|asset| rules.any(|rule| rule.on(&asset.id, asset.kind).is_some())))
     }
 
     /// Alarms that are out of service although nothing of theirs is: it came back, or left the estate.
@@ -295,12 +380,18 @@ impl Engine {
         &self,
         kind: NoticeKind,
         what: &Serviced,
-        actor: &Actor,
-        reason: Option<&str>,
+        out: Option<&OutOfService>,
+        actor: Option<&Actor>,
         now: &Now,
         changes: &mut Changes,
     ) {
         let estate = self.estate();
+        // What guards lives is nobody's small print.
+        let priority = if self.guards_lives(what) {
+            Priority::P2
+        } else {
+            Priority::P4
+        };
         let (asset, title) = match what {
             Serviced::Asset(asset) => (Some(asset.clone()), None),
             Serviced::Device(id) => {
@@ -322,15 +413,15 @@ impl Engine {
                 alarm: None,
                 order: None,
                 role: None,
-                priority: Priority::P4,
+                priority,
                 asset,
                 asset_name,
                 place,
                 title,
                 response: Text::default(),
-                actor: Some(actor.name.clone()),
-                reason: reason.map(Arc::from),
-                until: None,
+                actor: actor.or(out.map(|out| &out.by)).map(|actor| actor.name.clone()),
+                reason: out.map(|out| out.reason.clone()),
+                until: out.and_then(|out| out.ends_at),
                 audience: Audience::Everyone,
                 members: Vec::new(),
                 count: 1,

@@ -163,9 +163,9 @@ impl Engine {
                 self.unsuppress(&seen, actor, now, changes)?;
                 (alarm_reply(*alarm, *version), "")
             }
-            Action::TakeOutOfService { what, reason } => {
+            Action::TakeOutOfService { what, reason, lasts } => {
                 let reason = given(reason, action)?;
-                self.take_out(what, actor, reason, now, changes)?;
+                self.take_out(what, actor, (reason, *lasts), now, changes)?;
                 (Reply::Done, reason)
             }
             Action::BringBack { what } => {
@@ -325,6 +325,11 @@ fn audit(now: &Now, actor: &Actor, action: &Action, detail: &str) -> AuditEvent 
             if *no_order { ", without orders" } else { "" }
         ),
         Action::SuppressAlarm { cause, .. } => format!("by {cause}: {detail}"),
+        Action::TakeOutOfService {
+            lasts: Some(lasts), ..
+        } => {
+            format!("for {}: {detail}", duration_text::format(*lasts))
+        }
         _ => detail.to_owned(),
     };
     AuditEvent {

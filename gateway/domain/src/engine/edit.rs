@@ -115,6 +115,7 @@ impl Engine {
             self.judge_again(n, now, changes);
         }
         self.refresh_all(&limits, now, changes);
+        self.give_service_an_end(now, changes);
     }
 
     /// What is known about each device of another estate.

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The format this program writes and reads.
-const FORMAT: u16 = 6;
+const FORMAT: u16 = 7;
 
 /// Why bytes are not a snapshot.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@ mod orders;
 use super::PointDef;
 use super::index::Index;
 use super::state::{AlarmKey, BatchKey, Counters, NEVER, PointState, State, Track, Vital};
-use crate::alarm::{Alarm, Watch};
+use crate::alarm::{Alarm, Serviced, Watch};
 use crate::id::{AlarmId, AssetId, Class, Fault, OrderId, PointKey};
 use crate::order::Order;
 use crate::time::{Deadline, Timestamp};
@@ -27,6 +27,7 @@ pub(super) enum Timer {
     Watch(usize),
     Look(usize),
     Alarm(AlarmId),
+    Service(Serviced),
     Flap(AlarmKey),
     /// Before what people are told of at the same time, which names the order.
     Gathering(BatchKey),
@@ -95,6 +96,12 @@ impl Store {
                 alarms
                     .clone()
                     .filter_map(|a| Some((a.deadline()?, Timer::Alarm(a.id)))),
+            )
+            .chain(
+                self.state
+                    .out_of_service
+                    .iter()
+                    .filter_map(|(what, out)| Some((out.until?, Timer::Service(what.clone())))),
             )
             .chain(flaps.map(|(key, flap)| (flap.look, Timer::Flap(key.clone()))))
             .chain(

@@ -51,6 +51,7 @@ impl Engine {
                 Timer::Watch(n) => self.watch_event(n, WatchEvent::DelayOver, now, changes),
                 Timer::Look(n) => self.look_at(n, now, changes),
                 Timer::Alarm(id) => self.alarm_due(id, now, changes),
+                Timer::Service(what) => self.service_over(&what, now, changes),
                 Timer::Flap(key) => self.look_at_flap(&key, now, changes),
                 Timer::Gathering(key) => self.gathered(&key, now, changes),
                 Timer::Crowd => self.tell_crowd(now, changes),
@@ -98,6 +99,14 @@ impl Engine {
                 .filter(|alarm| alarm.deadline().is_some())
             {
                 Arc::make_mut(alarm).rebase(at, now);
+            }
+            for out in state
+                .out_of_service
+                .values_mut()
+                .filter(|out| out.until.is_some())
+            {
+                let out = Arc::make_mut(out);
+                out.until = out.until.map(rebase);
             }
             for order in state.orders.values_mut() {
                 if let OrderState::PendingVerification(verification) = order.state {
@@ -148,6 +157,12 @@ impl Engine {
         for mut alarm in shelved {
             Arc::make_mut(&mut alarm).clock_jumped(jump);
             self.store.set_alarm(alarm.id, Some(alarm));
+        }
+        let out: Vec<_> = self.store.state().out_of_service.clone().into_iter().collect();
+        for (what, mut out) in out.into_iter().filter(|(_, out)| out.ends_at.is_some()) {
+            let ends_at = &mut Arc::make_mut(&mut out).ends_at;
+            *ends_at = ends_at.map(|at| Timestamp::from_millis(at.as_millis().saturating_add(jump)));
+            self.store.set_out_of_service(what, Some(out));
         }
         let clocks: Vec<_> = self.store.state().clocks.clone().into_iter().collect();
         for (device, mut clock) in clocks {

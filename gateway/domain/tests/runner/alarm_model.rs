@@ -174,6 +174,13 @@ pub(crate) enum Told {
     Shelved,
 }
 
+/// The alarm that explains another, and whether a person says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cause {
+    id: u64,
+    named: bool,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Alarm {
     id: u64,
@@ -189,9 +196,11 @@ pub(crate) struct Alarm {
     inhibits: bool,
     re_alarm: Option<u64>,
     began: u64,
-    shelved_left: Option<u64>,
-    release_left: Option<u64>,
-    re_alarm_left: Option<u64>,
+    cause: Option<Cause>,
+    /// The seconds in which what it waits for is over.
+    shelved_until: Option<u64>,
+    release_at: Option<u64>,
+    re_alarm_at: Option<u64>,
 }
 
 /// How often an alarm was raised, and whether that is too often to be told each time.
@@ -342,18 +351,11 @@ impl Model {
             }
         }
         for key in self.by_age() {
-            let count_down = |left: &mut Option<u64>| {
-                *left = left.map(|left| left - 1);
-                *left == Some(0)
-            };
-            let Some(alarm) = self.alarms.get_mut(&key) else {
+            let Some(alarm) = self.alarms.get(&key) else {
                 continue;
             };
-            let due = [
-                count_down(&mut alarm.shelved_left),
-                count_down(&mut alarm.release_left),
-                count_down(&mut alarm.re_alarm_left),
-            ];
+            let waits = [alarm.shelved_until, alarm.release_at, alarm.re_alarm_at];
+            let due = waits.map(|at| at == Some(self.second));
             if due[0] {
                 self.hear_again(key, true);
             }
@@ -496,12 +498,53 @@ impl Model {
             }
     }
 
-    /// The riser branches off the main: a leak there within ten minutes of one on the main is explained.
-    fn is_explained(&self, key: usize, began: u64) -> bool {
+    /// What explains an alarm: what the rules know, and else what a person has named while it goes on.
+    fn cause_of(&self, key: usize, began: u64) -> Option<u64> {
+        let named = || {
+            let cause = self.alarms.get(&key)?.cause.filter(|cause| cause.named)?;
+            self.goes_on(cause.id).then_some(cause.id)
+        };
+        self.stem_of(key, began).or_else(named)
+    }
+
+    /// The riser branches off the main: a leak there within ten minutes of one on the main is explained, unless the one on
+    /// the main is explained by it.
+    fn stem_of(&self, key: usize, began: u64) -> Option<u64> {
         let main = self.alarms.get(&0).filter(|main| {
-            main.inhibits && matches!(main.condition, Condition::Active | Condition::Clearing)
-        });
-        key == 1 && main.is_some_and(|main| main.began.abs_diff(began) <= 600)
+            main.inhibits
+                && matches!(main.condition, Condition::Active | Condition::Clearing)
+                && main.began.abs_diff(began) <= 600
+        })?;
+        let itself = self.alarms.get(&key).map(|alarm| alarm.id);
+        let rests = itself.is_some_and(|id| self.rests_on(main.id, id));
+        (key == 1 && !rests).then_some(main.id)
+    }
+
+    fn alarm(&self, id: u64) -> Option<&Alarm> {
+        self.alarms.values().find(|alarm| alarm.id == id)
+    }
+
+    fn goes_on(&self, id: u64) -> bool {
+        self.alarm(id).is_some_and(|cause| {
+            matches!(
+                cause.condition,
+                Condition::Active | Condition::Clearing | Condition::Unknown
+            )
+        })
+    }
+
+    /// Whether one alarm is another, or is explained by it through others.
+    fn rests_on(&self, id: u64, other: u64) -> bool {
+        let cause = || self.alarm(id)?.cause;
+        id == other
+            || cause().is_some_and(|cause| self.alarm(cause.id).is_some() && self.rests_on(cause.id, other))
+    }
+
+    /// Whether a person has named it as the cause of another.
+    fn is_named(&self, id: u64) -> bool {
+        self.alarms
+            .values()
+            .any(|alarm| alarm.cause == Some(Cause { id, named: true }))
     }
 
     /// Whether that is news.
@@ -510,14 +553,16 @@ impl Model {
         let condition = self.condition(key);
         let live = self.alarms.get(&key);
         let began = live.map_or(self.second, |a| a.began);
-        let annunciation = if self.is_out(key, sensor) {
-            Annunciation::OutOfService
+        let said = live.and_then(|a| a.cause);
+        let (annunciation, cause) = if self.is_out(key, sensor) {
+            (Annunciation::OutOfService, None)
         } else if live.is_some_and(|a| a.annunciation == Annunciation::Shelved) {
-            Annunciation::Shelved
-        } else if self.is_explained(key, began) {
-            Annunciation::Suppressed
+            (Annunciation::Shelved, None)
+        } else if let Some(id) = self.cause_of(key, began) {
+            let named = said == Some(Cause { id, named: true });
+            (Annunciation::Suppressed, Some(Cause { id, named }))
         } else {
-            Annunciation::On
+            (Annunciation::On, None)
         };
         let is_news = live.is_none_or(|a| {
             !matches!(a.condition, Condition::Active | Condition::Clearing)
@@ -539,9 +584,10 @@ impl Model {
             inhibits: rule.inhibits,
             re_alarm: rule.re_alarm,
             began,
-            shelved_left: None,
-            release_left: None,
-            re_alarm_left: None,
+            cause: None,
+            shelved_until: None,
+            release_at: None,
+            re_alarm_at: None,
         });
         alarm.count += 1;
         alarm.condition = condition;
@@ -549,13 +595,14 @@ impl Model {
             alarm.priority = alarm.priority.min(rule.priority);
             if matches!(annunciation, Annunciation::On | Annunciation::Shelved) {
                 alarm.ack = Seen::Unack;
-                alarm.re_alarm_left = None;
+                alarm.re_alarm_at = None;
             }
             alarm.held |= rule.latch && annunciation != Annunciation::OutOfService;
             alarm.annunciation = annunciation;
-            alarm.release_left = None;
-            alarm.shelved_left = alarm
-                .shelved_left
+            alarm.cause = cause;
+            alarm.release_at = None;
+            alarm.shelved_until = alarm
+                .shelved_until
                 .filter(|_| annunciation == Annunciation::Shelved);
             alarm.sensor = sensor;
             self.tell(key, Told::Raised);
@@ -585,11 +632,11 @@ impl Model {
         if alarm.condition != condition {
             alarm.condition = condition;
             if condition == Condition::Normal {
-                alarm.re_alarm_left = None;
+                alarm.re_alarm_at = None;
                 self.tell(key, Told::Cleared);
             }
         }
-        if self.alarms[&key].inhibits {
+        if self.alarms[&key].inhibits || self.is_named(self.alarms[&key].id) {
             self.reconsider();
         }
         self.settle(key);
@@ -598,16 +645,23 @@ impl Model {
     /// Every alarm is asked for its cause again.
     fn reconsider(&mut self) {
         for key in self.by_age() {
-            let explained = self.is_explained(key, self.alarms[&key].began);
+            let explained = self.cause_of(key, self.alarms[&key].began);
             let Some(alarm) = self.alarms.get_mut(&key) else {
                 continue;
             };
-            match alarm.annunciation {
-                Annunciation::On if alarm.condition != Condition::Normal && explained => {
+            match (alarm.annunciation, explained) {
+                (Annunciation::On, Some(id)) if alarm.condition != Condition::Normal => {
                     alarm.annunciation = Annunciation::Suppressed;
+                    alarm.cause = Some(Cause { id, named: false });
                 }
-                Annunciation::Suppressed if explained => alarm.release_left = None,
-                Annunciation::Suppressed => alarm.release_left = alarm.release_left.or(Some(120)),
+                (Annunciation::Suppressed, Some(id)) => {
+                    alarm.release_at = None;
+                    let named = alarm.cause == Some(Cause { id, named: true });
+                    alarm.cause = Some(Cause { id, named });
+                }
+                (Annunciation::Suppressed, None) => {
+                    alarm.release_at = alarm.release_at.or(Some(self.second + 120))
+                }
                 _ => {}
             }
         }
@@ -627,16 +681,18 @@ impl Model {
 
     /// What kept an alarm from people is over: `anew` when a person had kept it.
     fn hear_again(&mut self, key: usize, anew: bool) {
-        let explained = self.is_explained(key, self.alarms[&key].began);
+        let cause = self.cause_of(key, self.alarms[&key].began);
+        let explained = cause.is_some();
         let Some(alarm) = self.alarms.get_mut(&key) else {
             return;
         };
+        alarm.cause = cause.map(|id| Cause { id, named: false });
         let goes_on = matches!(
             alarm.condition,
             Condition::Active | Condition::Clearing | Condition::Unknown
         );
         let raises = !explained && goes_on && (anew || alarm.ack == Seen::None);
-        (alarm.shelved_left, alarm.release_left) = (None, None);
+        (alarm.shelved_until, alarm.release_at) = (None, None);
         alarm.annunciation = if explained {
             Annunciation::Suppressed
         } else {
@@ -644,7 +700,7 @@ impl Model {
         };
         if raises {
             alarm.ack = Seen::Unack;
-            alarm.re_alarm_left = None;
+            alarm.re_alarm_at = None;
             let sensor = alarm.sensor;
             alarm.held |= SENSORS[sensor].rules.iter().any(|n| rule(*n).latch);
             self.tell(key, Told::Raised);
@@ -656,7 +712,7 @@ impl Model {
         let Some(alarm) = self.alarms.get_mut(&key) else {
             return;
         };
-        alarm.re_alarm_left = None;
+        alarm.re_alarm_at = None;
         if alarm.annunciation == Annunciation::On && alarm.ack == Seen::Ack {
             alarm.ack = Seen::Unack;
             alarm.level += 1;
@@ -665,11 +721,15 @@ impl Model {
     }
 
     pub(crate) fn acknowledge(&mut self, key: usize) -> bool {
+        let second = self.second;
         let Some(alarm) = self.alarms.get_mut(&key).filter(|a| a.ack == Seen::Unack) else {
             return false;
         };
         alarm.ack = Seen::Ack;
-        alarm.re_alarm_left = alarm.re_alarm.filter(|_| alarm.condition != Condition::Normal);
+        alarm.re_alarm_at = alarm
+            .re_alarm
+            .filter(|_| alarm.condition != Condition::Normal)
+            .map(|after| second + after);
         self.settle(key);
         true
     }
@@ -688,13 +748,15 @@ impl Model {
     }
 
     pub(crate) fn shelve(&mut self, key: usize, seconds: u64) -> bool {
+        let ends = self.second + seconds;
         let may = self.alarms.get_mut(&key);
         let Some(alarm) = may.filter(|a| a.annunciation != Annunciation::OutOfService) else {
             return false;
         };
         alarm.annunciation = Annunciation::Shelved;
-        alarm.release_left = None;
-        alarm.shelved_left = Some(seconds);
+        alarm.cause = None;
+        alarm.release_at = None;
+        alarm.shelved_until = Some(ends);
         self.tell(key, Told::Shelved);
         true
     }
@@ -710,6 +772,40 @@ impl Model {
         shelved
     }
 
+    /// A person names the cause: another alarm that goes on and is heard. The later word of two.
+    pub(crate) fn suppress(&mut self, key: usize, by: usize) -> bool {
+        let heard = |cause: &&Alarm| self.goes_on(cause.id) && cause.annunciation == Annunciation::On;
+        let cause = self.alarms.get(&by).filter(heard).map(|cause| cause.id);
+        let may = self
+            .alarms
+            .get_mut(&key)
+            .filter(|a| a.annunciation != Annunciation::OutOfService);
+        let (Some(id), Some(alarm), true) = (cause, may, key != by) else {
+            return false;
+        };
+        alarm.annunciation = Annunciation::Suppressed;
+        alarm.cause = Some(Cause { id, named: true });
+        (alarm.shelved_until, alarm.release_at) = (None, None);
+        self.settle(key);
+        true
+    }
+
+    /// A person takes that back; what the rules know stays.
+    pub(crate) fn unsuppress(&mut self, key: usize) -> bool {
+        let named = self.alarms.get_mut(&key).and_then(|alarm| alarm.cause.as_mut());
+        let Some(cause) = named.filter(|cause| cause.named) else {
+            return false;
+        };
+        cause.named = false;
+        self.hear_again(key, true);
+        true
+    }
+
+    /// Who hears of the alarm of a key; none when none lives.
+    pub(crate) fn annunciation(&self, key: usize) -> Option<Annunciation> {
+        self.alarms.get(&key).map(|alarm| alarm.annunciation)
+    }
+
     pub(crate) fn take_out(&mut self, what: &'static str) -> bool {
         if !self.out.insert(what) {
             return false;
@@ -719,7 +815,8 @@ impl Model {
             let out = self.is_out(key, sensor);
             if let Some(alarm) = self.alarms.get_mut(&key).filter(|_| out) {
                 alarm.annunciation = Annunciation::OutOfService;
-                (alarm.shelved_left, alarm.release_left) = (None, None);
+                alarm.cause = None;
+                (alarm.shelved_until, alarm.release_at) = (None, None);
                 self.settle(key);
             }
         }

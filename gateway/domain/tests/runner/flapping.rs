@@ -185,6 +185,7 @@ fn a_sensor_under_repair_may_come_and_go_without_anybody_being_sent_to_it() {
     let out = Action::TakeOutOfService {
         what: what.clone(),
         reason: "its cable is being changed".into(),
+        lasts: None,
     };
     e.act(actor("A", ActorRole::Staff), out).unwrap();
     flaps_untended(&mut e);

@@ -43,11 +43,17 @@ impl EstateTest {
         self
     }
     fn takes_out(&mut self, what: Serviced) -> Result<Reply, Refusal> {
+        self.takes_out_for("M", ActorRole::Manager, what, None)
+    }
+    fn takes_out_for(
+        &mut self,
+        who: &str,
+        role: ActorRole,
+        what: Serviced,
+        lasts: Option<Duration>,
+    ) -> Result<Reply, Refusal> {
         let reason = "being replaced".to_owned();
-        self.act(
-            actor("M", ActorRole::Manager),
-            Action::TakeOutOfService { what, reason },
-        )
+        self.act(actor(who, role), Action::TakeOutOfService { what, reason, lasts })
     }
     fn brings_back(&mut self, what: Serviced) -> Result<Reply, Refusal> {
         self.act(actor("M", ActorRole::Manager), Action::BringBack { what })
@@ -297,6 +303,7 @@ fn a_sensor_out_of_service_is_no_reason_and_another_one_beside_it_is() {
         Action::TakeOutOfService {
             what: device("rope"),
             reason: "cable is broken".into(),
+            lasts: None,
         },
     )
     .unwrap();
@@ -312,6 +319,7 @@ fn staff_do_not_take_a_whole_asset_out_of_service() {
     let take = |what| Action::TakeOutOfService {
         what,
         reason: "tired of it".into(),
+        lasts: None,
     };
     let refused = e
         .act(actor("A", ActorRole::Staff), take(asset("b3-pipe")))
@@ -324,6 +332,7 @@ fn staff_do_not_take_a_whole_asset_out_of_service() {
     let silent = Action::TakeOutOfService {
         what: asset("b3-pipe"),
         reason: "  ".into(),
+        lasts: None,
     };
     let refused = e.act(actor("M", ActorRole::Manager), silent).unwrap_err();
     assert_eq!(refused.code(), "reason_required");
@@ -337,4 +346,136 @@ fn a_bad_reading_is_unknown_and_never_normal() {
     assert_eq!(e.alarm_is(), "unknown");
     assert!(e.reads("rope/leak.wet", Value::State(true), "0s", Quality::Good));
     assert_eq!(e.alarm_is(), "active_ack");
+}
+
+/// The usual estate in which lives depend on the leak sensors.
+fn grave() -> EstateTest {
+    EstateTest::with(&ESTATE.replace("latch = true", "latch = true\nlife_safety = true"))
+}
+
+#[test]
+fn what_lives_depend_on_is_out_of_service_for_a_time_that_is_said_and_people_hear_when_it_is_over() {
+    let mut e = grave();
+    e.says("rope/leak.wet", false);
+    let staff = ("A", ActorRole::Staff);
+    for lasts in [None, Some(HOUR * 9), Some(Duration::from_secs(5))] {
+        let refused = e
+            .takes_out_for(staff.0, staff.1, device("rope"), lasts)
+            .unwrap_err();
+        assert_eq!(refused.code(), "lives_guarded", "{lasts:?}");
+        assert!(
+            refused.to_string().contains("8h"),
+            "it says what may be asked for: {refused}"
+        );
+    }
+    let manager = e.takes_out_for("M", ActorRole::Manager, asset("b3-pipe"), Some(HOUR * 73));
+    assert_eq!(manager.unwrap_err().code(), "lives_guarded");
+    assert_eq!(e.notices(NoticeKind::OutOfService), 0);
+
+    e.takes_out_for(staff.0, staff.1, device("rope"), Some(HOUR * 2))
+        .unwrap();
+    let told = e
+        .changes
+        .notices
+        .iter()
+        .rfind(|n| n.kind == NoticeKind::OutOfService)
+        .unwrap();
+    assert_eq!(
+        (told.priority, told.reason.as_deref(), told.until),
+        (
+            Priority::P2,
+            Some("being replaced"),
+            Some(e.now.wall.plus(HOUR * 2))
+        )
+    );
+    e.says("rope/leak.wet", true)
+        .wait("1h")
+        .reboot("3h")
+        .says("rope/leak.wet", true);
+    assert_eq!(
+        e.alarm_is(),
+        "out_of_service",
+        "what was left of its time is left after a restart"
+    );
+    e.wait("1h").says("rope/leak.wet", true);
+    assert_eq!((e.alarm_is(), e.order_is()), ("active_unack", "dispatched"));
+    assert_eq!(
+        (
+            e.notices(NoticeKind::BackInService),
+            e.notices(NoticeKind::AlarmRaised)
+        ),
+        (1, 1)
+    );
+    assert_eq!(e.engine.out_of_service().count(), 0);
+    let last = e
+        .changes
+        .audit
+        .last()
+        .map(|event| (&*event.action, event.actor.is_none()));
+    assert_eq!(last, Some(("service.bring_back", true)));
+}
+
+#[test]
+fn a_sensor_lives_depend_on_that_was_never_heard_is_no_way_around_an_end() {
+    let mut e = grave();
+    assert!(e.engine.guards_lives(&device("rope")));
+    let refused = e
+        .takes_out_for("A", ActorRole::Staff, device("rope"), None)
+        .unwrap_err();
+    assert_eq!(refused.code(), "lives_guarded");
+    assert!(!e.engine.guards_lives(&device("lid")));
+    e.takes_out_for("A", ActorRole::Staff, device("lid"), None)
+        .unwrap();
+}
+
+#[test]
+fn what_lives_do_not_depend_on_may_have_an_end_and_a_clock_that_is_set_moves_it_on_paper_only() {
+    let mut e = EstateTest::new();
+    e.shows("lid/bin.fill", 50.0);
+    let endless = e.takes_out_for("M", ActorRole::Manager, device("lid"), Some(HOUR * 24 * 91));
+    assert_eq!(endless.unwrap_err().code(), "service_length");
+    e.takes_out_for("A", ActorRole::Staff, device("lid"), Some(HOUR))
+        .unwrap();
+    let ends = |e: &EstateTest| e.engine.out_of_service().next().unwrap().1.ends_at.unwrap();
+    let before = ends(&e);
+    e.now.wall = e.now.wall.plus(HOUR * 5);
+    e.input(Input::Tick).reply.unwrap();
+    assert_eq!(ends(&e), before.plus(HOUR * 5));
+    e.brings_back(device("lid")).unwrap();
+    e.wait("2h").input(Input::Tick).reply.unwrap();
+    assert_eq!(
+        e.notices(NoticeKind::BackInService),
+        1,
+        "what was brought back is not told again"
+    );
+}
+
+#[test]
+fn what_lives_come_to_depend_on_gets_an_end_with_the_edit_that_says_so() {
+    let mut e = EstateTest::new();
+    e.says("rope/leak.wet", false);
+    e.takes_out_for("A", ActorRole::Staff, device("rope"), None)
+        .unwrap();
+    let grave = ESTATE.replace("latch = true", "latch = true\nlife_safety = true");
+    e.input(Input::Estate(crate::estate_test::doc(&grave)))
+        .reply
+        .unwrap();
+    let told = e
+        .changes
+        .notices
+        .iter()
+        .rfind(|n| n.kind == NoticeKind::OutOfService)
+        .unwrap();
+    assert_eq!(
+        (told.priority, told.until),
+        (Priority::P2, Some(e.now.wall.plus(HOUR * 8)))
+    );
+    e.wait("8h").input(Input::Tick).reply.unwrap();
+    assert_eq!(
+        (
+            e.notices(NoticeKind::BackInService),
+            e.engine.out_of_service().count()
+        ),
+        (1, 0)
+    );
 }

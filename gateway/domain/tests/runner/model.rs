@@ -42,6 +42,8 @@ enum Happening {
     Reset(usize),
     Shelve(usize, u64),
     Unshelve(usize),
+    Suppress(usize, usize),
+    Unsuppress(usize),
     TakeOut(&'static str),
     BringBack(&'static str),
     Restart,
@@ -54,7 +56,7 @@ const SERVICED: [&str; 4] = ["asset main", "asset bin", "device m1", "device ris
 fn happening(dice: &mut Dice) -> Happening {
     let sensor = usize::try_from(dice.below(SENSORS.len() as u64)).unwrap();
     let key = usize::try_from(dice.below(4)).unwrap();
-    match dice.below(40) {
+    match dice.below(44) {
         0..8 => Happening::Wait(1 + dice.below(12)),
         8..11 => Happening::Wait(20 + dice.below(50)),
         11 => Happening::Wait(100 + dice.below(700)),
@@ -78,6 +80,8 @@ fn happening(dice: &mut Dice) -> Happening {
         36 => Happening::BringBack(dice.of(&SERVICED)),
         37 => Happening::Restart,
         38 => Happening::Reboot,
+        39..42 => Happening::Suppress(key, usize::try_from(dice.below(4)).unwrap()),
+        42 => Happening::Unsuppress(key),
         _ => Happening::ClockSet(dice.below(20_000).cast_signed() - 10_000),
     }
 }
@@ -162,9 +166,23 @@ fn happens(test: &mut EstateTest, keys: &[(&str, &str)], happening: Happening) -
             let (alarm, version) = seen(test, key);
             Action::UnshelveAlarm { alarm, version }
         }
+        Happening::Suppress(key, by) => {
+            let (alarm, version) = seen(test, key);
+            Action::SuppressAlarm {
+                alarm,
+                version,
+                cause: seen(test, by).0,
+                reason: "because".into(),
+            }
+        }
+        Happening::Unsuppress(key) => {
+            let (alarm, version) = seen(test, key);
+            Action::UnsuppressAlarm { alarm, version }
+        }
         Happening::TakeOut(name) => Action::TakeOutOfService {
             what: serviced(name),
             reason: "because".into(),
+            lasts: None,
         },
         Happening::BringBack(name) => Action::BringBack { what: serviced(name) },
     };
@@ -187,6 +205,8 @@ fn models(model: &mut Model, happening: Happening) -> bool {
         Happening::Reset(key) => model.reset(key),
         Happening::Shelve(key, seconds) => model.shelve(key, seconds),
         Happening::Unshelve(key) => model.unshelve(key),
+        Happening::Suppress(key, by) => model.suppress(key, by),
+        Happening::Unsuppress(key) => model.unsuppress(key),
         Happening::TakeOut(name) => model.take_out(name),
         Happening::BringBack(name) => model.bring_back(name),
     }
@@ -257,6 +277,11 @@ fn the_engine_and_the_model_never_disagree() {
             };
             for (part, happening) in parts.into_iter().enumerate() {
                 let told_before = test.changes.notices.len();
+                let before = match happening {
+                    Happening::Suppress(key, _) => model.annunciation(key).map(|state| ("suppress", state)),
+                    Happening::Unsuppress(key) => model.annunciation(key).map(|state| ("unsuppress", state)),
+                    _ => None,
+                };
                 let done = happens(&mut test, &keys, happening);
                 let expected = models(&mut model, happening);
                 let news = Changes {
@@ -268,6 +293,10 @@ fn the_engine_and_the_model_never_disagree() {
                 assert_eq!(done, expected, "{}: done, and as the model says", place());
                 assert_eq!(lines(&test), model.lines(), "{}: engine, model", place());
                 assert_eq!(heard, model.told, "{}: told by the engine, by the model", place());
+                if let Some((event, state)) = before {
+                    let word = if done { "done" } else { "refused" };
+                    *reached.entry(format!("{event} {state:?} {word}")).or_default() += 1;
+                }
             }
             for alarm in model.alarms() {
                 let what = format!("{:?} {:?}", alarm.condition, alarm.annunciation);
@@ -277,6 +306,23 @@ fn the_engine_and_the_model_never_disagree() {
     }
     if one.is_none() {
         // A model that is never led anywhere agrees with anything.
+        let answers = [
+            "suppress On done",
+            "suppress On refused",
+            "suppress Shelved done",
+            "suppress Shelved refused",
+            "suppress Suppressed done",
+            "suppress Suppressed refused",
+            "suppress OutOfService refused",
+            "unsuppress On refused",
+            "unsuppress Shelved refused",
+            "unsuppress Suppressed done",
+            "unsuppress Suppressed refused",
+            "unsuppress OutOfService refused",
+        ];
+        for what in answers {
+            assert!(reached.get(what).is_some_and(|n| *n >= 20), "{what}: {reached:?}");
+        }
         for condition in [
             Condition::Normal,
             Condition::Unknown,

@@ -394,6 +394,7 @@ fn person(engine: &Engine, who: u8, action: u8, order: u8, stale: bool) -> Input
         10 => Action::TakeOutOfService {
             what: serviced(order.0),
             reason: "because".into(),
+            lasts: stale.then_some(Duration::from_secs(3_600)),
         },
         _ => Action::BringBack {
             what: serviced(order.0),

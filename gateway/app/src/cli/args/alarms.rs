@@ -74,6 +74,9 @@ pub enum Alarms {
         /// Why, for the record
         #[arg(long, value_name = "TEXT", requires = "serviced")]
         reason: Option<String>,
+        /// For how long, such as 2h; then it is back by itself. What lives depend on needs an end: 8h at most, by a manager 72h
+        #[arg(long = "for", value_name = "DURATION", requires = "serviced")]
+        lasts: Option<String>,
     },
     /// Bring a device or an asset back into service
     Back {

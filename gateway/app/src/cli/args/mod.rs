@@ -18,7 +18,7 @@ pub use onboarding::{Accept, DeviceList, Point, Show, Watch, Which};
 pub use rules::{RuleFile, Rules};
 pub use simulate::Simulate;
 pub use store::{Backup, Doctor, Export, Format, Restore, Series, States};
-pub use work::{Engine, List, Notify, Orders, Outbox, Rejects, Token};
+pub use work::{Clock, Engine, List, Notify, Orders, Outbox, Rejects, Token};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -125,6 +125,9 @@ pub enum Command {
     /// Messages of the field that could not be used
     #[command(subcommand)]
     Rejects(Rejects),
+    /// The time the gateway goes by
+    #[command(subcommand)]
+    Clock(Clock),
     /// The engine's state
     #[command(subcommand)]
     Engine(Engine),

@@ -158,6 +158,13 @@ pub enum Rejects {
     },
 }
 
+/// `linli clock`.
+#[derive(Debug, Subcommand)]
+pub enum Clock {
+    /// Say that the machine's clock is right although it shows less than the gateway has seen; a manager's decision
+    Believe,
+}
+
 /// `linli engine`.
 #[derive(Debug, Subcommand)]
 pub enum Engine {

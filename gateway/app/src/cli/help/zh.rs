@@ -331,6 +331,10 @@ pub(super) const ZH: &[(&str, &str)] = &[
     ("linli alarms out --asset", "资产；由经理决定"),
     ("linli alarms out --device", "设备"),
     ("linli alarms out --reason", "原因，记录在案"),
+    (
+        "linli alarms out --lasts",
+        "停用多久，例如 2h，到时自动恢复；关系人身安全的必须写明：最长 8h，经理 72h",
+    ),
     ("linli alarms back", "恢复使用设备或资产"),
     ("linli alarms back --asset", "资产；由经理决定"),
     ("linli alarms back --device", "设备"),
@@ -415,6 +419,11 @@ pub(super) const ZH: &[(&str, &str)] = &[
     (
         "linli rejects count --device",
         "只统计这个设备的：设备编号，或未知设备的地址",
+    ),
+    ("linli clock", "网关所依据的时间"),
+    (
+        "linli clock believe",
+        "确认本机时间正确，尽管它早于网关已经见过的时间；由经理决定",
     ),
     ("linli engine", "引擎状态"),
     ("linli engine dump", "以文本打印引擎的全部状态"),

@@ -42,9 +42,31 @@ struct Page {
     updated: String,
     tree: tree::Tree,
     alarms: lists::Listed<lists::AlarmLine>,
+    out: Out,
     orders: lists::Listed<lists::OrderLine>,
     devices: lists::Listed<devices::DeviceLine>,
     health: lists::Health,
+}
+
+/// How much is out of service, and how much of that lives depend on.
+#[derive(Debug, Clone, Copy, Default)]
+struct Out {
+    all: usize,
+    lives: usize,
+}
+
+impl Out {
+    /// Nothing while the engine cannot be asked: the page shows what is wrong elsewhere.
+    async fn read(http: &Http) -> Self {
+        let look = http.door.look(|engine, _| Self {
+            all: engine.out_of_service().count(),
+            lives: engine
+                .out_of_service()
+                .filter(|(what, _)| engine.guards_lives(what))
+                .count(),
+        });
+        look.await.unwrap_or_default()
+    }
 }
 
 /// What language and clock a page is written for.
@@ -132,6 +154,7 @@ pub async fn status(
         updated: writing.time(writing.now),
         tree: tree::Tree::read(&http, &names, &alarms, &writing).await,
         devices: devices::read(&http, &names, &writing).await,
+        out: Out::read(&http).await,
         alarms,
         orders,
         health,

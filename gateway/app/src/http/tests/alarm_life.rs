@@ -227,6 +227,47 @@ async fn what_is_out_of_service_stands_in_a_list_and_opens_no_order() {
 }
 
 #[tokio::test]
+async fn what_lives_depend_on_is_out_of_service_until_a_time_that_everybody_sees() {
+    let story = Story::new().await;
+    let estate = story.get("/api/v1/estate/document").send().await;
+    let mut document = estate.json();
+    document["rules"][0]["life_safety"] = json!(true);
+    let put = story
+        .ask(Method::PUT, "/api/v1/estate")
+        .json(&document)
+        .token(&story.manager)
+        .with("if-match", estate.header("etag"))
+        .send()
+        .await;
+    assert_eq!(put.status, 200, "{put:?}");
+    story.says("leak-b3", false).await;
+    let out = "/api/v1/out-of-service";
+    let say = |lasts: Value| json!({ "device": "leak-b3", "reason": "new cable", "for": lasts });
+    for lasts in [Value::Null, json!("9h")] {
+        let refused = story.post(out).json(&say(lasts)).send().await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.problem().as_str()),
+            (422, "lives_guarded")
+        );
+        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("8h"), "it says what may be asked for: {detail}");
+    }
+    let done = story.post(out).json(&say(json!("2h"))).send().await;
+    assert_eq!(done.json()["out_of_service"], true, "{done:?}");
+    let item = story.get(out).send().await.json()["items"][0].clone();
+    let time = |key: &str| Timestamp::parse_rfc3339(item[key].as_str().unwrap()).unwrap();
+    assert_eq!(time("until"), time("since").plus(Duration::from_secs(7_200)));
+    assert_eq!(item["life_safety"], true);
+    let metrics = story.ask(Method::GET, "/metrics").send().await.text;
+    assert!(
+        metrics.contains("linli_out_of_service{guards=\"lives\"} 1"),
+        "{metrics}"
+    );
+    let page = story.get("/status?lang=en").send().await.text;
+    assert!(page.contains("of these lives depend on 1"), "{page}");
+}
+
+#[tokio::test]
 async fn what_one_leak_explains_is_found_by_its_cause_and_late_history_stands_apart() {
     let story = Story::new().await;
     let out = story.get("/api/v1/estate/document").send().await;

@@ -35,6 +35,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use linli_domain::estate::EstateDoc;
+use linli_domain::time::Timestamp;
 use linli_ledger::Ledger;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};

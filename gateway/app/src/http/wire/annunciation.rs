@@ -151,6 +151,11 @@ pub struct TakeOut {
     pub device: Option<DeviceId>,
     /// Why.
     pub reason: String,
+    /// For how long: `2h`; until somebody brings it back when none is said. What lives depend on always has an end: staff up to
+    /// 8 hours, a manager up to 72.
+    #[serde(default, rename = "for", with = "duration_text::option")]
+    #[schema(value_type = Option<String>, example = "2h")]
+    pub lasts: Option<Duration>,
 }
 
 /// A device or an asset: one of the two.
@@ -179,11 +184,16 @@ pub struct OutOfService {
     pub by: String,
     /// Why.
     pub reason: String,
+    /// When it is in service again by itself; none when somebody has to say so.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub until: Option<Timestamp>,
+    /// Whether lives depend on what it watches.
+    pub life_safety: bool,
 }
 
 impl OutOfService {
     /// The wire form.
-    pub fn new(what: &Serviced, out: &DomainOut) -> Self {
+    pub fn new(what: &Serviced, out: &DomainOut, life_safety: bool) -> Self {
         let (asset, device) = match what {
             Serviced::Asset(asset) => (Some(asset.to_string()), None),
             Serviced::Device(device) => (None, Some(device.to_string())),
@@ -194,6 +204,8 @@ impl OutOfService {
             since: out.since,
             by: out.by.name.to_string(),
             reason: out.reason.to_string(),
+            until: out.ends_at,
+            life_safety,
         }
     }
 }

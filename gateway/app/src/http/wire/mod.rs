@@ -90,7 +90,8 @@ pub struct Transition {
     pub event: String,
     /// Who did it: a person's name, or the gateway.
     pub actor: String,
-    /// Words beside it; empty when there are none.
+    /// What stands beside it; empty when there is nothing. `shelved`: when it ends, a colon and the reason; `late`: from when
+    /// to when it would have been, as `from/to`; `re_alarmed`: the level.
     pub note: String,
 }
 

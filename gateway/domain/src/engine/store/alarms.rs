@@ -49,10 +49,17 @@ impl Store {
     }
     /// Takes something out of service, or brings it back.
     pub(in crate::engine) fn set_out_of_service(&mut self, what: Serviced, out: Option<Arc<OutOfService>>) {
+        let until = out.as_ref().and_then(|out| out.until);
         let before = match out {
             Some(out) => self.state.out_of_service.insert(what.clone(), out),
             None => self.state.out_of_service.remove(&what),
         };
+        if let Some(until) = before.as_ref().and_then(|out| out.until) {
+            self.timers.remove(&(until, Timer::Service(what.clone())));
+        }
+        if let Some(until) = until {
+            self.timers.insert((until, Timer::Service(what.clone())));
+        }
         self.note(|| Undo::OutOfService(what, before));
     }
     /// What is known about an alarm key that was raised lately; none when it is forgotten.
