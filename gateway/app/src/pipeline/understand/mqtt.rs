@@ -21,7 +21,7 @@ const MAX_ADDRESS_BYTES: usize = 256;
 #[derive(Debug)]
 pub(super) struct Route {
     subscription: Subscription,
-    bridge: Option<Arc<str>>,
+    pub(super) bridge: Option<Arc<str>>,
 }
 
 impl Route {
