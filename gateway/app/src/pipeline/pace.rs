@@ -199,7 +199,10 @@ impl Pace {
             if stalled && came * 4 >= window * 3 {
                 learnt.every = learnt.every.saturating_mul(2).min(PROOF_AFTER.1);
                 learnt.proof_in = learnt.every;
-                self.candidate.needed = STALLS.0;
+                // One proof may hold by chance.
+                if learnt.every == PROOF_AFTER.1 {
+                    self.candidate.needed = STALLS.0;
+                }
                 return;
             }
             if load.urgent || came == 0 {
