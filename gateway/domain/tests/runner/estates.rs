@@ -20,7 +20,7 @@ fn a_good_document_finds_its_devices_by_address() {
         Some(Address::Bus { unit: 7, .. })
     ));
     assert!(estate.device_by_id(&"gateway".parse().unwrap()).is_some());
-    assert_eq!(estate.rules().len(), 3 + 11);
+    assert_eq!(estate.rules().len(), 3 + 12);
     let (name, place) = estate.texts_of(&"b3-pipe".parse().unwrap());
     assert_eq!(
         (name.zh.as_str(), place.zh.as_str()),
@@ -186,7 +186,7 @@ fn an_unknown_key_and_an_unknown_measure_are_refused_while_reading() {
 fn a_built_in_rule_gives_way_to_one_with_the_same_id() {
     let own = ESTATE.replace("id = \"bin-full\"", "id = \"gateway-bus-lost\"");
     let estate = Estate::resolve(doc(&own)).unwrap();
-    assert_eq!(estate.rules().len(), 3 + 10);
+    assert_eq!(estate.rules().len(), 3 + 11);
 }
 
 #[test]
