@@ -99,11 +99,15 @@ pub fn free_port() -> u16 {
         .unwrap_or(0)
 }
 
-/// A program of this workspace, built beside the test binary.
+/// A program of this workspace, built beside the test binary. `LINLI_PROGRAM` names another build of `linli` to take, such as
+/// the one of `make dist`.
 ///
 /// # Panics
 /// When it was not built; `make test` builds it.
 pub fn workspace_program(name: &str) -> PathBuf {
+    if let Some(other) = std::env::var_os("LINLI_PROGRAM").filter(|_| name == "linli") {
+        return other.into();
+    }
     let test = std::env::current_exe().unwrap_or_default();
     let found = test
         .ancestors()
