@@ -5,7 +5,7 @@
 //! lane in flight; [`feed::BATCH`](super::feed::BATCH) lines a request; at most [`LINGER`] between a commit and its line
 //! while all is well.
 
-use super::cursor::{BackFill, Cursors, EVER, Place, Shown};
+use super::cursor::{Cursors, Place, Shown};
 use super::feed::Heads;
 use super::health::Health;
 use super::lane::{Lane, Which};
@@ -15,11 +15,10 @@ use crate::clock::SharedClock;
 use crate::config::Forwarder;
 use crate::metrics::Metrics;
 use crate::pipeline::{Door, Progress};
-use linli_domain::id::CommitId;
-use linli_domain::time::{BootId, Now};
+use linli_domain::time::BootId;
 use linli_ledger::{Reader, StoreError};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -28,16 +27,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Longest time a line waits for company.
 const LINGER: Duration = Duration::from_millis(1_000);
-/// Commits behind which new readings no longer wait for old ones, though some are being caught up already.
-const FAR_BEHIND: u64 = 50;
-/// Commits among these that still go at once; not every commit holds a reading.
-const NEWEST: u64 = 10;
 /// Pause while the target refuses everything.
 pub(super) const STOPPED: Duration = Duration::from_secs(30);
-/// A clock that moved this much against the monotonic one was set, in milliseconds.
-const SET: u64 = 5_000;
-/// Readings observed so long before an outage are filled in as well: devices send late.
-const EARLIER: i64 = 3_600_000;
 
 /// What a forwarder works in.
 #[derive(Clone)]
@@ -104,7 +95,7 @@ pub(super) struct Worker {
     /// How often a back-fill was begun or made wider: what was done of an earlier one is not done of this.
     pub(super) fills: AtomicU64,
     /// What the wall clock showed less the time the machine had run, when it was last set.
-    clock_of: Mutex<Option<(BootId, i64)>>,
+    pub(super) clock_of: Mutex<Option<(BootId, i64)>>,
 }
 
 /// The pipeline or a blocking thread is gone: the program stops.
@@ -224,111 +215,6 @@ impl Worker {
         });
     }
 
-    /// Gives a new target its place, and one that was left behind the readings it has missed.
-    async fn begin(&self) {
-        // The first commit of this run says where the ledger stands.
-        let mut progress = self.around.progress.clone();
-        if progress
-            .wait_for(|progress| progress.commit > CommitId(0))
-            .await
-            .is_err()
-        {
-            return;
-        }
-        let last = progress.borrow().commit;
-        let now = self.around.clock.now().wall.as_millis();
-        let mut place = match self.around.cursors.place(&self.target.name) {
-            Some(place) => place,
-            None => {
-                let mut place = Place::at(last, now);
-                if self.target.from_history {
-                    place.back_fill = Some(BackFill {
-                        from: EVER.0,
-                        to: EVER.1,
-                        done: 0,
-                    });
-                }
-                place
-            }
-        };
-        // A ledger that was restored may be behind the place.
-        place.live = place.live.min(last.0);
-        self.update(|shown| shown.place = Some(place));
-    }
-
-    /// What is gone from the log is filled in by point and time.
-    fn left_behind(&self, place: &mut Place, oldest: Option<CommitId>, last: u64) {
-        let first = oldest.map_or(last, |oldest| oldest.0.saturating_sub(1));
-        let floor = place.floor();
-        if floor >= first {
-            return;
-        }
-        tracing::warn!(forwarder = %self.target.name, commits = first - floor, "left behind by the log; filling in by time");
-        let from = place
-            .back_fill
-            .map_or(place.at.saturating_sub(EARLIER), |fill| fill.from);
-        place.back_fill = Some(BackFill {
-            from,
-            to: EVER.1,
-            done: 0,
-        });
-        self.fills.fetch_add(1, Ordering::Relaxed);
-        if place.missing.is_some() {
-            place.caught_up(first);
-        } else {
-            place.live = first;
-        }
-    }
-
-    /// By how much a clock that is believed was set back since somebody looked, in milliseconds.
-    fn set_back(&self, now: &Now) -> i64 {
-        if !now.trusted {
-            return 0;
-        }
-        let ran = i64::try_from(now.monotonic.0).unwrap_or(i64::MAX);
-        let offset = now.wall.as_millis().saturating_sub(ran);
-        let mut clock = self.clock_of.lock().unwrap_or_else(PoisonError::into_inner);
-        match *clock {
-            Some((boot, before)) if boot == now.boot && before.abs_diff(offset) < SET => 0,
-            Some((boot, before)) if boot == now.boot => {
-                *clock = Some((boot, offset));
-                before.saturating_sub(offset).max(0)
-            }
-            _ => {
-                *clock = Some((now.boot, offset));
-                0
-            }
-        }
-    }
-
-    /// Sees what has gone from the log, and what the live lane no longer waits for. `None` when the ledger cannot be read.
-    async fn survey(&self, which: Which, last: u64) -> Result<Option<Place>, Ended> {
-        let estate = Arc::clone(&self.around.progress.borrow().estate);
-        let known = self.read(move |reader, heads| {
-            heads.under(&estate);
-            reader.oldest_logged()
-        });
-        let Some(oldest) = known.await? else {
-            return Ok(None);
-        };
-        let now = self.around.clock.now();
-        let back = self.set_back(&now);
-        self.advance(|place| {
-            // A clock that is not believed puts nothing right.
-            if now.trusted && place.not_ahead_of(now.wall.as_millis(), back) {
-                self.fills.fetch_add(1, Ordering::Relaxed);
-            }
-            self.left_behind(place, oldest, last);
-            if which == Which::Live && last.saturating_sub(place.live) > FAR_BEHIND {
-                // The newest go at once.
-                place.split(last.saturating_sub(NEWEST));
-            }
-        });
-        let place = self.place();
-        self.show(last, &place);
-        Ok(Some(place))
-    }
-
     /// What is new. `Some` is a pause that is due, `None` says that there is nothing to do.
     pub(super) async fn live(&self, lane: &mut Lane, last: u64) -> Result<Option<Duration>, Ended> {
         let Some(place) = self.survey(lane.which, last).await? else {
@@ -395,26 +281,5 @@ impl Worker {
             }
             Ok(None)
         })
-    }
-
-    #[allow(
-        clippy::cast_possible_wrap,
-        reason = "commits and seconds stay far below the limit"
-    )]
-    fn show(&self, last: u64, place: &Place) {
-        let name = [self.target.name.as_str()];
-        let metrics = &self.around.metrics;
-        let behind = last.saturating_sub(place.floor());
-        metrics
-            .forwarder_behind
-            .with_label_values(&name)
-            .set(behind as i64);
-        let now = self.around.clock.now().wall.as_millis();
-        let lag = if behind == 0 {
-            0
-        } else {
-            (now - place.at).max(0) / 1_000
-        };
-        metrics.forwarder_lag.with_label_values(&name).set(lag);
     }
 }
