@@ -217,7 +217,7 @@ impl Worker {
 
     /// What is new. `Some` is a pause that is due, `None` says that there is nothing to do.
     pub(super) async fn live(&self, lane: &mut Lane, last: u64) -> Result<Option<Duration>, Ended> {
-        let Some(place) = self.survey(lane.which, last).await? else {
+        let Some(place) = self.survey(lane, last).await? else {
             return Ok(Some(STOPPED));
         };
         if place.live < last
@@ -241,7 +241,7 @@ impl Worker {
 
     /// A piece of what is missing.
     pub(super) async fn behind(&self, lane: &mut Lane, last: u64) -> Result<Option<Duration>, Ended> {
-        let Some(place) = self.survey(lane.which, last).await? else {
+        let Some(place) = self.survey(lane, last).await? else {
             return Ok(Some(STOPPED));
         };
         let rest = if let Some(range) = place.missing {

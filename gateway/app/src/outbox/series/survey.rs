@@ -3,7 +3,7 @@
 
 use super::cursor::{BackFill, EVER, Place};
 use super::forwarder::{Ended, Worker};
-use super::lane::Which;
+use super::lane::{Lane, Which};
 use linli_domain::id::CommitId;
 use linli_domain::time::Now;
 use std::sync::atomic::Ordering;
@@ -97,7 +97,7 @@ impl Worker {
     }
 
     /// Sees what has gone from the log, and what the live lane no longer waits for. `None` when the ledger cannot be read.
-    pub(super) async fn survey(&self, which: Which, last: u64) -> Result<Option<Place>, Ended> {
+    pub(super) async fn survey(&self, lane: &Lane, last: u64) -> Result<Option<Place>, Ended> {
         let estate = Arc::clone(&self.around.progress.borrow().estate);
         let known = self.read(move |reader, heads| {
             heads.under(&estate);
@@ -114,8 +114,10 @@ impl Worker {
                 self.fills.fetch_add(1, Ordering::Relaxed);
             }
             self.left_behind(place, oldest, last);
-            if which == Which::Live && last.saturating_sub(place.live) > FAR_BEHIND {
-                // The newest go at once.
+            // After requests that did not go through, the newest go first too: what has gathered meanwhile may be much, and
+            // hold lines that are refused.
+            let few = if lane.attempt > 0 { NEWEST } else { FAR_BEHIND };
+            if lane.which == Which::Live && last.saturating_sub(place.live) > few {
                 place.split(last.saturating_sub(NEWEST));
             }
         });
