@@ -91,6 +91,8 @@ pub(crate) async fn run(report: &mut Report) {
     );
     let cpu = (cpu_seconds(gateway.pid()) - used) * 1e6 / missed as f64;
     report.add(SCENARIO, "cpu_us_per_reading", cpu, "us", None);
+    let bytes = passed.bytes as f64 / passed.lines as f64;
+    report.add(SCENARIO, "bytes_per_line", bytes, "B", None);
     let resident = resident_mb(gateway.pid());
     report.add(SCENARIO, "resident_mb_after", resident, "MB", None);
 

@@ -5,8 +5,11 @@ use crate::load::now_us;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::header::CONTENT_ENCODING;
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::routing::post;
+use flate2::read::GzDecoder;
+use std::io::Read as _;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -23,6 +26,8 @@ pub(crate) struct Relay {
 pub(crate) struct Passed {
     /// Lines the store took.
     pub(crate) lines: usize,
+    /// Bytes of their bodies, as they were sent.
+    pub(crate) bytes: usize,
     /// When it took the first and the last of them.
     pub(crate) first: Option<Instant>,
     pub(crate) last: Option<Instant>,
@@ -76,18 +81,29 @@ impl Relay {
     }
 }
 
-async fn hand_on(State(relaying): State<Relaying>, uri: Uri, body: Bytes) -> StatusCode {
+async fn hand_on(State(relaying): State<Relaying>, uri: Uri, headers: HeaderMap, body: Bytes) -> StatusCode {
     let query = uri.query().unwrap_or_default();
     let url = format!("http://127.0.0.1:{}/write?{query}", relaying.target);
     let now = now_us() / 1_000;
-    let sent = relaying.client.post(url).body(body.clone()).send().await;
+    let mut request = relaying.client.post(url).body(body.clone());
+    let how = headers.get(CONTENT_ENCODING);
+    if let Some(how) = how {
+        request = request.header(CONTENT_ENCODING, how);
+    }
+    let sent = request.send().await;
     let status = sent.map_or(StatusCode::BAD_GATEWAY, |answer| answer.status());
     if status.is_success() {
-        let text = String::from_utf8_lossy(&body);
+        let mut text = String::new();
+        let read = match how {
+            Some(_) => GzDecoder::new(&*body).read_to_string(&mut text),
+            None => (&*body).read_to_string(&mut text),
+        };
+        read.expect("lines, packed as their header says");
         let watched = text.lines().filter(|line| line.contains(&*relaying.tag));
         let watched = watched.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
         let mut passed = relaying.passed.lock().expect("the counts");
-        passed.lines += body.iter().filter(|byte| **byte == b'\n').count();
+        passed.lines += text.lines().count();
+        passed.bytes += body.len();
         passed.first.get_or_insert_with(Instant::now);
         passed.last = Some(Instant::now());
         passed

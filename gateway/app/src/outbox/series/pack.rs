@@ -1,4 +1,4 @@
-//! Bodies packed with gzip: lines repeat their tags, so they shrink to about a tenth. A target that does not take them so is
+//! Bodies packed with gzip: lines repeat their tags, so they shrink to about an eighth. A target that does not take them so is
 //! written to plainly from then on.
 
 use bytes::Bytes;
