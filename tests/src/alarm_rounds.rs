@@ -15,6 +15,9 @@ use tokio::net::TcpStream;
 /// How many sensors there are; the first stands on the main, the second on a riser off it.
 const SENSORS: u64 = 4;
 
+/// What is done in each round before the time of its kill runs, so that a slow machine does not make it tame.
+const SURE: u32 = 6;
+
 /// What a run of rounds has seen, so that nobody is content with rounds in which nothing happened.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -115,8 +118,15 @@ pub async fn rounds(gateway: &mut Gateway, port: u16, rounds: u32, seed: u64) ->
     let mut seen = Seen::default();
     for round in 0..rounds {
         let tell = |what: String| format!("seed {seed}, round {round}: {what}");
+        for _ in 0..SURE {
+            act(gateway, port, &mut dice).await;
+        }
         let moment = Duration::from_millis(dice.below(250));
-        let acts = act_for_a_while(gateway, port, &mut dice);
+        let acts = async {
+            for _ in 0..40 {
+                act(gateway, port, &mut dice).await;
+            }
+        };
         // Amid whatever is being done when the time comes, or after it.
         let _ = tokio::time::timeout(moment.max(Duration::from_millis(20)), acts).await;
         gateway.kill().await;
@@ -156,16 +166,14 @@ fn lines(dump: &str) -> Vec<String> {
     dump.lines().filter(own).map(plain).collect()
 }
 
-async fn act_for_a_while(gateway: &Gateway, port: u16, dice: &mut Dice) {
-    for _ in 0..40 {
-        match dice.below(10) {
-            0..4 => {
-                let (sensor, wet) = (dice.below(SENSORS), dice.below(3) > 0);
-                say(port, sensor, wet).await;
-            }
-            4..8 => command(gateway, dice).await,
-            n => service(gateway, dice, n == 8).await,
+async fn act(gateway: &Gateway, port: u16, dice: &mut Dice) {
+    match dice.below(10) {
+        0..4 => {
+            let (sensor, wet) = (dice.below(SENSORS), dice.below(3) > 0);
+            say(port, sensor, wet).await;
         }
+        4..8 => command(gateway, dice).await,
+        n => service(gateway, dice, n == 8).await,
     }
 }
 
