@@ -3,10 +3,11 @@
 use crate::clock::{self, StoryClock};
 use crate::disk::SmallDisk;
 use crate::process::{Running, workspace_program};
-use crate::wait::until;
+use crate::wait::{until, within};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::process::Command;
 
 /// How a gateway of a story is installed.
@@ -282,6 +283,20 @@ impl Gateway {
             dump["commit"].as_u64().expect("a commit"),
             dump["state"].as_str().expect("the state").to_owned(),
         )
+    }
+
+    /// So many readings are stored since the start.
+    pub async fn stored(&self, count: usize, patience: Duration) {
+        within(patience, "every reading to be stored", || async {
+            let stored = self.metric("linli_readings_stored_total").await;
+            #[allow(clippy::cast_precision_loss, reason = "a count")]
+            if stored >= count as f64 {
+                Ok(())
+            } else {
+                Err(format!("{stored} of {count}"))
+            }
+        })
+        .await;
     }
 
     /// What is due by now has happened and is stored. The first question reaches the pipeline after the time it asks about;

@@ -60,18 +60,6 @@ fn plain(n: u64) -> String {
     format!("{{\"n\":{n}}}")
 }
 
-async fn stored(gateway: &Gateway, count: usize) {
-    within(LONG, "every reading to be stored", || async {
-        let stored = gateway.metric("linli_readings_stored_total").await;
-        if stored >= count as f64 {
-            Ok(())
-        } else {
-            Err(format!("{stored} of {count}"))
-        }
-    })
-    .await;
-}
-
 async fn holds(influx: &Influx, name: &str, each: usize, less: usize) {
     within(LONG, name, || async {
         let held: Vec<usize> = MEASURES.iter().map(|measure| influx.count(measure)).collect();
@@ -152,7 +140,7 @@ async fn an_outage_is_caught_up_at_full_speed_while_new_readings_do_not_wait() {
     one.kill().await;
     let began = Instant::now();
     burst::publish(broker.port, "flood", messages(an_hour, DEVICES, each - DEVICES)).await;
-    stored(&gateway, each * MEASURES.len()).await;
+    gateway.stored(each * MEASURES.len(), LONG).await;
     let storing = began.elapsed();
     // The one that is well did not notice.
     holds(&well, "well", each, 0).await;

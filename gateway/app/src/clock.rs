@@ -56,6 +56,15 @@ pub(crate) const BUILT: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 /// release is installed that early.
 pub(crate) const KNOWN_FROM: Timestamp = Timestamp::from_millis(BUILT.as_millis() + 24 * 3_600 * 1_000);
 
+/// A wall clock that moved this much against the monotonic one was set, not disciplined.
+pub(crate) const SET: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// What the wall clock would have shown at the beginning of the boot, in milliseconds: it moves when the clock is set.
+pub(crate) fn boot_began(now: &Now) -> i64 {
+    let ran = i64::try_from(now.monotonic.0).unwrap_or(i64::MAX);
+    now.wall.as_millis().saturating_sub(ran)
+}
+
 /// Made by systemd-timesyncd once the network has told it the time; gone with the boot.
 const SYNCHRONISED: &str = "/run/systemd/timesync/synchronized";
 

@@ -12,7 +12,7 @@ use crate::estate::estate;
 use e2e::burst;
 use e2e::gateway::{Gateway, Site};
 use e2e::mosquitto::Mosquitto;
-use e2e::wait::until;
+use e2e::wait::PATIENCE;
 use linli_promql::eval::Outcome;
 use linli_promql::{Error, Labels, Limits, Matcher, NAME, Series, Source, instant, parse, range};
 use serde_json::Value;
@@ -174,15 +174,7 @@ async fn heard(broker: &Mosquitto, said: &BTreeMap<String, Vec<(i64, [f64; 4])>>
     });
     burst::publish(broker.port, "bins", lines).await;
     let count = said.values().map(Vec::len).sum::<usize>() * SAID.len();
-    until("every reading to be stored", || async {
-        let stored = gateway.metric("linli_readings_stored_total").await;
-        if stored >= count as f64 {
-            Ok(())
-        } else {
-            Err(format!("{stored} of {count}"))
-        }
-    })
-    .await;
+    gateway.stored(count, PATIENCE).await;
     let listed = ask(
         &gateway,
         "series",

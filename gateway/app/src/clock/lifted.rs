@@ -17,7 +17,7 @@
 //! once showed 2036 must not hold the gateway there, so it is enough that somebody who knows says so: the network, or a
 //! person ([`Clock::believe`]).
 
-use super::{BUILT, Clock, SharedClock};
+use super::{BUILT, Clock, SET, SharedClock, boot_began};
 use linli_domain::time::{Now, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,8 +25,6 @@ use std::time::Duration;
 
 /// A boot begins this much later than the saved time: what was dated before it stays apart from what is dated in it.
 const APART: Duration = Duration::from_secs(2);
-/// A clock that moved this much against the monotonic one was set.
-const SET: Duration = Duration::from_secs(5);
 
 /// The machine's clock, never before `saved`, the time of the last step in the ledger, nor before [`BUILT`].
 pub fn never_before(machine: SharedClock, saved: Option<Now>) -> SharedClock {
@@ -54,12 +52,12 @@ struct Lift {
 fn lift(start: &Now, saved: Option<Now>) -> Option<Lift> {
     let lifted_to = |boot_at, reaches| Lift {
         boot_at,
-        offset: offset(start),
+        offset: boot_began(start),
         reaches,
     };
     let goes_on = |saved: Now| match saved.boot == start.boot {
         // The program was started again: its time goes on.
-        true => Timestamp::from_millis(offset(&saved)),
+        true => Timestamp::from_millis(boot_began(&saved)),
         false => saved.wall.plus(APART),
     };
     if start.trusted {
@@ -81,15 +79,9 @@ impl Lift {
     }
 
     fn is_over(&self, machine: &Now) -> bool {
-        let was_set = offset(machine).abs_diff(self.offset) >= SET.as_millis() as u64;
+        let was_set = boot_began(machine).abs_diff(self.offset) >= SET.as_millis() as u64;
         machine.trusted && (machine.wall >= self.reaches || was_set)
     }
-}
-
-/// What the wall clock would have shown at the beginning of the boot.
-fn offset(now: &Now) -> i64 {
-    let ran = i64::try_from(now.monotonic.0).unwrap_or(i64::MAX);
-    now.wall.as_millis().saturating_sub(ran)
 }
 
 struct Lifted {

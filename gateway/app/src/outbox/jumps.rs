@@ -5,14 +5,11 @@
 //! last look is the last step in the ledger.
 
 use super::worker::{LOOK_AHEAD, Worker};
+use crate::clock::SET;
 use crate::pipeline::Failed;
 use linli_domain::time::{Now, Timestamp};
 use linli_ledger::{DeliveryState, DeliveryUpdate};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// A clock that went back by less is disciplined, not set.
-const SET: Duration = Duration::from_secs(5);
 
 impl Worker {
     /// Sees whether the clock was set back since the last look, and moves what waits along. Of more than [`LOOK_AHEAD`]

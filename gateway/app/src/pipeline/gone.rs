@@ -1,7 +1,8 @@
 //! What left the configuration is not lost any more: a connection, a bus or a bridge nobody is configured to hear.
 //!
 //! Its last word was that it is lost, and nothing will ever say another. So the gateway takes that back when it is started
-//! with a configuration without it. What hung on it stays what it is: a device that was heard through it is silent, and people hear of that.
+//! with a configuration without it. What hung on it stays what it is: a device that was heard through it is silent, and
+//! people hear of that.
 
 use super::core::Core;
 use crate::field::{Fact, Frame};

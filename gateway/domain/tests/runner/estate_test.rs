@@ -5,7 +5,7 @@ use linli_domain::Engine;
 use linli_domain::alarm::Alarm;
 use linli_domain::command::{Action, Actor, ActorRole, Command, Refusal, Reply};
 use linli_domain::engine::{
-    Arrival, Changes, DeviceHealth, DeviceNews, Input, NoticeKind, PointDef, Step, Taken,
+    Arrival, Changes, DeviceHealth, DeviceNews, Input, Notice, NoticeKind, PointDef, Step, Taken,
 };
 use linli_domain::estate::EstateDoc;
 use linli_domain::health::Freshness;
@@ -286,5 +286,10 @@ impl EstateTest {
     }
     pub(crate) fn notices(&self, kind: NoticeKind) -> usize {
         self.changes.notices.iter().filter(|n| n.kind == kind).count()
+    }
+
+    /// The last notice of a kind.
+    pub(crate) fn last_notice(&self, kind: NoticeKind) -> &Notice {
+        self.changes.notices.iter().rfind(|n| n.kind == kind).unwrap()
     }
 }

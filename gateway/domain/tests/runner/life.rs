@@ -374,12 +374,7 @@ fn what_lives_depend_on_is_out_of_service_for_a_time_that_is_said_and_people_hea
 
     e.takes_out_for(staff.0, staff.1, device("rope"), Some(HOUR * 2))
         .unwrap();
-    let told = e
-        .changes
-        .notices
-        .iter()
-        .rfind(|n| n.kind == NoticeKind::OutOfService)
-        .unwrap();
+    let told = e.last_notice(NoticeKind::OutOfService);
     assert_eq!(
         (told.priority, told.reason.as_deref(), told.until),
         (
@@ -460,12 +455,7 @@ fn what_lives_come_to_depend_on_gets_an_end_with_the_edit_that_says_so() {
     e.input(Input::Estate(crate::estate_test::doc(&grave)))
         .reply
         .unwrap();
-    let told = e
-        .changes
-        .notices
-        .iter()
-        .rfind(|n| n.kind == NoticeKind::OutOfService)
-        .unwrap();
+    let told = e.last_notice(NoticeKind::OutOfService);
     assert_eq!(
         (told.priority, told.until),
         (Priority::P2, Some(e.now.wall.plus(HOUR * 8)))

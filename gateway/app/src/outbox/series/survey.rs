@@ -4,6 +4,7 @@
 use super::cursor::{BackFill, EVER, Place};
 use super::forwarder::{Ended, Worker};
 use super::lane::{Lane, Which};
+use crate::clock::{SET, boot_began};
 use linli_domain::id::CommitId;
 use linli_domain::time::Now;
 use std::sync::atomic::Ordering;
@@ -13,8 +14,6 @@ use std::sync::{Arc, PoisonError};
 const FAR_BEHIND: u64 = 50;
 /// Commits among these that still go at once; not every commit holds a reading.
 const NEWEST: u64 = 10;
-/// A clock that moved this much against the monotonic one was set, in milliseconds.
-const SET: u64 = 5_000;
 /// Readings observed so long before an outage are filled in as well: devices send late.
 const EARLIER: i64 = 3_600_000;
 
@@ -80,11 +79,11 @@ impl Worker {
         if !now.trusted {
             return 0;
         }
-        let ran = i64::try_from(now.monotonic.0).unwrap_or(i64::MAX);
-        let offset = now.wall.as_millis().saturating_sub(ran);
+        let offset = boot_began(now);
+        let is_same = |before: i64| u128::from(before.abs_diff(offset)) < SET.as_millis();
         let mut clock = self.clock_of.lock().unwrap_or_else(PoisonError::into_inner);
         match *clock {
-            Some((boot, before)) if boot == now.boot && before.abs_diff(offset) < SET => 0,
+            Some((boot, before)) if boot == now.boot && is_same(before) => 0,
             Some((boot, before)) if boot == now.boot => {
                 *clock = Some((boot, offset));
                 before.saturating_sub(offset).max(0)
