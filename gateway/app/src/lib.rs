@@ -17,6 +17,7 @@ pub mod profiles;
 pub mod messages;
 pub mod metrics;
 pub mod vitals;
+mod disk;
 mod quiet;
 mod chain;
 pub mod certificates;

@@ -159,7 +159,7 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
     core.links = Some(connections.chain(buses).collect());
     core.room.reserve = config.store.min_free;
     core.room.max_size = config.store.max_size;
-    core.room.disk = pipeline::room::disk;
+    core.room.disk = crate::disk::Space::of;
     let (progress, progressed) = watch::channel(Progress::new(&estate));
     let pace = Pace::new(config.store.commit_delay, window);
     let (alive, ended) = oneshot::channel();

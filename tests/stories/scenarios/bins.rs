@@ -78,7 +78,7 @@ async fn seven_bins_that_fill_up_in_two_minutes_are_seven_alarms_one_order_and_t
     assert_eq!(opened, instant("2026-06-11T18:10:30+08:00"));
     assert_eq!((&order["priority"], tasks(&order, "open")), (&json!("P3"), 2));
     scene.all_said().await;
-    let first = scene.robot.said();
+    let first = scene.said();
     assert_eq!(first.len(), 1, "{first:#?}");
     assert!(
         first[0].contains("Bin 1") && first[0].contains("Bin 2"),
@@ -110,7 +110,7 @@ async fn seven_bins_that_fill_up_in_two_minutes_are_seven_alarms_one_order_and_t
         .evening(60, [91.0, 92.0, 93.0, 94.0, 95.0, 96.0, 97.0])
         .await;
     scene.all_said().await;
-    let said = scene.robot.said();
+    let said = scene.said();
     assert!(said.len() <= 3, "{said:#?}");
     let whole = said
         .iter()

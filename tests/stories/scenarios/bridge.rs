@@ -59,7 +59,7 @@ impl Scene {
 
     /// How often the group read of a lost sensor.
     fn calls_for_sensors(&self) -> usize {
-        let said = self.robot.said();
+        let said = self.said();
         said.iter()
             .filter(|text| text.contains("Leak sensor silent"))
             .count()
@@ -94,7 +94,7 @@ async fn a_bridge_that_dies_is_one_call_and_its_devices_one_by_one_if_they_outli
     }
     scene.walk(20 * MINUTE, MINUTE).await;
     scene.all_said().await;
-    let said = scene.robot.said();
+    let said = scene.said();
     assert_eq!(
         (
             said.iter()
@@ -118,14 +118,14 @@ async fn a_bridge_that_dies_is_one_call_and_its_devices_one_by_one_if_they_outli
     scene.all_said().await;
     assert_eq!(scene.alarm(PUMPS, "silent").await["condition"], "normal");
     assert_eq!(scene.alarm("b4-pumps", "silent").await["state"], "suppressed");
-    assert_eq!(scene.calls_for_sensors(), 0, "{:#?}", scene.robot.said());
+    assert_eq!(scene.calls_for_sensors(), 0, "{:#?}", scene.said());
 
     // Six hours after the bridge the second rope has still said nothing: somebody has to go and look.
     scene.walk(20 * MINUTE, MINUTE).await;
     scene.all_said().await;
     assert_eq!(scene.alarm("b4-pumps", "silent").await["state"], "active_unack");
     assert_eq!(scene.orders("b4-pumps", "device").await[0]["state"], "dispatched");
-    assert_eq!(scene.calls_for_sensors(), 1, "{:#?}", scene.robot.said());
+    assert_eq!(scene.calls_for_sensors(), 1, "{:#?}", scene.said());
     assert!(scene.orders(PUMPS, "device").await.is_empty());
 }
 

@@ -111,7 +111,7 @@ async fn a_box_that_wakes_up_in_1970_raises_at_once_and_tells_when_it_knows_the_
     assert!(scene.hook.received().is_empty(), "{:?}", scene.hook.types());
     assert!(scene.hook.forged().len() > 12, "it was tried again and again");
     assert!(
-        !scene.robot.said().is_empty(),
+        !scene.said().is_empty(),
         "people are told whatever the clock says"
     );
     let wrong = scene.alarm("gateway", "clock-wrong").await;

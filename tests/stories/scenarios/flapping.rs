@@ -26,7 +26,7 @@ async fn a_rope_that_comes_and_goes_calls_people_once_and_asks_for_a_look_at_the
     }
     assert_eq!(scene.clock.truth(), began.plus(30 * MINUTE));
     scene.all_said().await;
-    let said = scene.robot.said();
+    let said = scene.said();
     assert!((1..=3).contains(&said.len()), "{}: {said:#?}", said.len());
 
     let alarm = scene.alarm(PUMPS, "leak").await;

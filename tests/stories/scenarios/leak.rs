@@ -53,7 +53,7 @@ async fn a_leak_at_three_in_the_morning_calls_one_person_and_waits_for_ten_dry_m
     // The clock of the story stands at 03:00:05: nothing may be waited for any more.
     scene.heard("org.linli.order.dispatched", 1).await;
     until("the group to read of it", || async {
-        let said = scene.robot.said();
+        let said = scene.said();
         if said.is_empty() {
             Err(gateway.log())
         } else {
@@ -117,7 +117,7 @@ async fn a_leak_at_three_in_the_morning_calls_one_person_and_waits_for_ten_dry_m
     assert_eq!(scene.hook.forged(), Vec::<String>::new());
     let told = scene.hook.received();
     let told = told.iter().map(|received| received.event.to_string());
-    for text in told.chain(scene.robot.said()) {
+    for text in told.chain(scene.said()) {
         assert!(!text.contains(ENGINEER), "a name has left the house: {text}");
     }
     assert_eq!(super::events(&scene.hook, "org.linli.order.dispatched").len(), 1);

@@ -30,7 +30,7 @@ async fn after_a_night_without_the_time_people_are_called_to_what_is_still_to_be
     scene.walk(2 * MINUTE, 10 * SECOND).await;
     scene.gateway.order(taken_id, "accept", json!({})).await;
     scene.walk(3 * MINUTE, 10 * SECOND).await;
-    assert!(scene.robot.said().is_empty(), "{:#?}", scene.robot.said());
+    assert!(scene.said().is_empty(), "{:#?}", scene.said());
     assert_eq!(waits["state"], "dispatched");
 
     // The network is there, and with it the time.
@@ -38,7 +38,7 @@ async fn after_a_night_without_the_time_people_are_called_to_what_is_still_to_be
     scene.clock.set_right();
     scene.walk(2 * MINUTE, SECOND).await;
     scene.all_said().await;
-    let said = scene.robot.said();
+    let said = scene.said();
     let about = |room: &str| -> Vec<&String> { said.iter().filter(|text| text.contains(room)).collect() };
     assert!(
         said[0].contains("new order") && said[0].contains("Pump room of building 4"),

@@ -1,5 +1,6 @@
 //! Where backups go, which are removed, and the note of the last one that the gateway and the doctor read.
 
+use crate::disk::Space;
 use linli_domain::time::Timestamp;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -54,8 +55,7 @@ pub fn lacks_room(folder: &Path, data: &Path, bytes: u64, reserve: u64) -> Optio
     let disk = |path: &Path| std::fs::metadata(path).ok().map(|found| found.dev());
     let same = disk(folder).is_some_and(|one| Some(one) == disk(data));
     let needed = bytes.saturating_add(if same { reserve.saturating_mul(2) } else { 0 });
-    let found = rustix::fs::statvfs(folder).ok()?;
-    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    let free = Space::of(folder)?.free;
     (free < needed).then_some((needed, free))
 }
 

@@ -6,6 +6,7 @@
 //! the audit always are. Everything resumes by itself when there is room again.
 
 use super::core::Core;
+use crate::disk::Space;
 use crate::field::{Fact, Frame};
 use linli_domain::estate::builtin::GATEWAY;
 use linli_domain::id::{DeviceId, PointKey};
@@ -25,8 +26,8 @@ const INSTANCE: &str = "data";
 /// Percent free below which it is told; rules alarm below less.
 const WORTH_TELLING: f64 = 15.0;
 
-/// Free and whole size of the disk that holds a folder, in bytes.
-pub type Disk = fn(&Path) -> Option<(u64, u64)>;
+/// Asks for the room of the disk that holds a folder.
+pub type Disk = fn(&Path) -> Option<Space>;
 
 /// What is known of the room.
 #[derive(Debug)]
@@ -77,15 +78,6 @@ impl Room {
     }
 }
 
-/// Asks the file system.
-pub fn disk(folder: &Path) -> Option<(u64, u64)> {
-    let found = rustix::fs::statvfs(folder).ok()?;
-    Some((
-        found.f_bavail.saturating_mul(found.f_frsize),
-        found.f_blocks.saturating_mul(found.f_frsize),
-    ))
-}
-
 #[allow(clippy::cast_precision_loss, reason = "percent")]
 fn percent(part: u64, whole: u64) -> f64 {
     100.0 * part as f64 / whole.max(1) as f64
@@ -104,7 +96,11 @@ impl Core {
         }
         self.room.looked = Some(now.monotonic);
         let reserve = self.room.reserve;
-        let (free, total) = (self.room.disk)(self.ledger.dir()).unwrap_or((u64::MAX, u64::MAX));
+        let unknown = Space {
+            free: u64::MAX,
+            whole: u64::MAX,
+        };
+        let Space { free, whole } = (self.room.disk)(self.ledger.dir()).unwrap_or(unknown);
         let size = self.ledger.used_bytes()?;
         let was_full = std::mem::replace(&mut self.room.full, free < reserve);
         if self.room.full != was_full {
@@ -135,7 +131,7 @@ impl Core {
         self.room.disk_told = self.tell_room(
             now,
             "gateway.disk_free",
-            percent(above, total),
+            percent(above, whole),
             self.room.disk_told,
         );
         let left = |most: u64| percent(most.saturating_sub(size), most);

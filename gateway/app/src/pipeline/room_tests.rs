@@ -2,6 +2,7 @@
 
 use super::core::Core;
 use super::tests::{core, frame};
+use crate::disk::Space;
 use linli_domain::time::{Monotonic, Timestamp};
 use linli_ledger::Reader;
 use std::path::Path;
@@ -10,8 +11,11 @@ use std::time::Duration;
 
 static FREE: AtomicU64 = AtomicU64::new(u64::MAX);
 
-fn disk(_: &Path) -> Option<(u64, u64)> {
-    Some((FREE.load(Ordering::SeqCst), 1_000))
+fn disk(_: &Path) -> Option<Space> {
+    Some(Space {
+        free: FREE.load(Ordering::SeqCst),
+        whole: 1_000,
+    })
 }
 
 fn stored(folder: &Path, measure: &str) -> usize {

@@ -3,6 +3,7 @@
 use super::Report;
 use crate::clock::Clock;
 use crate::config::said::both;
+use crate::disk::Space;
 use crate::ops::backup;
 use linli_domain::time::Timestamp;
 use linli_ledger::Reader;
@@ -25,12 +26,15 @@ pub(super) fn look(data: &Path, clock: &dyn Clock, report: &mut Report) {
 }
 
 fn space(data: &Path, report: &mut Report) {
-    let Ok(disk) = rustix::fs::statvfs(data) else {
+    let Some(disk) = Space::of(data) else {
         return;
     };
-    let (free, total) = (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize);
-    let percent = (free * 100).checked_div(total).unwrap_or(100);
-    let (free, total) = (megabytes(free), megabytes(total));
+    let percent = disk
+        .free
+        .saturating_mul(100)
+        .checked_div(disk.whole)
+        .unwrap_or(100);
+    let (free, total) = (megabytes(disk.free), megabytes(disk.whole));
     let sizes = Reader::open(data).map(|reader| reader.sizes().unwrap_or_default());
     let sizes = sizes.unwrap_or_default();
     let (database, log, unused) = (
