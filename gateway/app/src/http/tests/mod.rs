@@ -279,7 +279,7 @@ impl Story {
     /// Asks until the answer is as wanted.
     pub(super) async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;
-        for _ in 0..400 {
+        for _ in 0..3_000 {
             last = self.get(path).send().await.json();
             if wanted(&last) {
                 return last;
