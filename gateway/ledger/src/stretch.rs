@@ -65,6 +65,11 @@ pub struct Stretch {
 }
 
 impl Stretch {
+    /// Whether a state was known in it. It may begin and end with nobody knowing, and know one in between.
+    pub fn knows_a_state(&self) -> bool {
+        self.starts != Edge::None || self.ends != Edge::None || self.known_ms > 0
+    }
+
     /// One sample by its number, which is finite, and its state.
     pub(crate) fn of_look(at: i64, number: Option<f64>, edge: Edge) -> Self {
         let mut summary = Summary::default();

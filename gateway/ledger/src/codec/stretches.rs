@@ -24,9 +24,7 @@ pub(crate) fn encode(point: PointKey, buckets: &[(i64, Stretch)]) -> Result<Vec<
     put_varint(&mut out, buckets.len() as u64);
     // Numbers have no durations; anything else needs to know where its stretches begin and end.
     let numbers_only = buckets.iter().any(|(_, stretch)| stretch.summary.numeric > 0)
-        && buckets.iter().all(|(_, stretch)| {
-            stretch.starts == Edge::None && stretch.ends == Edge::None && stretch.known_ms == 0
-        });
+        && !buckets.iter().any(|(_, stretch)| stretch.knows_a_state());
     let timed = |start: i64, at: i64| if numbers_only { 0 } else { at - start };
     let whole = |make: &dyn Fn(&(i64, Stretch)) -> i64| buckets.iter().map(make).collect::<Vec<i64>>();
     let columns = [

@@ -53,11 +53,7 @@ impl Buckets {
             known_seconds: Vec::with_capacity(count),
             changes: Vec::with_capacity(count),
         };
-        let states = spans.before.is_some()
-            || spans
-                .spans
-                .iter()
-                .any(|span| span.stretch.starts != Edge::None || span.stretch.ends != Edge::None);
+        let states = spans.before.is_some() || spans.spans.iter().any(|span| span.stretch.knows_a_state());
         // The state that holds, and the time up to which its duration is counted.
         let mut holds = spans.before.map_or(Edge::None, |(edge, _)| edge);
         let mut next = spans.spans.iter().peekable();
@@ -163,6 +159,34 @@ mod tests {
     use super::*;
     use linli_ledger::{Span, Stretch, Summary};
     use std::time::Duration;
+
+    #[test]
+    fn a_state_that_was_known_only_in_the_middle_of_a_bucket_is_shown() {
+        let at = Timestamp::from_millis;
+        let stretch = Stretch {
+            first_at: 1_000,
+            last_at: 9_000,
+            known_ms: 6_000,
+            true_ms: 2_000,
+            changes: 1,
+            ..Stretch::default()
+        };
+        let spans = Spans {
+            width: Duration::from_secs(10),
+            before: None,
+            spans: vec![Span {
+                start: at(0),
+                stretch,
+            }],
+            goes_on: false,
+        };
+        let shown = Buckets::new(at(0), at(10_000), at(0), &spans);
+        assert_eq!(
+            (shown.known_seconds, shown.true_seconds),
+            (vec![Some(6.0)], vec![Some(2.0)])
+        );
+        assert_eq!(shown.changes, [Some(1)]);
+    }
 
     #[test]
     fn a_state_holds_across_empty_buckets_until_the_last_sample() {
