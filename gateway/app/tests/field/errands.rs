@@ -105,7 +105,10 @@ async fn a_scan_leaves_half_of_the_bus_to_its_polling_and_can_be_ended() {
     let done = job.progress().done;
     assert!((2..=7).contains(&done), "{done} places in {:?}", began.elapsed());
     assert!(seen[&1].right >= 12 && seen[&1].longest_ms < 800, "{seen:?}");
-    assert_eq!((seen[&1].wrong, seen[&1].missing), (0, 0), "{seen:?}");
+    assert!(
+        seen[&1].wrong == 0 && seen[&1].missing <= seen[&1].stalls,
+        "{seen:?}"
+    );
     job.cancel.cancel();
     assert_eq!(ended(&job).await, ScanState::Cancelled);
     bus.stopped().await;

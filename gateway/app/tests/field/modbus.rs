@@ -178,12 +178,15 @@ pub(crate) struct Seen {
     pub(crate) wrong: u32,
     pub(crate) missing: u32,
     pub(crate) longest_ms: u128,
+    /// How often the machine slept through a good part of [`TIMEOUT`]: a prompt answer may have been missed then.
+    pub(crate) stalls: u32,
 }
 
 /// Time in which this machine did something: what it slept through is not what a bus took.
 #[derive(Debug)]
 struct Awake {
     counted: Duration,
+    stalls: u32,
     last: Instant,
 }
 
@@ -193,6 +196,7 @@ impl Awake {
     fn new() -> Self {
         Self {
             counted: Duration::ZERO,
+            stalls: 0,
             last: Instant::now(),
         }
     }
@@ -200,7 +204,9 @@ impl Awake {
     /// Lets a step pass. A longer one counts as two: the machine was busy with others.
     async fn step(&mut self) {
         tokio::time::sleep(Self::STEP).await;
-        self.counted += self.last.elapsed().min(Self::STEP * 2);
+        let took = self.last.elapsed();
+        self.counted += took.min(Self::STEP * 2);
+        self.stalls += u32::from(took > TIMEOUT / 2);
         self.last = Instant::now();
     }
 }
@@ -230,7 +236,10 @@ pub(crate) async fn watch(pipeline: &mut Pipeline, span: Duration) -> HashMap<u8
             None => seen.missing += 1,
         }
     }
-    seen.into_iter().map(|(unit, (seen, _))| (unit, seen)).collect()
+    let stalls = awake.stalls;
+    seen.into_iter()
+        .map(|(unit, (seen, _))| (unit, Seen { stalls, ..seen }))
+        .collect()
 }
 
 #[tokio::test]
