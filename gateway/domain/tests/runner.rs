@@ -14,7 +14,7 @@ mod yard;
 
 #[path = "runner/alarm_model/mod.rs"]
 mod alarm_model;
-#[path = "runner/batch_model.rs"]
+#[path = "runner/batch_model/mod.rs"]
 mod batch_model;
 #[path = "runner/batches.rs"]
 mod batches;
