@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -91,12 +92,28 @@ fn follow(stream: impl AsyncRead + Unpin + Send + 'static, log: Arc<Mutex<VecDeq
     });
 }
 
-/// A loopback port that was free a moment ago.
+/// A loopback port that is free and is handed out once. It lies below those the system gives to outgoing connections: one of
+/// a story beside this one would sit on it before the peer listens, or while the peer is restarted.
+///
+/// # Panics
+/// When nothing is free.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|l| l.local_addr())
-        .map(|a| a.port())
-        .unwrap_or(0)
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 12_000;
+    static HANDED_OUT: AtomicU32 = AtomicU32::new(0);
+    // Programs that run at the same time begin at different places.
+    let begins = std::process::id().wrapping_mul(331);
+    let mut ports = (0..COUNT).map(|_| {
+        let next = HANDED_OUT.fetch_add(1, Ordering::Relaxed);
+        FIRST + begins.wrapping_add(next) % COUNT
+    });
+    ports
+        .find_map(|port| {
+            let port = u16::try_from(port).ok()?;
+            std::net::TcpListener::bind(("127.0.0.1", port)).ok()?;
+            Some(port)
+        })
+        .expect("a free port")
 }
 
 /// A program of this workspace, built beside the test binary. `LINLI_PROGRAM` names another build of `linli` to take, such as

@@ -12,9 +12,9 @@ mod estate_test;
 #[path = "runner/yard.rs"]
 mod yard;
 
-#[path = "runner/alarm_model.rs"]
+#[path = "runner/alarm_model/mod.rs"]
 mod alarm_model;
-#[path = "runner/batch_model.rs"]
+#[path = "runner/batch_model/mod.rs"]
 mod batch_model;
 #[path = "runner/batches.rs"]
 mod batches;
@@ -32,7 +32,7 @@ mod edits;
 mod estates;
 #[path = "runner/flapping.rs"]
 mod flapping;
-#[path = "runner/health.rs"]
+#[path = "runner/health/mod.rs"]
 mod health;
 #[path = "runner/late.rs"]
 mod late;
@@ -42,7 +42,7 @@ mod late_same;
 mod life;
 #[path = "runner/model.rs"]
 mod model;
-#[path = "runner/properties.rs"]
+#[path = "runner/properties/mod.rs"]
 mod properties;
 #[path = "runner/readings.rs"]
 mod readings;

@@ -106,6 +106,7 @@ async fn the_program_of_users_on_a_machine_that_lies_about_the_time() {
 
     // 1970, and nothing saved yet: the gateway goes by the release of its program. The alarm and its order are there at once,
     // what systems are told waits.
+    let wet = truth_seconds();
     say(broker.port, ROPE, &leak_message(true), false).await;
     gateway.order_in(PUMPS, "dispatched").await;
     let alarm = alarm_is(&gateway, "leak", "active").await;
@@ -131,19 +132,16 @@ async fn the_program_of_users_on_a_machine_that_lies_about_the_time() {
     assert!(hook.received().is_empty() && !hook.forged().is_empty());
 
     // Dry, and a moment later the network tells the time: the off-delay is lived through all the same.
+    let dry = Instant::now();
     say(broker.port, ROPE, &leak_message(false), false).await;
     alarm_is(&gateway, "leak", "clearing").await;
-    let dry = Instant::now();
     off_by(lies.path(), 0);
     alarm_is(&gateway, "leak", "normal").await;
     let lived = dry.elapsed();
-    assert!(
-        lived > OFF_DELAY - Duration::from_secs(3),
-        "cleared after {lived:?}"
-    );
+    assert!(lived >= OFF_DELAY, "cleared after {lived:?}");
     let alarm = alarm_is(&gateway, "leak", "normal").await;
     let dated = instant(&alarm["raised_at"]).as_millis() / 1_000;
-    assert!((raised - 20..=raised).contains(&dated), "{alarm:#}");
+    assert!((wet - 1..=raised).contains(&dated), "{alarm:#}");
     within(PATIENCE, "what waited to be said", || async {
         let told = super::events(&hook, "org.linli.order.dispatched");
         if told.len() == 1 {
@@ -173,18 +171,15 @@ async fn the_program_of_users_on_a_machine_that_lies_about_the_time() {
     // Two hours ahead amid the next off-delay, and three back: a step is told, and no delay moves.
     say(broker.port, ROPE, &leak_message(true), false).await;
     alarm_is(&gateway, "leak", "active").await;
+    let dry = Instant::now();
     say(broker.port, ROPE, &leak_message(false), false).await;
     alarm_is(&gateway, "leak", "clearing").await;
-    let dry = Instant::now();
     off_by(lies.path(), 7_200);
     let set = alarm_is(&gateway, "clock-set", "active").await;
     assert_eq!(set["priority"], "P4");
     alarm_is(&gateway, "leak", "normal").await;
     let lived = dry.elapsed();
-    assert!(
-        lived > OFF_DELAY - Duration::from_secs(3),
-        "cleared after {lived:?}"
-    );
+    assert!(lived >= OFF_DELAY, "cleared after {lived:?}");
     off_by(lies.path(), -3_600);
     say(broker.port, ROPE, &leak_message(true), false).await;
     alarm_is(&gateway, "leak", "active").await;

@@ -88,7 +88,10 @@ pub(super) fn core(folder: &Path) -> Core {
 
 /// A gateway's pipeline on a thread of its own; it ends with its door.
 fn running(folder: &Path) -> Door {
-    let core = core(folder);
+    run(core(folder))
+}
+
+fn run(core: Core) -> Door {
     let (door, inbox) = open(Vec::new());
     let (progress, _) = watch::channel(Progress::new(core.engine.estate()));
     let pace = Pace::new(Duration::from_millis(1), 1000);
@@ -248,15 +251,24 @@ fn a_frame_does_not_pay_for_the_request_beside_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_while_the_disk_fails_does_not_overtake_what_failed() {
     let folder = tempfile::tempdir().unwrap();
-    let door = running(folder.path());
+    let core = core(folder.path());
+    let metrics = Arc::clone(&core.metrics);
+    let door = run(core);
     sabotage(
         folder.path(),
         "CREATE TRIGGER fail BEFORE INSERT ON stage BEGIN SELECT abs(-9223372036854775807 - 1); END",
     );
-    door.push(vec![frame("leak", true)]).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    door.push(vec![frame("leak", false)]).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    for wet in [true, false] {
+        let failed = metrics.commit_failures.get();
+        door.push(vec![frame("leak", wet)]).await.unwrap();
+        let fails_again = async {
+            while metrics.commit_failures.get() == failed {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(60), fails_again).await;
+        waited.expect("the disk to fail");
+    }
     sabotage(folder.path(), "DROP TRIGGER fail");
     door.stop().await;
     let page = Page {

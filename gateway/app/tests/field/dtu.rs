@@ -21,7 +21,8 @@ fn bus(name: &str, registration: &str) -> ModbusBus {
     };
     ModbusBus {
         bus: name.parse().unwrap(),
-        timeout: Duration::from_millis(500),
+        // Every line here answers: nothing is waited for in vain, however busy the machine is.
+        timeout: Duration::from_secs(10),
         ..config(ModbusTransport::Dtu(dtu))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::converter::{Converter, Slave as Manner};
 use super::modbus::{Bus, config, slave, watch};
+use super::mosquitto::free_port;
 use super::pipeline::{Pipeline, within};
 use linli::config::{ModbusBus, ModbusTransport};
 use linli::field::modbus::Slave;
@@ -104,7 +105,10 @@ async fn a_scan_leaves_half_of_the_bus_to_its_polling_and_can_be_ended() {
     let done = job.progress().done;
     assert!((2..=7).contains(&done), "{done} places in {:?}", began.elapsed());
     assert!(seen[&1].right >= 12 && seen[&1].longest_ms < 800, "{seen:?}");
-    assert_eq!((seen[&1].wrong, seen[&1].missing), (0, 0), "{seen:?}");
+    assert!(
+        seen[&1].wrong == 0 && seen[&1].missing <= seen[&1].stalls,
+        "{seen:?}"
+    );
     job.cancel.cancel();
     assert_eq!(ended(&job).await, ScanState::Cancelled);
     bus.stopped().await;
@@ -112,11 +116,9 @@ async fn a_scan_leaves_half_of_the_bus_to_its_polling_and_can_be_ended() {
 
 #[tokio::test]
 async fn a_line_that_cannot_be_opened_fails_the_scan() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let nobody = format!("127.0.0.1:{}", free_port());
     let pipeline = Pipeline::start();
-    let bus = Bus::start(&pipeline, ModbusTransport::Tcp(address.to_string()), Vec::new());
+    let bus = Bus::start(&pipeline, ModbusTransport::Tcp(nobody), Vec::new());
     assert_eq!(ended(&scan(&bus, 1..=3)).await, ScanState::Failed);
     bus.stopped().await;
 }

@@ -1,6 +1,7 @@
 //! The Modbus master against simulated nodes and against a serial converter with bad manners.
 
 use super::converter::{Converter, Slave as Manner};
+use super::mosquitto::free_port;
 use super::pipeline::{Pipeline, within};
 use linli::config::{ModbusBus, ModbusTransport};
 use linli::field::ModbusFrame;
@@ -177,15 +178,48 @@ pub(crate) struct Seen {
     pub(crate) wrong: u32,
     pub(crate) missing: u32,
     pub(crate) longest_ms: u128,
+    /// How often the machine slept through a good part of [`TIMEOUT`]: a prompt answer may have been missed then.
+    pub(crate) stalls: u32,
+}
+
+/// Time in which this machine did something: what it slept through is not what a bus took.
+#[derive(Debug)]
+struct Awake {
+    counted: Duration,
+    stalls: u32,
+    last: Instant,
+}
+
+impl Awake {
+    const STEP: Duration = Duration::from_millis(10);
+
+    fn new() -> Self {
+        Self {
+            counted: Duration::ZERO,
+            stalls: 0,
+            last: Instant::now(),
+        }
+    }
+
+    /// Lets a step pass. A longer one counts as two: the machine was busy with others.
+    async fn step(&mut self) {
+        tokio::time::sleep(Self::STEP).await;
+        let took = self.last.elapsed();
+        self.counted += took.min(Self::STEP * 2);
+        self.stalls += u32::from(took > TIMEOUT / 2);
+        self.last = Instant::now();
+    }
 }
 
 /// Watches a bus whose registers hold their own addresses.
 pub(crate) async fn watch(pipeline: &mut Pipeline, span: Duration) -> HashMap<u8, Seen> {
-    let began = Instant::now();
-    let mut seen: HashMap<u8, (Seen, Option<Instant>)> = HashMap::new();
-    while let Some(left) = span.checked_sub(began.elapsed()) {
-        let Ok(frame) = tokio::time::timeout(left, pipeline.answer()).await else {
-            break;
+    let mut awake = Awake::new();
+    let mut seen: HashMap<u8, (Seen, Option<Duration>)> = HashMap::new();
+    while awake.counted < span {
+        let frame = tokio::select! {
+            biased;
+            frame = pipeline.answer() => frame,
+            () = awake.step() => continue,
         };
         let unit = frame.device.as_str().trim_start_matches("unit-").parse().unwrap();
         let (seen, last) = seen.entry(unit).or_default();
@@ -194,16 +228,18 @@ pub(crate) async fn watch(pipeline: &mut Pipeline, span: Duration) -> HashMap<u8
         match words(&frame) {
             Some(words) if *words == *expected => {
                 seen.right += 1;
-                seen.longest_ms = seen
-                    .longest_ms
-                    .max(last.map_or(0, |last| last.elapsed().as_millis()));
-                *last = Some(Instant::now());
+                let since = last.map_or(Duration::ZERO, |last| awake.counted - last);
+                seen.longest_ms = seen.longest_ms.max(since.as_millis());
+                *last = Some(awake.counted);
             }
             Some(_) => seen.wrong += 1,
             None => seen.missing += 1,
         }
     }
-    seen.into_iter().map(|(unit, (seen, _))| (unit, seen)).collect()
+    let stalls = awake.stalls;
+    seen.into_iter()
+        .map(|(unit, (seen, _))| (unit, Seen { stalls, ..seen }))
+        .collect()
 }
 
 #[tokio::test]
@@ -426,9 +462,7 @@ async fn exceptions_say_what_they_mean_and_stop_nobody() {
 
 #[tokio::test]
 async fn a_bus_that_is_down_is_told_once_and_found_again() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    drop(listener);
+    let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let mut pipeline = Pipeline::start();
     let bus = Bus::start(
         &pipeline,

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -15,13 +16,18 @@ pub(crate) struct Mosquitto {
     child: Option<Child>,
 }
 
-/// A port that was free a moment ago.
+/// A port that is free and is handed out once. It lies below those the system gives to outgoing connections, which would sit
+/// on it before the peer listens or while it is restarted.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    static HANDED_OUT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let next = HANDED_OUT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + std::process::id().wrapping_mul(331).wrapping_add(next) % 12_000;
+        let port = u16::try_from(port).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl Mosquitto {

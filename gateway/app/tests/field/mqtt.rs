@@ -133,16 +133,19 @@ async fn a_message_is_acknowledged_when_its_ticket_comes_back_and_not_before() {
 async fn what_was_not_committed_when_the_power_went_comes_again_marked_as_repeated() {
     let broker = Mosquitto::start("").await;
     let mut before = Pipeline::start();
-    let running = connected(&mut before, connection(broker.port)).await;
-    publish(
-        broker.port,
-        &[("site/bin/d1/up", "lost"), ("site/bin/d1/up", "kept")],
-    )
-    .await;
+    // A window of two: the third message comes when the broker has the acknowledgement of the second.
+    let narrow = MqttConnection {
+        receive_maximum: 2,
+        ..connection(broker.port)
+    };
+    let running = connected(&mut before, narrow).await;
+    let messages = ["lost", "kept", "behind"].map(|payload| ("site/bin/d1/up", payload));
+    publish(broker.port, &messages).await;
     let lost = before.message().await;
     let kept = before.message().await;
+    assert_eq!((text(&lost.payload), text(&kept.payload)), ("lost", "kept"));
     before.committed(kept);
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(text(&before.message().await.payload), "behind");
     running.kill();
 
     // A new process: nothing but the client id is left.
@@ -157,6 +160,13 @@ async fn what_was_not_committed_when_the_power_went_comes_again_marked_as_repeat
         "its identity is the same"
     );
     after.committed(again);
+    let behind = after.message().await;
+    assert_eq!(
+        text(&behind.payload),
+        "behind",
+        "what was committed does not come"
+    );
+    after.committed(behind);
     after.stays_silent().await;
     running.stopped().await;
 }

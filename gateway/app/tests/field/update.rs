@@ -101,7 +101,14 @@ async fn an_update_leaves_half_of_the_bus_to_the_polling_of_the_others() {
     let (street, line) = street().await;
     street.set_fault(LEAK, Fault::Late(NODE_TAKES));
     let mut pipeline = Pipeline::start();
-    let bus = bus(&pipeline, line);
+    let slaves = [LEAK, BIN].map(|unit| slave(unit, &[0], 4));
+    // Everybody answers: nothing is waited for in vain, however busy the machine is.
+    let patient = ModbusBus {
+        writes: true,
+        timeout: Duration::from_secs(10),
+        ..config(line)
+    };
+    let bus = Bus::of(&pipeline, patient, slaves.into(), None);
     let began = Instant::now();
     let job = begin(&bus, LEAK, package("1.2", 60)).unwrap();
     assert_eq!(

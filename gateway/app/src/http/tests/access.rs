@@ -134,13 +134,15 @@ async fn health_needs_nothing() {
         assert_eq!(answer.status, 200, "{path} {answer:?}");
     }
     story.door.stop().await;
-    for _ in 0..200 {
-        let answer = story.ask(Method::GET, "/readyz").send().await;
-        if answer.status == 503 {
-            assert_eq!(answer.problem(), "stopping");
-            return;
+    let stopping = async {
+        loop {
+            let answer = story.ask(Method::GET, "/readyz").send().await;
+            if answer.status == 503 {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("ready without a pipeline");
+    };
+    let answer = tokio::time::timeout(PATIENCE, stopping).await;
+    assert_eq!(answer.expect("ready without a pipeline").problem(), "stopping");
 }

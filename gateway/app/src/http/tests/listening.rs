@@ -36,7 +36,7 @@ impl Ear {
                 self.text = rest;
                 return block;
             }
-            let wait = tokio::time::timeout(Duration::from_secs(10), self.body.next());
+            let wait = tokio::time::timeout(PATIENCE, self.body.next());
             let piece = wait
                 .await
                 .expect("an event in time")
@@ -189,7 +189,7 @@ async fn the_stream_ends_with_the_server() {
     ear.block().await;
     story.http.shutdown.cancel();
     assert!(
-        tokio::time::timeout(Duration::from_secs(5), ear.body.next())
+        tokio::time::timeout(PATIENCE, ear.body.next())
             .await
             .unwrap()
             .is_none()

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 async fn answer(stream: &mut TcpStream, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
-    let wait = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut bytes));
+    let wait = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes));
     wait.await.unwrap().unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -50,7 +50,9 @@ async fn the_listener_answers_and_ends_although_somebody_listens() {
         .unwrap();
 
     stop.cancel();
-    tokio::time::timeout(Duration::from_secs(4), serving)
+    // Without the deadline of the end, the slow one would hold it up until its own.
+    let soon = super::super::serve::HEADER_DEADLINE - Duration::from_secs(1);
+    tokio::time::timeout(soon, serving)
         .await
         .expect("an end within its time")
         .unwrap();

@@ -35,7 +35,7 @@ impl Watching {
                 self.text = rest;
                 return piece;
             }
-            let more = tokio::time::timeout(Duration::from_secs(20), self.body.next()).await;
+            let more = tokio::time::timeout(PATIENCE, self.body.next()).await;
             let more = more.expect("a piece").expect("a stream").unwrap();
             self.text.push_str(std::str::from_utf8(&more).unwrap());
         }

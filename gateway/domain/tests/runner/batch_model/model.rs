@@ -1,56 +1,10 @@
-//! Batch orders against a plain, slow model of their tables: seconds are counted one by one, and after every reading,
-//! command, loss and restart the orders and tasks of both are the same. `LINLI_SEED=17` tells that history alone.
+//! The model: what the rule knows of each lid, who waits to be gathered, and what each order asks for before it ends.
 
-use crate::estate_test::{EstateTest, actor};
-use crate::yard::yard;
-use linli_domain::command::{Action, ActorRole};
-use linli_domain::engine::Input;
-use linli_domain::order::{Order, OverrideReason};
-use linli_domain::reading::{Quality, Reason, Value};
+use super::{BINS, GRACE, HOLD, JOINS, OFF, ON, WAIT};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
-const SEEDS: u64 = 120;
-const STEPS: usize = 250;
-const BINS: usize = 4;
-const ON: u64 = 20;
-const OFF: u64 = 15;
-const HOLD: u64 = 10;
-const GRACE: u64 = 90;
-const WAIT: u64 = 30;
-const JOINS: u64 = 600;
-
-fn estate() -> String {
-    let rest = format!(
-        r#"
-[silence]
-default = "300d"
-[[rules]]
-id = "full"
-class = "full"
-fault = "full"
-measure = "bin.full"
-applies_to = {{ kind = "bin" }}
-when = {{ state = true }}
-on_delay = "{ON}s"
-off_delay = "{OFF}s"
-priority = "P3"
-cause = {{ zh = "投放多", en = "Much waste" }}
-consequence = {{ zh = "垃圾落地", en = "Waste on the ground" }}
-response = {{ zh = "清运", en = "Empty it" }}
-order = {{ role = "cleaning", profile = "bin", batch = true }}
-[[order_profiles]]
-id = "bin"
-name = {{ zh = "清运", en = "Emptying" }}
-verify = {{ hold = "{HOLD}s", grace = "{GRACE}s" }}
-auto_close = true
-"#
-    );
-    yard(BINS, &rest)
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Say {
+pub(super) enum Say {
     Full,
     Empty,
     Lost,
@@ -103,20 +57,20 @@ struct Job {
 }
 
 #[derive(Debug)]
-struct Model {
+pub(super) struct Model {
     second: u64,
     /// Seconds the machine was off: only evidence, which is compared by the wall clock, knows of them.
-    off: u64,
+    pub(super) off: u64,
     bins: Vec<Bin>,
     /// Seconds left, and who waits.
     gathering: Option<(u64, BTreeSet<usize>)>,
     jobs: BTreeMap<u64, Job>,
     next: u64,
-    reached: BTreeMap<&'static str, u32>,
+    pub(super) reached: BTreeMap<&'static str, u32>,
 }
 
 impl Model {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let bin = Bin {
             watch: Watch::Unknown {
                 raised: false,
@@ -138,7 +92,7 @@ impl Model {
         }
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         let jobs = self.jobs.values();
         jobs.map(|job| {
             let tasks = job.tasks.iter().map(|(bin, task, again)| {
@@ -159,7 +113,7 @@ impl Model {
     }
 
     /// One second passes: every delay is a second shorter; lids first, then what gathers, then orders.
-    fn second(&mut self) {
+    pub(super) fn second(&mut self) {
         self.second += 1;
         let less = |left: &mut u64| *left = left.saturating_sub(1);
         for job in self.jobs.values_mut() {
@@ -205,7 +159,7 @@ impl Model {
         }
     }
 
-    fn says(&mut self, bin: usize, say: Say) {
+    pub(super) fn says(&mut self, bin: usize, say: Say) {
         let wall = self.wall();
         let known = &mut self.bins[bin];
         known.heard = (say != Say::Lost).then_some(wall);
@@ -401,7 +355,7 @@ impl Model {
     }
 
     /// The next step of the n-th order, by whoever may take it.
-    fn works(&mut self, n: usize) {
+    pub(super) fn works(&mut self, n: usize) {
         let Some(number) = self.jobs.keys().copied().nth(n) else {
             return;
         };
@@ -429,179 +383,12 @@ impl Model {
         }
     }
 
-    fn overrides(&mut self, n: usize) {
+    pub(super) fn overrides(&mut self, n: usize) {
         let number = self.jobs.keys().copied().nth(n);
         let number = number.filter(|number| self.jobs[number].state == "pending_verification");
         if let Some(number) = number {
             self.jobs.remove(&number);
             self.reach("overridden");
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Happening {
-    Wait(u64),
-    Says(usize, Say),
-    Works(usize),
-    Overrides(usize),
-    Restart,
-    Reboot,
-}
-
-/// A small generator of its own, so that a seed is the same history for ever.
-fn below(state: &mut u64, end: usize) -> usize {
-    *state = state
-        .wrapping_mul(6_364_136_223_846_793_005)
-        .wrapping_add(1_442_695_040_888_963_407);
-    usize::try_from((*state >> 33) % end as u64).unwrap()
-}
-
-fn happening(dice: &mut u64) -> Happening {
-    let bin = below(dice, BINS);
-    match below(dice, 40) {
-        0..7 => Happening::Wait(1 + below(dice, 12) as u64),
-        7..13 => Happening::Wait(15 + below(dice, 40) as u64),
-        13 => Happening::Wait(60 + below(dice, 700) as u64),
-        14..20 => Happening::Says(bin, Say::Full),
-        20..27 => Happening::Says(bin, Say::Empty),
-        27 => Happening::Says(bin, Say::Lost),
-        28..37 => Happening::Works(below(dice, 2)),
-        37 => Happening::Overrides(below(dice, 2)),
-        38 => Happening::Restart,
-        _ => Happening::Reboot,
-    }
-}
-
-/// The batch orders; that a lid flaps is a job of another kind.
-fn orders(test: &EstateTest) -> Vec<Arc<Order>> {
-    let batches = test.engine.orders().filter(|order| order.batch.is_some());
-    batches.cloned().collect()
-}
-
-fn happens(test: &mut EstateTest, happening: Happening) {
-    match happening {
-        Happening::Wait(seconds) => {
-            test.wait(&format!("{seconds}s"));
-            test.input(Input::Tick).reply.unwrap();
-        }
-        Happening::Says(bin, say) => {
-            let quality = match say {
-                Say::Lost => Quality::Bad(Reason::CommTimeout),
-                Say::Full | Say::Empty => Quality::Good,
-            };
-            let point = format!("lid-{bin}/bin.full");
-            test.reads(&point, Value::State(say == Say::Full), "0s", quality);
-        }
-        Happening::Works(n) => {
-            let Some(seen) = orders(test).get(n).cloned() else {
-                return;
-            };
-            let (order, version) = (seen.id, seen.version);
-            let action = match seen.state.name() {
-                "dispatched" => Action::Accept { order, version },
-                "accepted" => Action::Start { order, version },
-                "in_progress" => Action::Complete {
-                    order,
-                    version,
-                    note: None,
-                },
-                _ => return,
-            };
-            test.act(actor("A", ActorRole::Staff), action).unwrap();
-        }
-        Happening::Overrides(n) => {
-            let Some(seen) = orders(test).get(n).cloned() else {
-                return;
-            };
-            if seen.state.name() == "pending_verification" {
-                let action = Action::Override {
-                    order: seen.id,
-                    version: seen.version,
-                    reason: OverrideReason::Test,
-                    note: "because".into(),
-                };
-                test.act(actor("M", ActorRole::Manager), action).unwrap();
-            }
-        }
-        Happening::Restart => {
-            let before = (test.engine.dump(), test.engine.next_wake());
-            test.engine = linli_domain::Engine::restore(&test.engine.snapshot().unwrap()).unwrap();
-            assert_eq!((test.engine.dump(), test.engine.next_wake()), before);
-        }
-        Happening::Reboot => drop(test.reboot("3h")),
-    }
-}
-
-fn models(model: &mut Model, happening: Happening) {
-    match happening {
-        Happening::Wait(seconds) => (0..seconds).for_each(|_| model.second()),
-        Happening::Says(bin, say) => model.says(bin, say),
-        Happening::Works(n) => model.works(n),
-        Happening::Overrides(n) => model.overrides(n),
-        Happening::Restart => {}
-        Happening::Reboot => model.off += 3 * 3_600,
-    }
-}
-
-fn lines(test: &EstateTest) -> Vec<String> {
-    let lines = orders(test).into_iter().map(|order| {
-        let tasks = order
-            .tasks()
-            .iter()
-            .map(|t| format!("{} {} {}", t.asset, t.state.name(), t.reopened));
-        format!("{}: {}", order.state, tasks.collect::<Vec<_>>().join(", "))
-    });
-    lines.collect()
-}
-
-#[test]
-fn batches_and_their_model_never_disagree() {
-    let one = std::env::var("LINLI_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
-    let seeds = one.map_or(0..SEEDS, |seed: u64| seed..seed + 1);
-    let mut reached: BTreeMap<&str, u32> = BTreeMap::new();
-    for seed in seeds {
-        let mut dice = seed;
-        let mut test = EstateTest::with(&estate());
-        for bin in 0..BINS {
-            test.point(&format!("lid-{bin}/bin.full"));
-        }
-        let mut model = Model::new();
-        for step in 0..STEPS {
-            let happening = happening(&mut dice);
-            // A history told alone is compared every second of a wait.
-            let parts = match (one, happening) {
-                (Some(_), Happening::Wait(seconds)) => (0..seconds).map(|_| Happening::Wait(1)).collect(),
-                _ => vec![happening],
-            };
-            for (part, happening) in parts.into_iter().enumerate() {
-                happens(&mut test, happening);
-                models(&mut model, happening);
-                assert_eq!(
-                    lines(&test),
-                    model.lines(),
-                    "seed {seed}, step {step}.{part}, {happening:?}: engine, model {model:?}"
-                );
-            }
-        }
-        for (what, times) in model.reached {
-            *reached.entry(what).or_default() += times;
-        }
-    }
-    if one.is_none() {
-        // A model that is never led anywhere agrees with anything.
-        for what in [
-            "joined",
-            "all over before it opened",
-            "opened again",
-            "sent back",
-            "verified",
-            "self-cleared",
-            "overridden",
-        ] {
-            assert!(reached.get(what).is_some_and(|n| *n >= 10), "{what}: {reached:?}");
         }
     }
 }
