@@ -75,6 +75,17 @@ pub(crate) struct Place {
 }
 
 impl Columns {
+    /// Empty, with room for as many samples: growing by doubling leaves holes that the process keeps.
+    pub(crate) fn with_room(samples: usize) -> Self {
+        Self {
+            observed: Vec::with_capacity(samples),
+            lag: Vec::with_capacity(samples),
+            quality: Vec::with_capacity(samples),
+            kind: Vec::with_capacity(samples),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.observed.len()
     }

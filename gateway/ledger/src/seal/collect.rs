@@ -18,7 +18,7 @@ impl Ledger {
     pub(super) fn next_pass(&mut self, now: Timestamp, deletable: CommitId) -> Option<Pass> {
         let old = now.minus(self.options.seal_age);
         let in_the_way = self.in_the_way(deletable);
-        let full = self.options.seal_samples;
+        let (full, portion) = (self.options.seal_samples, self.portion());
         let mut due: Vec<(u64, PointKey, usize)> = self
             .heads
             .iter()
@@ -39,7 +39,8 @@ impl Ledger {
         };
         let mut samples = 0;
         for (_, point, count) in due {
-            samples += count.min(self.portion());
+            let takes = count.min(portion);
+            samples += takes;
             if samples > PASS_SAMPLES && !pass.points.is_empty() {
                 pass.leaves_some = true;
                 break;
@@ -48,7 +49,7 @@ impl Ledger {
                 series.since_pass = Some(Unsealed::default());
                 let collected = Collected {
                     sealed: series.sealed,
-                    columns: Columns::default(),
+                    columns: Columns::with_room(takes),
                     last: series.sealed,
                     cut: None,
                 };
