@@ -101,6 +101,7 @@ fn a_backup_of_every_earlier_format_can_be_restored() {
         include_str!("../../src/schema/4.sql"),
         include_str!("../../src/schema/7.sql"),
         include_str!("../../src/schema/8.sql"),
+        include_str!("../../src/schema/9.sql"),
     ];
     for format in 1..=steps.len() {
         let mut estate = sealed_estate();
