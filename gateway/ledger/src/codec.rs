@@ -6,6 +6,7 @@ pub(crate) mod bytes;
 pub(crate) mod chunk;
 pub(crate) mod columns;
 pub(crate) mod crc;
+mod decimals;
 pub(crate) mod log;
 pub(crate) mod seen;
 pub(crate) mod stretches;

@@ -20,6 +20,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("schema/7.sql"),
     include_str!("schema/8.sql"),
     include_str!("schema/9.sql"),
+    include_str!("schema/10.sql"),
 ];
 
 const PAGE_BYTES: u64 = 4096;
@@ -188,6 +189,16 @@ mod tests {
         let conn = Connection::open_with_flags(unchanging(path.to_str().unwrap()), flags).unwrap();
         assert_eq!(format(&conn, &path).unwrap(), MIGRATIONS.len() as u32);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_program_that_does_not_know_decimals_refuses_a_file_that_may_hold_them() {
+        let path = Path::new("memory");
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, path, MIGRATIONS).unwrap();
+        let before_decimals = &MIGRATIONS[..7];
+        let refused = migrate(&mut conn, path, before_decimals).unwrap_err();
+        assert!(matches!(refused, OpenError::Newer { known: 7, .. }), "{refused}");
     }
 
     #[test]

@@ -367,6 +367,8 @@ pub(crate) fn whole_chunk(
         || summary.numeric != beside.numeric
         || (summary.min, summary.max, summary.first, summary.last)
             != (beside.min, beside.max, beside.first, beside.last)
+        // One that is no number is not kept.
+        || summary.sum != beside.sum && !summary.sum.is_nan()
     {
         return Err("the sums beside it are not those of its samples");
     }

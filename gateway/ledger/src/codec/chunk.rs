@@ -3,27 +3,41 @@
 //! ```text
 //! format(1) · n · times(pco) · lag · quality(runs) · kind(runs) · [numbers(pco)] · [states(runs)] · [texts] · crc32(4)
 //! lag = 0 · one exact value | 1 · whole seconds (pco)
+//! format = 1 · numbers are floats | 2 · numbers are decimals: digits behind the point(1), whole numbers(pco)
 //! ```
 //! Times are the bigger half of a chunk, so the time of receipt is kept to the second when it varies. States are
-//! run lengths, texts a dictionary. The checksum starts from the point key.
+//! run lengths, texts a dictionary. The checksum starts from the point key. A format that is not known is
+//! refused, and a program that does not know it refuses the file (`schema`).
 
 use super::bytes::{Cursor, put_bytes, put_signed, put_varint};
 use super::columns::{Columns, Kind};
 use super::crc::checksum;
+use super::decimals::{self, Decimals};
 use linli_domain::id::PointKey;
 use linli_domain::reading::Quality;
 use pco::ChunkConfig;
 use pco::standalone::{simple_compress, simple_decompress_into};
 use std::sync::Arc;
 
-const FORMAT: u8 = 1;
 /// Longest chunk a decoder believes in.
 pub(super) const MAX_SAMPLES: usize = 1 << 20;
+
+/// How a chunk keeps its numbers; the codes are its format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Numbers {
+    /// As they are; also of a chunk without any.
+    Floats = 1,
+    /// All of them as decimals.
+    Decimals = 2,
+}
 
 /// Encodes `columns`. The error is one of the compressor and says that nothing was written.
 pub(crate) fn encode(point: PointKey, columns: &Columns) -> Result<Vec<u8>, pco::errors::PcoError> {
     let config = ChunkConfig::default();
-    let mut out = vec![FORMAT];
+    let decimals = Decimals::of(&columns.numbers);
+    let form = decimals.as_ref().map_or(Numbers::Floats, |_| Numbers::Decimals);
+    let mut out = vec![form as u8];
     put_varint(&mut out, columns.len() as u64);
     put_bytes(&mut out, &simple_compress(&columns.observed, &config)?);
     let lag = columns.lag.first().copied().unwrap_or(0);
@@ -37,7 +51,11 @@ pub(crate) fn encode(point: PointKey, columns: &Columns) -> Result<Vec<u8>, pco:
     }
     put_runs(&mut out, &columns.quality);
     put_runs(&mut out, &columns.kind);
-    if !columns.numbers.is_empty() {
+    if let Some(decimals) = decimals {
+        let mut column = vec![decimals.digits];
+        column.extend(simple_compress(&decimals.wholes, &config)?);
+        put_bytes(&mut out, &column);
+    } else if !columns.numbers.is_empty() {
         put_bytes(&mut out, &simple_compress(&columns.numbers, &config)?);
     }
     if !columns.states.is_empty() {
@@ -74,7 +92,7 @@ fn put_texts(out: &mut Vec<u8>, texts: &[Arc<str>]) {
 
 /// Decodes a chunk; the error says what does not hold.
 pub(crate) fn decode(point: PointKey, chunk: &[u8]) -> Result<Columns, &'static str> {
-    let mut cursor = verified(point, chunk)?;
+    let (mut cursor, form) = verified(point, chunk)?;
     let n = cursor
         .count()
         .filter(|n| *n <= MAX_SAMPLES)
@@ -106,7 +124,8 @@ pub(crate) fn decode(point: PointKey, chunk: &[u8]) -> Result<Columns, &'static 
         counts[kind as usize] += run.len();
     }
     if counts[Kind::Number as usize] > 0 {
-        columns.numbers = numbers(&mut cursor, counts[Kind::Number as usize])?;
+        let count = counts[Kind::Number as usize];
+        values_into(&mut cursor, form, count, &mut columns.numbers)?;
     }
     columns.states = runs(&mut cursor, counts[Kind::State as usize])?
         .iter()
@@ -120,7 +139,7 @@ pub(crate) fn decode(point: PointKey, chunk: &[u8]) -> Result<Columns, &'static 
 
 /// Only the observed times, for the question whether a time is there.
 pub(crate) fn decode_times(point: PointKey, chunk: &[u8]) -> Result<Vec<i64>, &'static str> {
-    let mut cursor = verified(point, chunk)?;
+    let (mut cursor, _) = verified(point, chunk)?;
     let n = cursor
         .count()
         .filter(|n| *n <= MAX_SAMPLES)
@@ -128,16 +147,32 @@ pub(crate) fn decode_times(point: PointKey, chunk: &[u8]) -> Result<Vec<i64>, &'
     numbers(&mut cursor, n)
 }
 
-pub(super) fn verified(point: PointKey, chunk: &[u8]) -> Result<Cursor<'_>, &'static str> {
+/// What stands behind the format of a chunk whose checksum holds, and how its numbers are kept.
+pub(super) fn verified(point: PointKey, chunk: &[u8]) -> Result<(Cursor<'_>, Numbers), &'static str> {
     let (body, crc) = chunk.split_last_chunk::<4>().ok_or("it is too short")?;
     if checksum(u64::from(point.0), body) != u32::from_le_bytes(*crc) {
         return Err("its checksum differs");
     }
     let mut cursor = Cursor::new(body);
-    if cursor.byte() != Some(FORMAT) {
-        return Err("its format is unknown");
+    let format = cursor.byte();
+    let form = [Numbers::Floats, Numbers::Decimals]
+        .into_iter()
+        .find(|form| Some(*form as u8) == format)
+        .ok_or("its format is unknown")?;
+    Ok((cursor, form))
+}
+
+/// Unpacks the numbers of a chunk, however it keeps them, into room that was there already; what was in it is gone.
+pub(super) fn values_into(
+    cursor: &mut Cursor<'_>,
+    form: Numbers,
+    n: usize,
+    values: &mut Vec<f64>,
+) -> Result<(), &'static str> {
+    match form {
+        Numbers::Floats => numbers_into(cursor, n, values),
+        Numbers::Decimals => decimals::unpack_into(cursor.bytes().ok_or("a column is cut short")?, n, values),
     }
-    Ok(cursor)
 }
 
 pub(super) fn numbers<T: pco::data_types::Number>(
@@ -155,7 +190,14 @@ pub(super) fn numbers_into<T: pco::data_types::Number>(
     n: usize,
     values: &mut Vec<T>,
 ) -> Result<(), &'static str> {
-    let packed = cursor.bytes().ok_or("a column is cut short")?;
+    unpack(cursor.bytes().ok_or("a column is cut short")?, n, values)
+}
+
+pub(super) fn unpack<T: pco::data_types::Number>(
+    packed: &[u8],
+    n: usize,
+    values: &mut Vec<T>,
+) -> Result<(), &'static str> {
     values.resize(n, T::default());
     let unpacked = simple_decompress_into(packed, values).map_err(|_| "a column cannot be decompressed")?;
     if unpacked.finished && unpacked.n_processed == n {

@@ -3,7 +3,7 @@
 //! nothing.
 
 use super::bytes::Cursor;
-use super::chunk::{MAX_SAMPLES, each_run, numbers, numbers_into, verified};
+use super::chunk::{MAX_SAMPLES, each_run, numbers, numbers_into, values_into, verified};
 use super::columns::Kind;
 use super::walk::{Run, Runs, Walk};
 use crate::stretch::{Edge, Stretch};
@@ -45,7 +45,7 @@ pub(crate) fn edge_before(
     last: i64,
     before: i64,
 ) -> Result<Option<(i64, Edge)>, &'static str> {
-    let mut cursor = verified(point, chunk)?;
+    let (mut cursor, _) = verified(point, chunk)?;
     let n = length(&mut cursor)?;
     let (at, length) = if last < before {
         pass(&mut cursor)?;
@@ -152,13 +152,13 @@ impl Look {
 impl Seen {
     /// Unpacks a chunk in place of what was there; after an error nothing of it may be used.
     pub(crate) fn unpack(&mut self, point: PointKey, chunk: &[u8]) -> Result<(), &'static str> {
-        let mut cursor = verified(point, chunk)?;
+        let (mut cursor, form) = verified(point, chunk)?;
         let n = length(&mut cursor)?;
         numbers_into(&mut cursor, n, &mut self.observed)?;
         kinds_into(&mut cursor, n, &mut self.kinds)?;
         let numeric = count(&self.kinds, Kind::Number, n);
         if numeric > 0 {
-            numbers_into(&mut cursor, numeric, &mut self.numbers)?;
+            values_into(&mut cursor, form, numeric, &mut self.numbers)?;
         } else {
             self.numbers.clear();
         }

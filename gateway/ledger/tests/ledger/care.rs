@@ -101,6 +101,7 @@ fn a_backup_of_every_earlier_format_can_be_restored() {
         include_str!("../../src/schema/4.sql"),
         include_str!("../../src/schema/7.sql"),
         include_str!("../../src/schema/8.sql"),
+        include_str!("../../src/schema/9.sql"),
     ];
     for format in 1..=steps.len() {
         let mut estate = sealed_estate();
@@ -254,15 +255,17 @@ fn every_flipped_byte_of_a_chunk_is_found_set_aside_and_the_rest_served() {
 
 #[test]
 fn sums_that_do_not_belong_to_their_chunk_are_found() {
-    let mut estate = sealed_estate();
-    rot(&estate, "UPDATE chunk SET max = max + 1 WHERE point = 2");
-    let seen = estate.reader().examine(&mut |_| {}).unwrap();
-    assert!(
-        seen.findings
-            .iter()
-            .all(|finding| matches!(finding, Finding::Chunk { .. }))
-    );
-    assert!(!seen.findings.is_empty());
+    for sum in ["n", "numeric", "min", "max", "sum", "first", "last", "t0", "t1"] {
+        let mut estate = sealed_estate();
+        rot(
+            &estate,
+            &format!("UPDATE chunk SET {sum} = {sum} + 1 WHERE point = 2"),
+        );
+        let seen = estate.reader().examine(&mut |_| {}).unwrap();
+        let named = |finding: &Finding| matches!(finding, Finding::Chunk { .. });
+        assert!(!seen.findings.is_empty(), "{sum}");
+        assert!(seen.findings.iter().all(named), "{sum}: {:?}", seen.findings);
+    }
 }
 
 #[test]

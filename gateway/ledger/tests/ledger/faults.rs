@@ -161,7 +161,7 @@ fn a_disk_that_lies_is_found_out_or_serves_nothing_but_what_was_written() {
 
 #[test]
 fn a_full_disk_is_told_in_words_that_say_what_to_do() {
-    let told = (150..200).find_map(|nth| {
+    let told = (150..400).step_by(10).find_map(|nth| {
         let life = Life::with(Fault {
             call: Some(Call::Write),
             nth,

@@ -10,6 +10,7 @@ mod estate;
 
 mod buckets;
 mod care;
+mod chunks;
 mod crash;
 mod damage;
 mod faults;
