@@ -18,7 +18,7 @@ use crate::pipeline::{Door, Progress};
 use linli_domain::time::BootId;
 use linli_ledger::{Reader, StoreError};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -84,6 +84,10 @@ pub(super) struct Worker {
     source: Arc<Mutex<(Reader, Heads)>>,
     pub(super) health: Mutex<Health>,
     pub(super) told_too_old: AtomicBool,
+    /// Requests that were taken, of both lanes.
+    pub(super) takes: AtomicU64,
+    /// Lines refused one by one since then, over however many requests.
+    pub(super) refused: AtomicUsize,
     /// Until when the target wants to be left alone.
     held: Mutex<Option<Instant>>,
     /// The other lane goes through again: the live lane need not wait out its pause.
@@ -110,6 +114,8 @@ impl Worker {
             source: Arc::new(Mutex::new((reader, Heads::default()))),
             health: Mutex::default(),
             told_too_old: AtomicBool::new(false),
+            takes: AtomicU64::new(0),
+            refused: AtomicUsize::new(0),
             held: Mutex::new(None),
             live_again: Notify::new(),
             behind_again: Notify::new(),

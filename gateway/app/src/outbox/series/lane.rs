@@ -27,6 +27,8 @@ pub(super) struct Lane {
     pub(super) which: Which,
     /// Requests in a row that did not go through.
     pub(super) attempt: u32,
+    /// Lines are refused one by one and none taken: how many requests of both lanes were taken when that began.
+    pub(super) refusing: Option<u64>,
     /// Nothing of it was taken yet since it has had something to carry.
     pub(super) fresh: bool,
     /// Lines of one request at most: fewer after one that was not answered in time.
@@ -42,6 +44,7 @@ impl Lane {
         Self {
             which,
             attempt: 0,
+            refusing: None,
             fresh: true,
             most: feed::BATCH,
             steady: 0,
