@@ -25,7 +25,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Longest time a line waits for company.
+/// From one request with new readings to the next while all is well: what comes in between waits for company.
 const LINGER: Duration = Duration::from_millis(1_000);
 /// Pause while the target refuses everything.
 pub(super) const STOPPED: Duration = Duration::from_secs(30);
@@ -143,12 +143,13 @@ impl Worker {
         loop {
             self.rest_while_held().await;
             let last = progress.borrow_and_update().commit.0;
+            let begun = Instant::now();
             match self.live(&mut lane, last).await? {
                 Some(rest) => self.rest(lane.which, rest).await,
                 None => {
                     progress.changed().await.map_err(|_| Ended)?;
-                    // Wait for company: one request a second carries many lines.
-                    tokio::time::sleep(LINGER).await;
+                    // After some quiet at once; otherwise one request a second carries many lines.
+                    tokio::time::sleep_until(begun + LINGER).await;
                 }
             }
         }
