@@ -206,6 +206,11 @@ async fn what_the_subset_does_not_know_is_refused_by_its_name_in_prometheus_own_
         ("query", 400, "query is missing"),
         ("query?query=1&time=soon", 400, "RFC 3339"),
         (
+            "query?query=changes(linli_state%5B1d%5D)",
+            422,
+            "the function changes",
+        ),
+        (
             "query_range?query=1&start=0&end=20000&step=1",
             400,
             "11,000 steps",
