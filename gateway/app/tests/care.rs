@@ -174,6 +174,19 @@ fn backups_in_a_folder_carry_the_time_and_old_ones_go() {
         std::fs::read_dir(site.folder.path().join("usb")).unwrap().count(),
         2
     );
+    // A copy of a ledger that is damaged takes the place of none that is whole.
+    site.rot("UPDATE chunk SET data = zeroblob(length(data)) WHERE id = (SELECT min(id) FROM chunk)");
+    let damaged = site.linli(&["backup", "usb", "--keep", "1"]);
+    assert_eq!(damaged.status.code(), Some(1), "{}", text(&damaged.stderr));
+    assert!(
+        text(&damaged.stderr).contains("--keep"),
+        "{}",
+        text(&damaged.stderr)
+    );
+    assert_eq!(
+        std::fs::read_dir(site.folder.path().join("usb")).unwrap().count(),
+        3
+    );
 }
 
 #[test]

@@ -85,12 +85,13 @@ pub(super) fn backup(context: &Context, arguments: &Backup) -> Outcome {
             ],
         ));
     }
+    let damaged = made.examined.findings.len();
     let mut removed = Vec::new();
-    if let (Some(keep), Some(folder)) = (arguments.keep, target.parent()) {
+    // A copy that holds damage takes the place of none that is whole.
+    if let (Some(keep), Some(folder), 0) = (arguments.keep, target.parent(), damaged) {
         removed =
             backup::prune(folder, keep as usize).map_err(|error| cannot_write(context, folder, &error))?;
     }
-    let damaged = made.examined.findings.len();
     let value = json!({
         "path": path, "bytes": made.bytes, "commit": made.examined.last_commit,
         "readings_sealed": made.examined.samples, "damaged": damaged, "removed": removed,

@@ -224,7 +224,7 @@ texts! {
     LedgerOlder = "{path} 是旧版程序的格式 {found}，本程序读取格式 {known}；启动一次网关，或用 linli restore 恢复该备份，都会升级到当前格式", "open {path}: it has format {found} of an earlier program, this one reads format {known}; start the gateway once, or restore the backup with `linli restore`: both bring it up to date";
     LedgerUnfinished = "上次恢复中断（{path} 还在）；请再恢复一次，或把移开的文件移回并删除该标记", "open the ledger: a restore was broken off ({path} is there); restore the backup again, or move the files it set aside back and remove the marker";
     BackupLacksRoom = "没有备份：{path} 需要 {needed} MB，只剩 {free} MB；请备份到另一块磁盘，或删除旧备份（--keep）", "no backup was made: {path} needs {needed} MB and has {free} MB; name a folder on another disk, or remove older backups (--keep)";
-    BackupDamaged = "备份与原件一致，但原件有 {count} 处损坏：运行 linli doctor", "the copy is faithful, but {count} pieces of the original are damaged: run `linli doctor`";
+    BackupDamaged = "备份与原件一致，但原件有 {count} 处损坏：运行 linli doctor；较早的备份都保留（不按 --keep 删除）", "the copy is faithful, but {count} pieces of the original are damaged: run `linli doctor`; no earlier backup was removed (--keep)";
     Restored = "已恢复到提交 {commit}；现在可以启动网关", "restored, commit {commit}; the gateway can be started";
     RestoreKept = "原来的账本保留在 {path}，确认后可删除", "the ledger that was there is kept in {path}; remove it once all is well";
     Exported = "已导出 {points} 个测点的 {count} 个读数", "{count} readings of {points} points";

@@ -59,6 +59,13 @@ fn a_backup_never_overwrites_a_file() {
     let path = backup(&mut estate, "monday.db");
     let again = estate.reader().backup(&path, &mut |_| {}).unwrap_err();
     assert!(matches!(again, BackupError::Exists { .. }), "{again}");
+    // Nor one that appears while it is written.
+    let tuesday = path.with_file_name("tuesday.db");
+    let mut appears = |_| std::fs::write(&tuesday, "somebody's").unwrap();
+    let late = estate.reader().backup(&tuesday, &mut appears).unwrap_err();
+    assert!(matches!(late, BackupError::Exists { .. }), "{late}");
+    assert_eq!(std::fs::read(&tuesday).unwrap(), b"somebody's");
+    assert!(!path.with_file_name("tuesday.db.part").exists());
 }
 
 #[test]
