@@ -218,6 +218,7 @@ texts! {
     BackupExists = "没有备份：文件 {path} 已存在，不会覆盖；换一个文件名", "write {path}: the file is there already; choose another name";
     BackupTorn = "没有备份：账本已损坏，复制它不算备份（{said}）；linli doctor 说明还能救回什么", "the ledger is broken, a copy of it would be no backup: {said}; `linli doctor` says what can be saved";
     NoBackup = "{path} 不是账本的备份", "{path} is not a backup of a ledger";
+    RestoreUnreadable = "无法打开备份 {path}（{error}）；请指定一个可读的备份文件", "open the backup {path}: {error}; name the file of a backup that can be read";
     RestoreTorn = "没有恢复：备份已损坏（{said}）；换一个备份", "the backup is broken and was not restored: {said}; use another one";
     LedgerLocked = "{path} 正被占用（{holder}）；先停止它，或换一个数据目录", "lock {path}: held by {holder}; stop it first, or use another data folder";
     LedgerNewer = "{path} 的格式是 {found}，本程序最高支持 {known}；请装回新版程序，或恢复升级前的备份", "open {path}: it has format {found}, this program knows formats up to {known}; install the newer program again, or restore a backup taken before the upgrade";
