@@ -307,6 +307,18 @@ fn a_torn_file_is_told_and_the_gateway_refuses_it() {
 }
 
 #[test]
+fn a_ledger_of_a_newer_program_is_not_called_damaged() {
+    let site = Site::new();
+    site.rot("PRAGMA user_version = 99");
+    let said = json(&site.linli(&["doctor", "--offline", "--json"]));
+    let items = said["items"].as_array().unwrap();
+    let ledger = items.iter().find(|item| item["area"] == "ledger").unwrap();
+    assert!(ledger["said"].as_str().unwrap().contains("format 99"), "{said:#}");
+    let hint = ledger["hint"].as_str().unwrap();
+    assert!(hint.contains("newer") && !hint.contains("damaged"), "{hint}");
+}
+
+#[test]
 fn two_processes_on_one_ledger_are_refused() {
     let site = Site::new();
     let held = Ledger::open(&site.data(), &Options::default()).unwrap();
