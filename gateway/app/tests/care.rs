@@ -355,6 +355,15 @@ fn two_processes_on_one_ledger_are_refused() {
 #[test]
 fn readings_are_exported_in_both_forms_and_by_choice() {
     let site = Site::new();
+    let reversed = site.linli(&[
+        "export",
+        "--from",
+        "2026-02-01T00:00:00Z",
+        "--to",
+        "2026-01-01T00:00:00Z",
+    ]);
+    assert_eq!(reversed.status.code(), Some(2), "{}", text(&reversed.stdout));
+    assert!(reversed.stdout.is_empty(), "{}", text(&reversed.stdout));
     let csv = text(&site.linli(&["export"]).stdout);
     let mut lines = csv.lines();
     assert!(lines.next().unwrap().starts_with("point,device,measure"));

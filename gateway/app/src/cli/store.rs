@@ -176,6 +176,16 @@ pub(super) fn doctor(context: &Context, arguments: &Doctor) -> Outcome {
 
 /// Writes readings as lines.
 pub(super) fn export(context: &Context, arguments: &Export) -> Outcome {
+    if let (Some(from), Some(to)) = (arguments.from, arguments.to)
+        && from >= to
+    {
+        let (from, to) = (from.to_string(), to.to_string());
+        return Err(Failure::Usage(text::fill(
+            context.language,
+            Key::RangeReversed,
+            &[("from", &from), ("to", &to)],
+        )));
+    }
     let reader = match &arguments.backup {
         Some(file) => Reader::open_file(file),
         None => Reader::open(data(context)?),

@@ -229,6 +229,7 @@ texts! {
     Restored = "已恢复到提交 {commit}；现在可以启动网关", "restored, commit {commit}; the gateway can be started";
     RestoreKept = "原来的账本保留在 {path}，确认后可删除", "the ledger that was there is kept in {path}; remove it once all is well";
     Exported = "已导出 {points} 个测点的 {count} 个读数", "{count} readings of {points} points";
+    RangeReversed = "--from（{from}）必须早于 --to（{to}）", "--from ({from}) must be before --to ({to})";
     UnknownPoint = "没有测点 \"{id}\"", "there is no point \"{id}\"";
     DoctorFine = "正常", "ok  ";
     DoctorWarning = "注意", "note";
