@@ -85,16 +85,16 @@ impl Worker {
         if let Some(rest) = self.deliver(lane, &lines).await? {
             return Ok(Some(rest));
         }
-        let now = self.around.clock.now().wall.as_millis();
         self.advance(|place: &mut Place| {
             let was_first = after == place.floor();
             match lane.which {
                 Which::Live => place.live = place.live.max(lines.upto),
                 Which::Behind => place.caught_up(lines.upto),
             }
-            // What is missing since when is told by the lane that is behind.
-            if was_first {
-                place.at = if lines.at > 0 { lines.at } else { now };
+            // What is missing since when is told by the lane that is behind. Commits that do not say when they were made
+            // say nothing of what comes after them either.
+            if was_first && lines.at > 0 {
+                place.at = lines.at;
             }
         });
         Ok(None)

@@ -474,6 +474,25 @@ async fn a_reading_after_a_while_of_quiet_goes_at_once_and_company_waits_a_secon
         .await;
 }
 
+#[tokio::test]
+async fn commits_that_hold_nothing_are_passed_and_say_nothing_of_when() {
+    let mut story = Story::new(5);
+    story.stands_at(4, 10);
+    let last = story.clock.now().wall.as_millis();
+    // Places and parked lines are stored so.
+    for _ in 0..2 {
+        story.pass(MINUTE);
+        let nothing = story.ledger.commit(&Batch::at(story.clock.now()));
+        nothing.unwrap();
+    }
+    let newest = story.ledger.last_commit();
+    story.progress.send_modify(|progress| progress.commit = newest);
+    story.rounds(3).await;
+    let place = story.place();
+    assert_eq!((place.live, place.missing), (newest.0, None));
+    assert_eq!((place.at, story.values()), (last, vec![4]));
+}
+
 /// Readings come one by one to a target that refuses each of them. How many are left out of it for good.
 async fn refused_one_by_one(story: &mut Story, values: std::ops::Range<u32>) -> u32 {
     let refused = Verdict::Refused {
