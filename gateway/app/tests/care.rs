@@ -174,6 +174,19 @@ fn backups_in_a_folder_carry_the_time_and_old_ones_go() {
         std::fs::read_dir(site.folder.path().join("usb")).unwrap().count(),
         2
     );
+    // A copy of a ledger that is damaged takes the place of none that is whole.
+    site.rot("UPDATE chunk SET data = zeroblob(length(data)) WHERE id = (SELECT min(id) FROM chunk)");
+    let damaged = site.linli(&["backup", "usb", "--keep", "1"]);
+    assert_eq!(damaged.status.code(), Some(1), "{}", text(&damaged.stderr));
+    assert!(
+        text(&damaged.stderr).contains("--keep"),
+        "{}",
+        text(&damaged.stderr)
+    );
+    assert_eq!(
+        std::fs::read_dir(site.folder.path().join("usb")).unwrap().count(),
+        3
+    );
 }
 
 #[test]
@@ -294,6 +307,18 @@ fn a_torn_file_is_told_and_the_gateway_refuses_it() {
 }
 
 #[test]
+fn a_ledger_of_a_newer_program_is_not_called_damaged() {
+    let site = Site::new();
+    site.rot("PRAGMA user_version = 99");
+    let said = json(&site.linli(&["doctor", "--offline", "--json"]));
+    let items = said["items"].as_array().unwrap();
+    let ledger = items.iter().find(|item| item["area"] == "ledger").unwrap();
+    assert!(ledger["said"].as_str().unwrap().contains("format 99"), "{said:#}");
+    let hint = ledger["hint"].as_str().unwrap();
+    assert!(hint.contains("newer") && !hint.contains("damaged"), "{hint}");
+}
+
+#[test]
 fn two_processes_on_one_ledger_are_refused() {
     let site = Site::new();
     let held = Ledger::open(&site.data(), &Options::default()).unwrap();
@@ -330,6 +355,15 @@ fn two_processes_on_one_ledger_are_refused() {
 #[test]
 fn readings_are_exported_in_both_forms_and_by_choice() {
     let site = Site::new();
+    let reversed = site.linli(&[
+        "export",
+        "--from",
+        "2026-02-01T00:00:00Z",
+        "--to",
+        "2026-01-01T00:00:00Z",
+    ]);
+    assert_eq!(reversed.status.code(), Some(2), "{}", text(&reversed.stdout));
+    assert!(reversed.stdout.is_empty(), "{}", text(&reversed.stdout));
     let csv = text(&site.linli(&["export"]).stdout);
     let mut lines = csv.lines();
     assert!(lines.next().unwrap().starts_with("point,device,measure"));

@@ -313,6 +313,19 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }
 
+/// Functions of numbers and vectors.
+const PLAIN: [&str; 9] = [
+    "abs",
+    "round",
+    "clamp",
+    "clamp_min",
+    "clamp_max",
+    "absent",
+    "scalar",
+    "vector",
+    "time",
+];
+
 fn function(call: &parser::Call, selectors: &mut Vec<Selector>) -> Result<Node, Refused> {
     let name = call.func.name;
     let arguments = &call.args.args;
@@ -350,6 +363,10 @@ fn function(call: &parser::Call, selectors: &mut Vec<Selector>) -> Result<Node, 
             Expr::Subquery(_) => unsupported("a subquery"),
             _ => Err(Refused::Wrong(format!("{name} needs a range such as x[5m]"))),
         };
+    }
+    // By its name, before its arguments are looked at: they may be what is not served here for another reason.
+    if !PLAIN.contains(&name) {
+        return unsupported(format!("the function {name}"));
     }
     let absent_labels = || match arguments.first().map(|expr| &**expr) {
         Some(Expr::VectorSelector(vector)) => equalities(vector),
@@ -513,6 +530,27 @@ mod tests {
             .stack_size(1 << 20)
             .spawn(move || deep.iter().map(|text| parse(text).map(drop)).collect::<Vec<_>>());
         assert_eq!(read.unwrap().join().unwrap(), [const { Ok(()) }; 4]);
+    }
+
+    #[test]
+    fn what_is_not_served_is_refused_by_its_name_whatever_it_is_given() {
+        for (text, name) in [
+            ("changes(x[1d])", "changes"),
+            ("irate(x[5m])", "irate"),
+            ("predict_linear(x[1h], 3600)", "predict_linear"),
+            (
+                "label_replace(x, \"a\", \"$1\", \"b\", \"(.*)\")",
+                "label_replace",
+            ),
+            ("count_values(\"v\", x)", "count_values"),
+            ("rate(abs(x)[5m:1m])", "a subquery"),
+        ] {
+            let refused = parse(text).unwrap_err();
+            assert!(
+                matches!(&refused, Refused::Unsupported(what) if what.contains(name)),
+                "{text}: {refused}"
+            );
+        }
     }
 
     #[test]

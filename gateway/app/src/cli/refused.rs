@@ -63,6 +63,14 @@ pub(super) fn restoring(context: &Context, error: &RestoreError) -> Failure {
         RestoreError::NoLedger { path } => {
             say(context, Key::NoBackup, &[("path", path.display().to_string())])
         }
+        RestoreError::Backup { path, source } => say(
+            context,
+            Key::RestoreUnreadable,
+            &[
+                ("path", path.display().to_string()),
+                ("error", source.to_string()),
+            ],
+        ),
         RestoreError::Torn { said } => say(context, Key::RestoreTorn, &[("said", said.clone())]),
         other => whole(other),
     }

@@ -85,12 +85,13 @@ pub(super) fn backup(context: &Context, arguments: &Backup) -> Outcome {
             ],
         ));
     }
+    let damaged = made.examined.findings.len();
     let mut removed = Vec::new();
-    if let (Some(keep), Some(folder)) = (arguments.keep, target.parent()) {
+    // A copy that holds damage takes the place of none that is whole.
+    if let (Some(keep), Some(folder), 0) = (arguments.keep, target.parent(), damaged) {
         removed =
             backup::prune(folder, keep as usize).map_err(|error| cannot_write(context, folder, &error))?;
     }
-    let damaged = made.examined.findings.len();
     let value = json!({
         "path": path, "bytes": made.bytes, "commit": made.examined.last_commit,
         "readings_sealed": made.examined.samples, "damaged": damaged, "removed": removed,
@@ -175,6 +176,16 @@ pub(super) fn doctor(context: &Context, arguments: &Doctor) -> Outcome {
 
 /// Writes readings as lines.
 pub(super) fn export(context: &Context, arguments: &Export) -> Outcome {
+    if let (Some(from), Some(to)) = (arguments.from, arguments.to)
+        && from >= to
+    {
+        let (from, to) = (from.to_string(), to.to_string());
+        return Err(Failure::Usage(text::fill(
+            context.language,
+            Key::RangeReversed,
+            &[("from", &from), ("to", &to)],
+        )));
+    }
     let reader = match &arguments.backup {
         Some(file) => Reader::open_file(file),
         None => Reader::open(data(context)?),

@@ -12,6 +12,7 @@ pub mod render;
 pub mod said;
 pub mod secrets;
 
+pub use check::DEFAULT_MIN_FREE;
 pub use linli_decode::ClockWindow;
 pub use model::*;
 

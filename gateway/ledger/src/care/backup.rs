@@ -10,7 +10,8 @@ use crate::error::{OpenError, StoreError};
 use crate::reader::Reader;
 use rusqlite::backup::{Backup as Copy, StepResult};
 use rusqlite::{Connection, OpenFlags};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -139,8 +140,12 @@ impl Reader {
             });
         }
         // Not over a file that appeared meanwhile.
-        std::fs::hard_link(part, to).map_err(write)?;
-        std::fs::remove_file(part).map_err(write)?;
+        match name(part, to) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(BackupError::Exists { path: to.to_owned() });
+            }
+            named => named.map_err(write)?,
+        }
         sync_folder(to).map_err(write)?;
         let bytes = std::fs::metadata(to).map_err(write)?.len();
         Ok(Backup {
@@ -148,6 +153,20 @@ impl Reader {
             bytes,
             examined,
         })
+    }
+}
+
+/// Gives a file its name, unless there is one of that name.
+///
+/// The sticks and shares people carry backups away on (FAT, exFAT) know no second name of a file, but this; NFS knows second
+/// names only.
+fn name(part: &Path, to: &Path) -> std::io::Result<()> {
+    match renameat_with(CWD, part, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            std::fs::hard_link(part, to)?;
+            std::fs::remove_file(part)
+        }
+        named => named.map_err(Into::into),
     }
 }
 

@@ -31,6 +31,14 @@ pub enum RestoreError {
     /// The folder cannot be used, or a gateway is running on it.
     #[error(transparent)]
     Folder(OpenError),
+    /// There is no file of that name, or it cannot be read.
+    #[error("open the backup {}: name the file of a backup that can be read", path.display())]
+    Backup {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The backup cannot be opened.
     #[error("open the backup")]
     Open(#[source] OpenError),
@@ -88,7 +96,11 @@ impl crate::Ledger {
             move |source| RestoreError::Files { doing, path, source }
         };
         let copy = dir.join("linli.db.restoring");
-        let checked = copy_file(backup, &copy)
+        let source = open(backup).map_err(|source| RestoreError::Backup {
+            path: backup.to_owned(),
+            source,
+        })?;
+        let checked = copy_file(source, &copy)
             .map_err(files("copy the backup to", &copy))
             .and_then(|()| check(&copy, backup, progress));
         if checked.is_err() {
@@ -135,17 +147,35 @@ fn check(copy: &Path, backup: &Path, progress: &mut dyn FnMut(f64)) -> Result<Ex
         {
             return Err(no_ledger());
         }
+        Err(OpenError::Sqlite { source, .. })
+            if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) =>
+        {
+            return Err(torn(&source));
+        }
         other => other.map_err(RestoreError::Open)?,
     };
     if reader.format()? == 0 {
         return Err(no_ledger());
     }
-    let examined = reader.examine(progress)?;
+    let examined = reader.examine(progress).map_err(|error| match error {
+        StoreError::Sqlite { source, .. }
+            if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) =>
+        {
+            torn(&source)
+        }
+        other => other.into(),
+    })?;
     if let Some(super::Finding::Database { said, .. }) = examined.findings.iter().find(|_| examined.is_torn())
     {
         return Err(RestoreError::Torn { said: said.clone() });
     }
     Ok(examined)
+}
+
+fn torn(said: &rusqlite::Error) -> RestoreError {
+    RestoreError::Torn {
+        said: said.to_string(),
+    }
 }
 
 /// Brings a copy of an earlier format to the current one; leaves anything else as it is.
@@ -164,8 +194,15 @@ fn upgrade(copy: &Path) -> Result<(), OpenError> {
     conn.close().map_err(|(_, source)| wrong(source))
 }
 
-fn copy_file(from: &Path, to: &Path) -> std::io::Result<()> {
-    let mut source = File::open(from)?;
+fn open(backup: &Path) -> std::io::Result<File> {
+    let file = File::open(backup)?;
+    if file.metadata()?.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    Ok(file)
+}
+
+fn copy_file(mut source: File, to: &Path) -> std::io::Result<()> {
     let mut target = OpenOptions::new()
         .write(true)
         .create(true)

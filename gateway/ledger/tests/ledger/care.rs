@@ -59,6 +59,13 @@ fn a_backup_never_overwrites_a_file() {
     let path = backup(&mut estate, "monday.db");
     let again = estate.reader().backup(&path, &mut |_| {}).unwrap_err();
     assert!(matches!(again, BackupError::Exists { .. }), "{again}");
+    // Nor one that appears while it is written.
+    let tuesday = path.with_file_name("tuesday.db");
+    let mut appears = |_| std::fs::write(&tuesday, "somebody's").unwrap();
+    let late = estate.reader().backup(&tuesday, &mut appears).unwrap_err();
+    assert!(matches!(late, BackupError::Exists { .. }), "{late}");
+    assert_eq!(std::fs::read(&tuesday).unwrap(), b"somebody's");
+    assert!(!path.with_file_name("tuesday.db.part").exists());
 }
 
 #[test]
@@ -208,16 +215,13 @@ fn what_is_no_backup_or_a_torn_one_is_refused_before_anything_is_touched() {
     let mut torn = bytes.clone();
     torn[4096 * 2..4096 * 6].fill(0xA5);
     let refused = wrong("torn", &torn);
-    assert!(
-        matches!(refused, RestoreError::Torn { .. } | RestoreError::Read(_)),
-        "{refused}"
-    );
+    assert!(matches!(refused, RestoreError::Torn { .. }), "{refused}");
     let refused = wrong("cut", &bytes[..bytes.len() / 2]);
+    assert!(matches!(refused, RestoreError::Torn { .. }), "{refused}");
+    let nowhere = estate.folder.path().join("nowhere.db");
+    let refused = Ledger::restore(&estate.dir(), &nowhere, "3", &mut |_| {}).unwrap_err();
     assert!(
-        matches!(
-            refused,
-            RestoreError::Torn { .. } | RestoreError::Read(_) | RestoreError::Open(_)
-        ),
+        refused.to_string().contains("nowhere.db") && !refused.to_string().contains("restoring"),
         "{refused}"
     );
     estate.restart();

@@ -86,7 +86,7 @@ pub(super) fn check(raw: &Raw, folder: &Path, environment: Environment<'_>, sink
 }
 
 /// Free space below which the oldest goes, unless the file says otherwise.
-const DEFAULT_MIN_FREE: u64 = 256 << 20;
+pub const DEFAULT_MIN_FREE: u64 = 256 << 20;
 
 fn megabytes(at: Option<&At<i64>>) -> Option<u64> {
     at.and_then(|at| u64::try_from(at.value).ok())

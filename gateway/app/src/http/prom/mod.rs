@@ -92,10 +92,15 @@ pub async fn labels(State(http): State<Arc<Http>>, ask: Ask) -> Response {
     responses((status = 200, body = Object)))]
 pub async fn label_values(State(http): State<Arc<Http>>, Path(name): Path<String>, ask: Ask) -> Response {
     answer::respond(async {
-        let values: BTreeSet<String> = listed(&http, &ask.matches()?)
+        let selectors = ask.matches()?;
+        let mut values: BTreeSet<String> = listed(&http, &selectors)
             .into_iter()
             .filter_map(|mut labels| labels.remove(&name))
             .collect();
+        // Who asks for all of them picks one: nobody has said good yet.
+        if name == source::QUALITY && selectors.is_empty() && !values.is_empty() {
+            values.extend(source::QUALITIES.map(str::to_owned));
+        }
         Answer::data(&values)
     })
     .await

@@ -18,7 +18,9 @@ pub(super) const STATE: &str = "linli_state";
 const MAX_SAMPLES: usize = 2_000_000;
 /// How long one query may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-const QUALITY: &str = "quality";
+pub(super) const QUALITY: &str = "quality";
+/// Its values; readings without a value are no series.
+pub(super) const QUALITIES: [&str; 2] = ["good", "uncertain"];
 
 /// Why reading stopped.
 #[derive(Debug)]
@@ -68,12 +70,20 @@ impl Points {
         )
     }
 
-    /// Label sets that pass, as good readings have them.
+    /// Label sets that pass: as good readings have them, and as uncertain ones where quality is asked for.
     pub(super) fn label_sets<'a>(&'a self, matchers: &'a [Matcher]) -> impl Iterator<Item = Labels> + 'a {
-        self.0.iter().filter_map(move |(_, labels)| {
+        let of = |labels: &Labels, quality: &&'static str| {
             let mut labels = labels.clone();
-            labels.insert(QUALITY.to_owned(), "good".to_owned());
-            pass(&labels, matchers, true).then_some(labels)
+            labels.insert(QUALITY.to_owned(), (*quality).to_owned());
+            labels
+        };
+        let points = self.0.iter().filter(|(_, labels)| pass(labels, matchers, false));
+        points.flat_map(move |(_, labels)| {
+            let all: Vec<Labels> = wanted(matchers)
+                .iter()
+                .map(|quality| of(labels, quality))
+                .collect();
+            all
         })
     }
 
@@ -96,6 +106,21 @@ fn pass(labels: &Labels, matchers: &[Matcher], quality: bool) -> bool {
         .all(|matcher| matcher.matches(value(matcher.label())))
 }
 
+/// The qualities a selector means: good ones, unless it says something about it.
+fn wanted(matchers: &[Matcher]) -> Vec<&'static str> {
+    let named: Vec<&Matcher> = matchers
+        .iter()
+        .filter(|matcher| matcher.label() == QUALITY)
+        .collect();
+    QUALITIES
+        .into_iter()
+        .filter(|quality| match named.is_empty() {
+            true => *quality == QUALITIES[0],
+            false => named.iter().all(|matcher| matcher.matches(quality)),
+        })
+        .collect()
+}
+
 /// Samples of the points.
 #[derive(Debug)]
 pub(super) struct Samples<'a> {
@@ -109,18 +134,7 @@ impl Source for Samples<'_> {
     type Error = Stop;
 
     fn select(&self, matchers: &[Matcher], from: i64, to: i64) -> Result<Vec<Series>, Stop> {
-        let wants_quality = matchers.iter().any(|matcher| matcher.label() == QUALITY);
-        let wanted: Vec<&str> = ["good", "uncertain"]
-            .into_iter()
-            .filter(|quality| {
-                let named = matchers.iter().filter(|matcher| matcher.label() == QUALITY);
-                if wants_quality {
-                    named.clone().all(|matcher| matcher.matches(quality))
-                } else {
-                    *quality == "good"
-                }
-            })
-            .collect();
+        let wanted = wanted(matchers);
         let mut found = Vec::new();
         for (point, labels) in self
             .points

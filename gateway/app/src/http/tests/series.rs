@@ -177,6 +177,19 @@ async fn grafana_tests_its_connection_and_asks_for_states() {
         .await
         .json();
     assert_eq!(sets["data"].as_array().unwrap().len(), 1, "{sets}");
+    // Whoever picks a quality is offered both, and finds the series of the one that was picked.
+    let qualities = story.get("/prom/api/v1/label/quality/values").send().await.json();
+    assert_eq!(qualities["data"], json!(["good", "uncertain"]));
+    let picked = story
+        .get("/prom/api/v1/series?match[]=%7Bdevice%3D%22leak-b3%22,quality%3D%22uncertain%22%7D")
+        .send()
+        .await
+        .json();
+    let picked = picked["data"].as_array().unwrap();
+    assert!(
+        !picked.is_empty() && picked.iter().all(|set| set["quality"] == "uncertain"),
+        "{picked:?}"
+    );
     let build = story.get("/prom/api/v1/status/buildinfo").send().await.json();
     assert_eq!(build["data"]["application"], "linli");
 }
@@ -192,6 +205,11 @@ async fn what_the_subset_does_not_know_is_refused_by_its_name_in_prometheus_own_
         ),
         ("query?query=linli_value%20and%20linli_state", 422, "and"),
         ("query?query=group(linli_value)", 422, "group"),
+        (
+            "query?query=changes(linli_state%5B1d%5D)",
+            422,
+            "the function changes",
+        ),
         (
             "query?query=linli_value%20*%20on(device)%20group_left%20linli_state",
             422,

@@ -93,6 +93,10 @@ fn read(ask: &Ask<'_>, progress: &mut dyn FnMut(f64)) -> Result<(Reader, Examina
                 "启动一次网关：账本会升级到当前格式，数据不丢",
                 "start the gateway once: it brings the ledger up to date, nothing is lost"
             ),
+            OpenError::Newer { .. } => both!(
+                "账本没有损坏，只是由更新的程序写入：装回新版程序；若要退回旧版，用 linli restore 恢复升级前的备份",
+                "nothing is wrong with it, it was written by a newer program: install that one again, or restore a backup taken before the upgrade (`linli restore FILE`)"
+            ),
             _ => torn(),
         };
         (chain(&error), hint)

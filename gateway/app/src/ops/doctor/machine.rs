@@ -1,8 +1,9 @@
 //! The machine around the ledger: space, the clock, the age of the last backup, and whether a gateway is running.
 
-use super::Report;
+use super::{Report, Verdict};
 use crate::clock::Clock;
 use crate::config::said::both;
+use crate::config::{Config, DEFAULT_MIN_FREE};
 use crate::disk::Space;
 use crate::ops::backup;
 use linli_domain::time::Timestamp;
@@ -10,31 +11,40 @@ use linli_ledger::Reader;
 use std::path::Path;
 use std::time::Duration;
 
-/// Share of the disk below which a warning is due, in percent.
+/// Share of the disk, over what makes the gateway let go of readings, below which a warning is due, in percent.
 const LOW_PERCENT: u64 = 10;
-/// Share of the disk below which the gateway is about to drop readings, in percent.
-const OUT_PERCENT: u64 = 3;
 /// A backup older than this is worth a word.
 const OLD_BACKUP: Duration = Duration::from_secs(8 * 86_400);
 /// The clock may be this far behind the last commit.
 const CLOCK_BACK: Duration = Duration::from_secs(300);
 
-pub(super) fn look(data: &Path, clock: &dyn Clock, report: &mut Report) {
-    space(data, report);
+pub(super) fn look(data: &Path, config: Option<&Config>, clock: &dyn Clock, report: &mut Report) {
+    space(data, config, report);
     time(data, clock, report);
     last_backup(data, clock, report);
 }
 
-fn space(data: &Path, report: &mut Report) {
-    let Some(disk) = Space::of(data) else {
+/// How the gateway takes so much free space of so much: by what it reserves, as its own alarm does.
+fn room(free: u64, total: u64, reserve: u64) -> Verdict {
+    let twice = reserve.saturating_mul(2);
+    let above = u128::from(free.saturating_sub(twice)) * 100;
+    if free < twice {
+        Verdict::Problem
+    } else if above < u128::from(total) * u128::from(LOW_PERCENT) {
+        Verdict::Warning
+    } else {
+        Verdict::Fine
+    }
+}
+
+fn space(data: &Path, config: Option<&Config>, report: &mut Report) {
+    let Some(Space { free, whole: total }) = Space::of(data) else {
         return;
     };
-    let percent = disk
-        .free
-        .saturating_mul(100)
-        .checked_div(disk.whole)
-        .unwrap_or(100);
-    let (free, total) = (megabytes(disk.free), megabytes(disk.whole));
+    let percent = free.saturating_mul(100).checked_div(total).unwrap_or(100);
+    let reserve = config.map_or(DEFAULT_MIN_FREE, |config| config.store.min_free);
+    let verdict = room(free, total, reserve);
+    let (free, total) = (megabytes(free), megabytes(total));
     let sizes = Reader::open(data).map(|reader| reader.sizes().unwrap_or_default());
     let sizes = sizes.unwrap_or_default();
     let (database, log, unused) = (
@@ -46,20 +56,31 @@ fn space(data: &Path, report: &mut Report) {
         "磁盘剩余 {free} MB（共 {total} MB，{percent}%）；账本 {database} MB，其中可再用 {unused} MB，预写日志 {log} MB",
         "{free} MB of {total} MB are free ({percent} %); the ledger takes {database} MB, {unused} MB of them free for reuse, its write-ahead log {log} MB"
     );
-    if percent < OUT_PERCENT {
-        let hint = both!(
-            "腾出空间：网关即将或已经停存周期性读数（告警和工单照存）",
-            "make room: the gateway drops periodic readings soon or already does (alarms and orders are still stored)"
-        );
-        report.wrong("space", said, hint);
-    } else if percent < LOW_PERCENT {
-        let hint = both!(
-            "腾出空间，或在 [store] 中缩短保留时间",
-            "make room, or keep readings for a shorter time ([store] retention)"
-        );
-        report.warn("space", said, hint);
-    } else {
-        report.fine("space", said);
+    let keep = both!(
+        "腾出空间，或缩短保留时间（[[store.keep]]）",
+        "make room, or keep readings for a shorter time ([[store.keep]])"
+    );
+    let most = config.and_then(|config| config.store.max_size);
+    let used = sizes.database.saturating_sub(sizes.free);
+    match verdict {
+        Verdict::Problem => {
+            let reserve = reserve >> 20;
+            let twice = reserve * 2;
+            let hint = both!(
+                "腾出空间：低于 {twice} MB 时删除最旧的读数，低于 {reserve} MB（min_free_mb）时不再保存周期性读数（告警和工单照存）",
+                "make room: below {twice} MB the oldest readings go, below {reserve} MB (min_free_mb) periodic ones are not stored any more (alarms and orders are)"
+            );
+            report.wrong("space", said, hint);
+        }
+        Verdict::Warning => report.warn("space", said, keep),
+        Verdict::Fine if most.is_some_and(|most| used > most / 100 * (100 - LOW_PERCENT)) => {
+            let hint = both!(
+                "账本接近 max_size_mb，到达后删除最旧的读数：调高它，或缩短保留时间（[[store.keep]]）",
+                "the ledger comes close to max_size_mb, where the oldest readings go: raise it, or keep readings for a shorter time ([[store.keep]])"
+            );
+            report.warn("space", said, hint);
+        }
+        Verdict::Fine => report.fine("space", said),
     }
 }
 
@@ -117,4 +138,21 @@ fn last_backup(data: &Path, clock: &dyn Clock, report: &mut Report) {
 
 fn megabytes(bytes: u64) -> u64 {
     bytes / 1_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_short_when_the_gateway_lets_go_of_readings_and_not_by_a_share_of_the_disk() {
+        let (megabyte, gigabyte) = (1u64 << 20, 1u64 << 30);
+        let reserve = 256 * megabyte;
+        // An eighth of a small disk: the oldest readings go already.
+        assert_eq!(room(500 * megabyte, 4 * gigabyte, reserve), Verdict::Problem);
+        assert_eq!(room(800 * megabyte, 4 * gigabyte, reserve), Verdict::Warning);
+        assert_eq!(room(2 * gigabyte, 4 * gigabyte, reserve), Verdict::Fine);
+        // A fiftieth of a large one: nothing goes for a long time.
+        assert_eq!(room(20 * gigabyte, 1_000 * gigabyte, reserve), Verdict::Warning);
+    }
 }

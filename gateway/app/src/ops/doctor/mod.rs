@@ -150,7 +150,7 @@ pub fn examine(
     }
     let writable = writes::look(ask.data, &mut report);
     ledger::look(ask, writable, clock, &mut report, progress);
-    machine::look(ask.data, clock, &mut report);
+    machine::look(ask.data, loaded.config.as_ref(), clock, &mut report);
     if let (Some(config), false) = (&loaded.config, ask.offline) {
         peers::look(config, &mut report);
     }

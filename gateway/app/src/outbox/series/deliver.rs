@@ -9,7 +9,7 @@ use crate::pipeline::{Failed, Request};
 use linli_ledger::ParkedRow;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-/// Lines refused one by one, with none taken, after which the target is at fault and not the lines.
+/// Lines refused one by one in a row, with none taken on either lane, after which the target is at fault and not the lines.
 const SUSPICIOUS: usize = 64;
 
 impl Worker {
@@ -62,11 +62,19 @@ impl Worker {
                     return Ok(Some(STOPPED));
                 }
                 Verdict::Refused { code, said } if to - from == 1 => {
-                    if parked.len() >= SUSPICIOUS && taken + too_old == 0 {
+                    let takes = self.takes.load(Ordering::Relaxed);
+                    // What the other lane has taken meanwhile says that it is these lines.
+                    let none_since = *lane.refusing.get_or_insert(takes) == takes;
+                    if self.refused.load(Ordering::Relaxed) >= SUSPICIOUS
+                        && taken + too_old == 0
+                        && none_since
+                    {
+                        lane.attempt += 1;
                         self.count_failure("refuses_everything");
                         self.ill(lane.which, "refuses_everything", &said, true).await;
                         return Ok(Some(STOPPED));
                     }
+                    self.refused.fetch_add(1, Ordering::Relaxed);
                     parked.push(ParkedRow {
                         target: self.target.name.clone(),
                         at: now,
@@ -104,6 +112,9 @@ impl Worker {
 
     /// A request was taken: when the one before it was not, or there was none, that is news of the target.
     fn goes_through(&self, lane: &mut Lane) {
+        lane.refusing = None;
+        self.refused.store(0, Ordering::Relaxed);
+        self.takes.fetch_add(1, Ordering::Relaxed);
         let fresh = std::mem::take(&mut lane.fresh);
         if std::mem::take(&mut lane.attempt) > 0 || fresh {
             self.goes_through_again(lane.which);

@@ -23,7 +23,7 @@ pub(super) struct Lines {
     pub(super) starts: Vec<usize>,
     /// The last commit that is in them whole.
     pub(super) upto: u64,
-    /// When it was made, milliseconds; 0 when that is not known.
+    /// When the last one that says so was made, milliseconds; 0 when none does.
     pub(super) at: i64,
 }
 
@@ -116,10 +116,10 @@ fn walk(
         upto: after,
         ..Lines::default()
     };
-    // Where the commit under way began: it is given back whole when it does not belong any more.
-    let (mut current, mut at) = (after, 0);
+    let (mut current, mut at, mut is_full) = (after, 0, false);
     reader.replay(CommitId(after), &mut |commit, entry| {
-        if commit.0 > upto || (commit.0 != current && lines.len() >= most) {
+        is_full = commit.0 != current && lines.len() >= most;
+        if commit.0 > upto || is_full {
             return ControlFlow::Break(());
         }
         current = commit.0;
@@ -139,6 +139,10 @@ fn walk(
         lines.at = at;
         ControlFlow::Continue(())
     })?;
+    if !is_full {
+        // The last commits may hold nothing that is in the log: places of forwarders, parked lines.
+        lines.upto = upto;
+    }
     Ok(lines)
 }
 

@@ -18,14 +18,14 @@ use crate::pipeline::{Door, Progress};
 use linli_domain::time::BootId;
 use linli_ledger::{Reader, StoreError};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Longest time a line waits for company.
+/// From one request with new readings to the next while all is well: what comes in between waits for company.
 const LINGER: Duration = Duration::from_millis(1_000);
 /// Pause while the target refuses everything.
 pub(super) const STOPPED: Duration = Duration::from_secs(30);
@@ -84,6 +84,10 @@ pub(super) struct Worker {
     source: Arc<Mutex<(Reader, Heads)>>,
     pub(super) health: Mutex<Health>,
     pub(super) told_too_old: AtomicBool,
+    /// Requests that were taken, of both lanes.
+    pub(super) takes: AtomicU64,
+    /// Lines refused one by one since then, over however many requests.
+    pub(super) refused: AtomicUsize,
     /// Until when the target wants to be left alone.
     held: Mutex<Option<Instant>>,
     /// The other lane goes through again: the live lane need not wait out its pause.
@@ -110,6 +114,8 @@ impl Worker {
             source: Arc::new(Mutex::new((reader, Heads::default()))),
             health: Mutex::default(),
             told_too_old: AtomicBool::new(false),
+            takes: AtomicU64::new(0),
+            refused: AtomicUsize::new(0),
             held: Mutex::new(None),
             live_again: Notify::new(),
             behind_again: Notify::new(),
@@ -137,12 +143,13 @@ impl Worker {
         loop {
             self.rest_while_held().await;
             let last = progress.borrow_and_update().commit.0;
+            let begun = Instant::now();
             match self.live(&mut lane, last).await? {
                 Some(rest) => self.rest(lane.which, rest).await,
                 None => {
                     progress.changed().await.map_err(|_| Ended)?;
-                    // Wait for company: one request a second carries many lines.
-                    tokio::time::sleep(LINGER).await;
+                    // After some quiet at once; otherwise one request a second carries many lines.
+                    tokio::time::sleep_until(begun + LINGER).await;
                 }
             }
         }

@@ -27,6 +27,8 @@ pub(super) struct Lane {
     pub(super) which: Which,
     /// Requests in a row that did not go through.
     pub(super) attempt: u32,
+    /// Lines are refused one by one and none taken: how many requests of both lanes were taken when that began.
+    pub(super) refusing: Option<u64>,
     /// Nothing of it was taken yet since it has had something to carry.
     pub(super) fresh: bool,
     /// Lines of one request at most: fewer after one that was not answered in time.
@@ -42,6 +44,7 @@ impl Lane {
         Self {
             which,
             attempt: 0,
+            refusing: None,
             fresh: true,
             most: feed::BATCH,
             steady: 0,
@@ -82,16 +85,16 @@ impl Worker {
         if let Some(rest) = self.deliver(lane, &lines).await? {
             return Ok(Some(rest));
         }
-        let now = self.around.clock.now().wall.as_millis();
         self.advance(|place: &mut Place| {
             let was_first = after == place.floor();
             match lane.which {
                 Which::Live => place.live = place.live.max(lines.upto),
                 Which::Behind => place.caught_up(lines.upto),
             }
-            // What is missing since when is told by the lane that is behind.
-            if was_first {
-                place.at = if lines.at > 0 { lines.at } else { now };
+            // What is missing since when is told by the lane that is behind. Commits that do not say when they were made
+            // say nothing of what comes after them either.
+            if was_first && lines.at > 0 {
+                place.at = lines.at;
             }
         });
         Ok(None)

@@ -9,7 +9,7 @@ use super::verdict::{BUSY, TIMEOUT, Verdict};
 use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::config::{Forwarder, ForwarderKind};
 use crate::metrics::Metrics;
-use crate::pipeline::{self, Progress};
+use crate::pipeline::{self, Arrival, Progress, Request};
 use async_trait::async_trait;
 use linli_domain::estate::Estate;
 use linli_domain::id::{CommitId, PointKey};
@@ -182,9 +182,18 @@ impl Story {
             from_history: false,
             ca: None,
         };
+        let (door, inbox) = pipeline::open(Vec::new());
+        // What is parked is stored.
+        std::thread::spawn(move || {
+            for arrival in inbox.arrivals {
+                if let Arrival::Request(Request::Parked(_, reply), _) = arrival {
+                    let _ = reply.send(Ok(()));
+                }
+            }
+        });
         let around = Surroundings {
             data,
-            door: pipeline::open(Vec::new()).0,
+            door,
             progress: progressed,
             cursors: Arc::new(Cursors::new(["away".to_owned()].into_iter(), &[])),
             clock: Arc::clone(&clock) as SharedClock,
@@ -444,6 +453,97 @@ async fn new_readings_do_not_wait_while_what_was_missed_does_not_go_through() {
             .await;
         assert_eq!(story.values(), (10..240).collect::<Vec<_>>());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_after_a_while_of_quiet_goes_at_once_and_company_waits_a_second_at_most() {
+    let mut story = Story::new(20);
+    story.stands_at(20, 0);
+    story
+        .meanwhile(async |ledger, progress, target| {
+            for n in 20..30 {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                let waited = until_taken(ledger, progress, target, n).await;
+                assert!(waited < Duration::from_millis(100), "{n} waited {waited:?}");
+                // It may be one request a second.
+                let waited = until_taken(ledger, progress, target, n + 100).await;
+                let second = Duration::from_millis(900)..Duration::from_millis(1_100);
+                assert!(second.contains(&waited), "{n} waited {waited:?}");
+            }
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn commits_that_hold_nothing_are_passed_and_say_nothing_of_when() {
+    let mut story = Story::new(5);
+    story.stands_at(4, 10);
+    let last = story.clock.now().wall.as_millis();
+    // Places and parked lines are stored so.
+    for _ in 0..2 {
+        story.pass(MINUTE);
+        let nothing = story.ledger.commit(&Batch::at(story.clock.now()));
+        nothing.unwrap();
+    }
+    let newest = story.ledger.last_commit();
+    story.progress.send_modify(|progress| progress.commit = newest);
+    story.rounds(3).await;
+    let place = story.place();
+    assert_eq!((place.live, place.missing), (newest.0, None));
+    assert_eq!((place.at, story.values()), (last, vec![4]));
+}
+
+/// Readings come one by one to a target that refuses each of them. How many are left out of it for good.
+async fn refused_one_by_one(story: &mut Story, values: std::ops::Range<u32>) -> u32 {
+    let refused = Verdict::Refused {
+        code: "refused",
+        said: "this is no store".into(),
+    };
+    *story.target.old.lock().unwrap() = Some((u32::MAX, refused, Duration::ZERO));
+    for n in values {
+        story.hears(n..n + 1, 0);
+        story.rounds(1).await;
+    }
+    story.worker.around.cursors.shown()[0]
+        .1
+        .parked
+        .try_into()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_target_that_refuses_everything_is_at_fault_though_lines_come_one_by_one() {
+    let mut story = Story::new(1);
+    story.stands_at(1, 0);
+    let parked = refused_one_by_one(&mut story, 1..200).await;
+    assert!(
+        parked <= 64,
+        "{parked} lines are given up, and the target is at fault"
+    );
+    // It is a store again: nothing more is missing.
+    *story.target.old.lock().unwrap() = None;
+    story.rounds(20).await;
+    assert_eq!(story.values().len() as u32, 199 - parked);
+}
+
+#[tokio::test]
+async fn many_lines_in_a_row_that_are_bad_are_parked_while_others_are_taken() {
+    let mut story = Story::new(1);
+    story.stands_at(1, 0);
+    // More of them than one may be suspicious of, and then good ones.
+    refused_one_by_one(&mut story, 1..150).await;
+    let refused = Verdict::Refused {
+        code: "refused",
+        said: "field type conflict".into(),
+    };
+    *story.target.old.lock().unwrap() = Some((150, refused, Duration::ZERO));
+    for n in 150..170 {
+        story.hears(n..n + 1, 0);
+        story.rounds(3).await;
+    }
+    assert_eq!(story.values(), (150..170).collect::<Vec<_>>());
+    assert_eq!(story.worker.around.cursors.shown()[0].1.parked, 149);
+    assert_eq!(story.place().floor(), story.place().live);
 }
 
 #[tokio::test(start_paused = true)]
