@@ -54,7 +54,7 @@ fn record(dir: &Path, alarms: u64) {
             to: to.into(),
             event: event.into(),
             actor: "gateway".into(),
-            note: String::new(),
+            beside: String::new(),
         };
         let rows: Vec<AlarmRow> = ids.clone().map(row).collect();
         let transitions: Vec<TransitionRow> = ids

@@ -130,6 +130,6 @@ pub struct TransitionRow {
     pub event: String,
     /// Who did it: a person, a rule, a timer.
     pub actor: String,
-    /// Words or JSON beside it; may be empty.
-    pub note: String,
+    /// What stands beside it, as JSON; may be empty.
+    pub beside: String,
 }

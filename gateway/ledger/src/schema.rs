@@ -280,6 +280,17 @@ mod tests {
         )
         .unwrap();
         migrate(&mut conn, path, MIGRATIONS).unwrap();
+        let beside: Vec<String> = conn
+            .prepare("SELECT beside FROM transition ORDER BY id")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(
+            beside,
+            [r#"{"reason":"AL-7"}"#, "", r#"{"reason":"until tomorrow: AL-9"}"#]
+        );
         let cause = |id: i64| -> Option<i64> {
             conn.query_row("SELECT cause FROM alarm WHERE id = ?1", [id], |r| r.get(0))
                 .unwrap()

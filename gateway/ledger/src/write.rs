@@ -274,7 +274,7 @@ fn transition(conn: &Connection, row: &TransitionRow) -> Result<(), Failed> {
     run(
         conn,
         "store a transition",
-        "INSERT INTO transition (kind, subject, at, previous, next, event, actor, note)
+        "INSERT INTO transition (kind, subject, at, previous, next, event, actor, beside)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             kind,
@@ -284,7 +284,7 @@ fn transition(conn: &Connection, row: &TransitionRow) -> Result<(), Failed> {
             row.to,
             row.event,
             row.actor,
-            row.note
+            row.beside
         ],
     )
 }

@@ -6,6 +6,7 @@ use crate::cli::simulate::{catalogue, failed, unreadable};
 use crate::cli::text::{self, Key};
 use crate::cli::{Failure, Outcome, output, partly, problem};
 use crate::config::{self, secrets};
+use crate::messages;
 use crate::ops::check;
 use crate::ops::replay::{self, Happened, ReplayError, Replayed};
 use crate::sim;
@@ -118,7 +119,14 @@ fn report(outcome: &Replayed, limit: usize, language: Language) -> String {
         .collect();
     let mut out = text::fill(language, Key::ReplayOver, &values) + "\n";
     for named in &outcome.named {
-        let values = [("line", &*named.line.to_string()), ("why", &named.why)];
+        let facts: Vec<(&str, &str)> = named
+            .facts
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let why = messages::find(language, "not_played", named.code)
+            .map_or_else(|| named.why.clone(), |text| messages::fill(text, &facts));
+        let values = [("line", &*named.line.to_string()), ("why", &why)];
         out += &text::fill(language, Key::ReplayLine, &values);
         out.push('\n');
     }

@@ -16,8 +16,9 @@ use std::path::Path;
 /// Plays, writes and judges.
 pub(super) fn simulate(context: &Context, arguments: &Simulate) -> Outcome {
     let catalogue = catalogue(context, arguments.profiles.as_deref())?;
+    let faults = faults(context, &arguments.faults)?;
     if let Some(folder) = &arguments.output {
-        let mut play = play(context, arguments)?;
+        let mut play = play(context, arguments, &faults)?;
         let count = sim::write_files(&mut play, &catalogue, folder).map_err(|error| failed(&error))?;
         let values = [
             ("path", &*folder.display().to_string()),
@@ -28,7 +29,7 @@ pub(super) fn simulate(context: &Context, arguments: &Simulate) -> Outcome {
     if !arguments.judge {
         return Ok(());
     }
-    let play = play(context, arguments)?;
+    let play = play(context, arguments, &faults)?;
     let played = play.plan().devices.len() as u64;
     let document = document(context, &play, arguments.rules.as_deref())?;
     let simulation = Simulation {
@@ -50,7 +51,7 @@ pub(super) fn simulate(context: &Context, arguments: &Simulate) -> Outcome {
         return Ok(());
     }
     let impossible = outcome.verdict.impossible.len() as u64;
-    let asked = faults(context, &arguments.faults)?.len() as u64;
+    let asked = faults.len() as u64;
     partly(context.language, Key::SimulateFaultsPartly, impossible, asked)
 }
 
@@ -58,7 +59,7 @@ pub(super) fn failed(error: &(dyn std::error::Error + 'static)) -> Failure {
     Failure::Problem(crate::chain::chain(error))
 }
 
-fn play(context: &Context, arguments: &Simulate) -> Result<Play, Failure> {
+fn play(context: &Context, arguments: &Simulate, faults: &[FaultKind]) -> Result<Play, Failure> {
     let plan = match Size::from_name(&arguments.estate) {
         Some(size) => Plan::of_size(size, arguments.seed),
         None => {
@@ -69,8 +70,7 @@ fn play(context: &Context, arguments: &Simulate) -> Result<Play, Failure> {
             Plan::from_file(&text).map_err(|error| failed(&error))?
         }
     };
-    let faults = faults(context, &arguments.faults)?;
-    Play::new(plan, &faults, arguments.seed, arguments.duration)
+    Play::new(plan, faults, arguments.seed, arguments.duration)
         .map_err(|error| Failure::Usage(error.to_string()))
 }
 

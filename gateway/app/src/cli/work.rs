@@ -8,7 +8,6 @@ use crate::cli::text::{self, Key};
 use crate::cli::{Outcome, problem};
 use crate::messages;
 use linli_domain::text::Language;
-use linli_domain::time::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -164,7 +163,7 @@ pub(super) fn life_table(life: &Value, subject: &str, language: Language) -> Str
                 messages::word(language, &format!("{subject}_event"), &field(step, "event")).to_owned(),
                 messages::word(language, &format!("{subject}_state"), &field(step, "to")).to_owned(),
                 field(step, "actor"),
-                beside(&field(step, "event"), &field(step, "note"), language),
+                beside(&step["beside"], language),
             ]
         })
         .collect();
@@ -179,28 +178,37 @@ pub(super) fn life_table(life: &Value, subject: &str, language: Language) -> Str
     output::table(&head, &steps)
 }
 
-/// What stands beside a step, in words. What an earlier version wrote is shown as it is.
-fn beside(event: &str, note: &str, language: Language) -> String {
-    let is_time = |text: &str| Timestamp::parse_rfc3339(text).is_some();
-    let values = match event {
-        "shelved" => note
-            .split_once(": ")
-            .map(|(until, reason)| vec![("until", until), ("reason", reason)]),
-        "late" => note
-            .split_once('/')
-            .map(|(from, to)| vec![("from", from), ("to", to)]),
-        "re_alarmed" => Some(vec![("level", note)]).filter(|_| note.parse::<u8>().is_ok()),
-        _ => None,
+/// What stands beside a step, in words.
+fn beside(beside: &Value, language: Language) -> String {
+    let names = ["reason", "from", "until", "cause", "level"];
+    let values = names.map(|name| (name, field(beside, name)));
+    let has = |name: &str| {
+        values
+            .iter()
+            .any(|(known, value)| *known == name && !value.is_empty())
     };
-    let times = ["until", "from", "to"];
-    values
-        .filter(|values| {
-            values
-                .iter()
-                .all(|(name, value)| !times.contains(name) || is_time(value))
-        })
-        .zip(messages::find(language, "alarm_note", event))
-        .map_or_else(|| note.to_owned(), |(values, text)| messages::fill(text, &values))
+    let key = [
+        ("would_have", ["from", "until"]),
+        ("until", ["until", "reason"]),
+        ("cause", ["cause", "reason"]),
+        ("level", ["level", "level"]),
+    ]
+    .into_iter()
+    .find(|(_, parts)| parts.iter().all(|part| has(part)));
+    if let Some(text) = key.and_then(|(key, _)| messages::find(language, "beside", key)) {
+        let values: Vec<(&str, &str)> = values
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        return messages::fill(text, &values);
+    }
+    let assets = beside["assets"].as_array().map_or(&[][..], Vec::as_slice);
+    let assets = assets.iter().filter_map(Value::as_str).map(str::to_owned);
+    let said: Vec<String> = assets
+        .chain(values.into_iter().map(|(_, value)| value))
+        .filter(|value| !value.is_empty())
+        .collect();
+    said.join(", ")
 }
 
 fn task_row(task: &Value, language: Language) -> Vec<String> {
@@ -248,25 +256,23 @@ mod tests {
     #[test]
     fn what_stands_beside_a_step_is_said_in_the_readers_language() {
         let (from, to) = ("2026-03-01T02:10:00Z", "2026-03-01T02:40:00Z");
-        let said = |event, note: &str, language| beside(event, note, language);
-        let late = format!("{from}/{to}");
+        let late = json!({ "from": from, "until": to });
+        assert_eq!(beside(&late, Language::Zh), format!("{from} 至 {to} 本应告警"));
         assert_eq!(
-            said("late", &late, Language::Zh),
-            format!("{from} 至 {to} 本应告警")
-        );
-        assert_eq!(
-            said("late", &late, Language::En),
+            beside(&late, Language::En),
             format!("would have been in alarm from {from} to {to}")
         );
-        let shelved = format!("{to}: 换阀门: 两天");
+        let shelved = json!({ "until": to, "reason": "换阀门: 两天" });
+        assert_eq!(beside(&shelved, Language::Zh), format!("至 {to}：换阀门: 两天"));
+        assert_eq!(beside(&json!({ "level": 2 }), Language::Zh), "第 2 级");
+        let named = json!({ "cause": "AL-7", "reason": "the main is broken" });
+        assert_eq!(beside(&named, Language::En), "AL-7: the main is broken");
+        assert_eq!(beside(&json!({ "cause": "AL-7" }), Language::Zh), "AL-7");
         assert_eq!(
-            said("shelved", &shelved, Language::Zh),
-            format!("至 {to}：换阀门: 两天")
+            beside(&json!({ "assets": ["bin-1", "bin-2"] }), Language::Zh),
+            "bin-1, bin-2"
         );
-        assert_eq!(said("re_alarmed", "2", Language::Zh), "第 2 级");
-        let earlier = format!("until {to}: valve");
-        assert_eq!(said("shelved", &earlier, Language::Zh), earlier);
-        assert_eq!(said("suppressed", "AL-7", Language::Zh), "AL-7");
+        assert_eq!(beside(&json!({}), Language::En), "");
     }
 
     #[test]
@@ -279,7 +285,7 @@ mod tests {
         let shown = json!({ "id": "WO-7", "priority": "P3", "state": "in_progress",
             "task": { "zh": "垃圾清运", "en": "Bin emptying" }, "tasks": [task(1, "ended"), task(2, "open")] });
         let life = json!([{ "at": "2026-03-01T10:10:30Z", "event": "task_joined", "to": "dispatched",
-            "actor": "gateway", "note": "bin-2" }]);
+            "actor": "gateway", "beside": { "assets": ["bin-2"] } }]);
         let text = written(&shown, &life, Language::Zh);
         for line in [
             "1/2",

@@ -14,6 +14,7 @@ use linli_domain::id::DeviceId;
 use linli_domain::reading::{Reason, Value};
 use linli_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -166,6 +167,32 @@ pub enum Unusable {
     /// It answers a request nobody would ask today.
     #[error("{0}: no device of the estate is asked that")]
     NotAsked(String),
+}
+
+impl Unusable {
+    /// The reason's name; its sentence in every language is in the catalogues.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "unreadable",
+            Self::Cut { .. } => "cut",
+            Self::Payload => "payload",
+            Self::TooMuchKnown => "too_much_known",
+            Self::KnownLate => "known_late",
+            Self::NotAsked(_) => "not_asked",
+        }
+    }
+    /// The values of the sentence.
+    pub fn facts(&self) -> BTreeMap<&'static str, String> {
+        match self {
+            Self::Unreadable(found) => BTreeMap::from([("found", found.clone())]),
+            Self::Cut { kept, bytes } => {
+                BTreeMap::from([("kept", kept.to_string()), ("bytes", bytes.to_string())])
+            }
+            Self::TooMuchKnown => BTreeMap::from([("limit", (MAX_KNOWN_BYTES >> 20).to_string())]),
+            Self::NotAsked(request) => BTreeMap::from([("request", request.clone())]),
+            Self::Payload | Self::KnownLate => BTreeMap::new(),
+        }
+    }
 }
 
 impl Line {

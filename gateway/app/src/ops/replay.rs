@@ -11,6 +11,7 @@ use linli_domain::estate::EstateDoc;
 use linli_domain::time::Timestamp;
 use linli_ledger::{RejectFilter, StoreError, Subject};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::{BufRead, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -57,7 +58,11 @@ pub struct Replay<'a> {
 pub struct NotPlayed {
     /// Its number, from 1.
     pub line: u64,
-    /// Why.
+    /// Why: a name of the catalogues.
+    pub code: &'static str,
+    /// The values of that sentence.
+    pub facts: BTreeMap<&'static str, String>,
+    /// The sentence in English.
     pub why: String,
 }
 
@@ -293,6 +298,8 @@ impl Skipped {
         if self.named.len() < MAX_NAMED {
             self.named.push(NotPlayed {
                 line,
+                code: why.code(),
+                facts: why.facts(),
                 why: why.to_string(),
             });
         }

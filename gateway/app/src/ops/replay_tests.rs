@@ -1,8 +1,10 @@
 //! A recording played again does what it did.
 
 use super::*;
+use crate::messages;
 use crate::ops::recording::Line;
 use crate::sim;
+use linli_domain::text::Language;
 use linli_sim::{FaultKind, Plan, Play, Size};
 use std::fs::File;
 use std::io::BufReader;
@@ -133,4 +135,35 @@ fn a_clock_that_was_set_back_does_not_stop_time() {
     let passed = [10_000, 12_000, 5_000, 6_500, 6_500].map(|ms| clock.at(at(ms)).as_millis());
     assert_eq!(passed, [0, 2_000, 2_000, 3_500, 3_500]);
     assert_eq!(clock.set_ms, -7_000);
+}
+
+#[test]
+fn why_a_line_was_not_played_is_said_in_both_languages() {
+    let (kept, bytes) = (1_024, 4_096);
+    let request = "flow-1 function 3 address 0 count 2".to_owned();
+    for why in [
+        Unusable::Unreadable("expected value at line 1 column 1".into()),
+        Unusable::Cut { kept, bytes },
+        Unusable::Payload,
+        Unusable::TooMuchKnown,
+        Unusable::KnownLate,
+        Unusable::NotAsked(request),
+    ] {
+        let facts = why.facts();
+        let facts: Vec<(&str, &str)> = facts
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let said = |language| {
+            let text = messages::find(language, "not_played", why.code());
+            messages::fill(text.unwrap_or_else(|| panic!("{why:?}")), &facts)
+        };
+        assert_eq!(said(Language::En), why.to_string());
+        let chinese = said(Language::Zh);
+        assert_ne!(chinese, why.to_string());
+        assert!(
+            facts.iter().all(|(_, value)| chinese.contains(value)),
+            "{chinese}"
+        );
+    }
 }

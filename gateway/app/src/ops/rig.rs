@@ -9,11 +9,11 @@ use crate::config::Subscription;
 use crate::field::{Done, Fact, Frame, ModbusFrame, MqttFrame, Unwanted};
 use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
-use crate::pipeline::{Core, Known, RecoverError, TASKS, Understanding, learn, recover};
+use crate::pipeline::{Core, Known, RecoverError, Understanding, learn, recover};
 use linli_decode::modbus::Read;
 use linli_decode::{Catalogue, ClockWindow, Profile, RegisterData};
 use linli_domain::command::{Command, Refusal, Reply};
-use linli_domain::engine::Input;
+use linli_domain::engine::{Beside, Input};
 use linli_domain::estate::EstateDoc;
 use linli_domain::id::{AssetId, DeviceId};
 use linli_domain::reading::{Reason, Value};
@@ -354,16 +354,11 @@ impl Rig {
 
 /// The assets a step of an order is about: those of its tasks where the step names them.
 fn assets(row: &TransitionRow, order: &OrderRow) -> Vec<AssetId> {
-    let named = matches!(
-        row.event.as_str(),
-        "open" | "task_joined" | "task_ended" | "task_reopened"
-    );
-    let named = row.note.split(TASKS).filter(|_| named && !row.note.is_empty());
-    let assets: Vec<AssetId> = named.filter_map(|asset| AssetId::new(asset).ok()).collect();
-    if assets.is_empty() {
+    let beside: Beside = serde_json::from_str(&row.beside).unwrap_or_default();
+    if beside.assets.is_empty() {
         vec![order.asset.clone()]
     } else {
-        assets
+        beside.assets
     }
 }
 

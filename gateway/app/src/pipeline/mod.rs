@@ -50,7 +50,6 @@ pub use door::*;
 pub use once::fnv;
 pub use pace::Pace;
 pub use pay::Progress;
-pub(crate) use project::TASKS;
 pub use recorder::{Fetched, Recorded, Recording};
 pub use recover::{Known, RecoverError, Recovered, known, learn, recover, remember, replay};
 pub use refused::{APPLICATION_HEX, APPLICATION_PORT, Refused};

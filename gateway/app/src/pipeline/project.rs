@@ -6,15 +6,11 @@ use crate::metrics::Metrics;
 use crate::outbox::plan::Planner;
 use linli_domain::alarm::AlarmState;
 use linli_domain::command::Actor;
-use linli_domain::engine::{AlarmChange, AlarmEvent, Changes, Engine, OrderChange};
+use linli_domain::engine::{AlarmChange, Beside, Changes, Engine, OrderChange};
 use linli_domain::id::CommitId;
-use linli_domain::order::{OrderEvent, Task};
 use linli_domain::time::Timestamp;
 use linli_ledger as store;
 use std::sync::Arc;
-
-/// What stands between the assets of a batch in its history; no id holds it.
-pub(crate) const TASKS: &str = ", ";
 
 /// Adds `changes` to the batch.
 pub(super) fn project(
@@ -70,7 +66,7 @@ fn alarm(change: &AlarmChange, commit: CommitId, metrics: &Metrics, batch: &mut 
         to: to.to_owned(),
         event: label(&change.event),
         actor: name(change.actor.as_ref()),
-        note: note(change),
+        beside: beside(&change.beside),
     });
     batch.alarm(store::AlarmRow {
         id: alarm.id,
@@ -84,24 +80,6 @@ fn alarm(change: &AlarmChange, commit: CommitId, metrics: &Metrics, batch: &mut 
         cause: alarm.suppression.map(|suppression| suppression.source),
         document,
     });
-}
-
-/// What stands beside a step in an alarm's history, without words of a language but a person's own: when a shelving ends
-/// and why it is, the cause that explains the alarm, from when to when it would have been, how far it has climbed.
-fn note(change: &AlarmChange) -> String {
-    let alarm = &change.alarm;
-    match (&change.event, &alarm.shelving, alarm.suppression) {
-        (AlarmEvent::Shelved, Some(shelving), _) => {
-            format!("{}: {}", shelving.ends_at, shelving.reason)
-        }
-        (_, _, Some(suppression)) => suppression.source.to_string(),
-        (AlarmEvent::Late, _, _) => {
-            let end = alarm.ended_at.unwrap_or(alarm.raised_at);
-            format!("{}/{end}", alarm.raised_at)
-        }
-        (AlarmEvent::ReAlarmed, _, _) => alarm.level.to_string(),
-        _ => String::new(),
-    }
 }
 
 fn order(change: &OrderChange, commit: CommitId, metrics: &Metrics, batch: &mut OpenBatch) {
@@ -119,7 +97,7 @@ fn order(change: &OrderChange, commit: CommitId, metrics: &Metrics, batch: &mut 
         to: to.to_owned(),
         event: label(&change.event),
         actor: name(change.actor.as_ref()),
-        note: assets(change),
+        beside: beside(&change.beside),
     });
     batch.order(store::OrderRow {
         id: order.id,
@@ -137,20 +115,12 @@ fn order(change: &OrderChange, commit: CommitId, metrics: &Metrics, batch: &mut 
     });
 }
 
-/// What stands beside a step in an order's history: the assets of the tasks it is about, when it is a batch.
-fn assets(change: &OrderChange) -> String {
-    let of = |task: &Task| task.asset.to_string();
-    match (&change.task, change.event) {
-        (Some(asset), _) => asset.to_string(),
-        (None, OrderEvent::Open) => change
-            .order
-            .tasks()
-            .iter()
-            .map(of)
-            .collect::<Vec<_>>()
-            .join(TASKS),
-        (None, _) => String::new(),
+/// What stands beside a step, as the ledger keeps it.
+fn beside(beside: &Beside) -> String {
+    if beside.is_empty() {
+        return String::new();
     }
+    serde_json::to_string(beside).unwrap_or_default()
 }
 
 /// The name people see; the gateway itself where nobody acted.

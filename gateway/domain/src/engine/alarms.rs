@@ -4,6 +4,7 @@
 //! in [`super::orders`], after the alarm.
 
 use super::Engine;
+use super::beside::Beside;
 use super::change::{AlarmChange, AlarmEvent, Audience, Changes, Notice, NoticeKind};
 use super::index::WatchDef;
 use crate::alarm::{Ack, AckEvent, Alarm, AlarmState, Annunciation, Condition, Effect, Latch, LatchEvent};
@@ -122,6 +123,7 @@ impl Engine {
                 to: alarm.state,
                 at: now.wall,
                 actor: None,
+                beside: Beside::of_alarm(AlarmEvent::Raised, &alarm),
                 alarm,
             });
         }
@@ -329,6 +331,7 @@ impl Engine {
             to: alarm.state,
             at: now.wall,
             actor: actor.cloned(),
+            beside: Beside::of_alarm(event, &alarm),
             alarm,
         });
     }

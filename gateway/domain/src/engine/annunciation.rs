@@ -189,14 +189,7 @@ impl Engine {
             ends_at: lasts.map(|lasts| now.wall.plus(lasts)),
         });
         self.store.set_out_of_service(what.clone(), Some(out.clone()));
-        self.notice_service(
-            NoticeKind::OutOfService,
-            what,
-            Some(out.as_ref()),
-            None,
-            now,
-            changes,
-        );
+        self.notice_service(what, Some(out.as_ref()), None, now, changes);
         for alarm in self.living() {
             let out = self.is_out_of_service(&alarm.asset, &alarm.class, alarm.point);
             if out && alarm.state.annunciation != Annunciation::OutOfService {
@@ -207,6 +200,7 @@ impl Engine {
                     alarm.shelving = None;
                     alarm.suppression = None;
                 });
+                changes.because(reason);
                 self.settle_alarm(alarm.id, now, changes);
             }
         }
@@ -257,20 +251,20 @@ impl Engine {
             out.ends_at = Some(now.wall.plus(lasts));
             let out = Arc::new(out);
             self.store.set_out_of_service(what.clone(), Some(out.clone()));
-            self.notice_service(
-                NoticeKind::OutOfService,
-                &what,
-                Some(out.as_ref()),
-                None,
-                now,
-                changes,
-            );
+            self.notice_service(&what, Some(out.as_ref()), None, now, changes);
+            changes.audit.push(AuditEvent {
+                at: now.wall,
+                actor: None,
+                action: "service.give_an_end".into(),
+                subject: what.to_string(),
+                detail: format!("lives depend on it now: for {}", duration_text::format(lasts)),
+            });
         }
     }
 
     fn is_back(&mut self, what: &Serviced, actor: Option<&Actor>, now: &Now, changes: &mut Changes) {
         self.store.set_out_of_service(what.clone(), None);
-        self.notice_service(NoticeKind::BackInService, what, None, actor, now, changes);
+        self.notice_service(what, None, actor, now, changes);
         self.hear_what_is_back(actor, now, changes);
     }
 
@@ -376,9 +370,9 @@ impl Engine {
         defs.any(|def| def.rule.latch && def.point == alarm.point)
     }
 
+    /// People hear that something is out of service, `out`, or that it is back.
     fn notice_service(
         &self,
-        kind: NoticeKind,
         what: &Serviced,
         out: Option<&OutOfService>,
         actor: Option<&Actor>,
@@ -408,7 +402,7 @@ impl Engine {
         self.publish(
             changes,
             Notice {
-                kind,
+                kind: out.map_or(NoticeKind::BackInService, |_| NoticeKind::OutOfService),
                 at: now.wall,
                 alarm: None,
                 order: None,

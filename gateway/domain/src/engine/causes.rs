@@ -203,7 +203,7 @@ impl Engine {
     pub(super) fn suppress_by(
         &mut self,
         alarm: &Alarm,
-        cause: AlarmId,
+        (cause, reason): (AlarmId, &str),
         actor: &Actor,
         now: &Now,
         changes: &mut Changes,
@@ -240,6 +240,7 @@ impl Engine {
                 });
             },
         );
+        changes.because(reason);
         // One that only its shelving kept is over.
         self.settle_alarm(alarm.id, now, changes);
         Ok(())

@@ -1,6 +1,7 @@
 //! What a step yields: changes to keep, notices to say, audit events to write. Plain data, in the order in which
 //! it happened; who is told over which channel is decided elsewhere.
 
+use super::beside::Beside;
 use crate::alarm::{Alarm, AlarmState};
 use crate::command::Actor;
 use crate::health::FlagKind;
@@ -130,6 +131,8 @@ pub struct AlarmChange {
     pub at: Timestamp,
     /// Who; none for the gateway.
     pub actor: Option<Actor>,
+    /// What stands beside it.
+    pub beside: Beside,
 }
 
 /// One change of one order.
@@ -149,6 +152,8 @@ pub struct OrderChange {
     pub at: Timestamp,
     /// Who; none for the gateway.
     pub actor: Option<Actor>,
+    /// What stands beside it.
+    pub beside: Beside,
 }
 
 /// What happened to the health of a device.

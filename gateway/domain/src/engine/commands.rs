@@ -155,7 +155,7 @@ impl Engine {
             } => {
                 let seen = self.alarm_at(*alarm, *version)?;
                 let reason = given(reason, action)?;
-                self.suppress_by(&seen, *cause, actor, now, changes)?;
+                self.suppress_by(&seen, (*cause, reason), actor, now, changes)?;
                 (alarm_reply(*alarm, *version), reason)
             }
             Action::UnsuppressAlarm { alarm, version } => {

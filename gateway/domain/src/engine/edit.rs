@@ -1,12 +1,14 @@
 //! An edit of the estate: another document takes the place of the present one, or the catalogue says other things
 //! about its devices.
 //!
-//! A point that is still watched by the same rule in the same words keeps what its delays have counted. A rule that has
-//! changed is evaluated on the last value and its delay restarts. A point that is no longer watched leaves a
-//! living alarm unknown, and its order stays. Living alarms keep the words and the version that raised them.
+//! A point that is still watched in the same way keeps what its delays have counted and its trace, whatever words of the rule
+//! have changed and whatever its name is now. A rule that looks or waits otherwise is evaluated on the last value and its delay
+//! restarts. A point that is no longer watched leaves a living alarm unknown, and its order stays; so does one that moved to
+//! another asset. Living alarms keep the words and the version that raised them.
 
 use super::Engine;
 use super::change::{AlarmEvent, AuditEvent, Changes};
+use super::index::WatchDef;
 use super::readings::takes_back;
 use super::state::{DeviceState, Heard, NEVER, Track};
 use crate::alarm::{Condition, Serviced, Watch, WatchEvent};
@@ -149,9 +151,9 @@ impl Engine {
     }
 
     /// Gives watches that go on their state back; returns those to be evaluated again. What is left in `before`
-    /// goes on nowhere.
+    /// goes on nowhere, and a rule that stands in its place begins where it was.
     fn carry_over(&mut self, before: &mut FxHashMap<(RuleId, PointKey), Before>) -> Vec<usize> {
-        let mut again = Vec::new();
+        let (mut again, mut new) = (Vec::new(), Vec::new());
         for n in 0..self.store.index().watches.len() {
             let Some(def) = self.store.index().watches.get(n).cloned() else {
                 continue;
@@ -160,28 +162,53 @@ impl Engine {
             let goes_on = before.get(&key).is_some_and(|b| {
                 b.asset == def.asset && b.rule.class == def.rule.class && b.rule.fault == def.rule.fault
             });
-            match before.remove(&key).filter(|_| goes_on) {
-                Some(b) if b.rule.version == def.rule.version => {
-                    self.store.set_watch(n, b.watch);
-                    if let Some(track) = b.track {
-                        self.store.set_track(n, track.as_ref().clone());
-                    }
-                }
-                Some(b) => {
-                    self.store.set_watch(n, b.watch.restarted());
-                    again.push(n);
-                }
-                None => {
-                    // A raised alarm that this point watches is still raised until the point says otherwise.
-                    let raised = self.alarm_of(&def.asset, &def.rule.class).is_some_and(|a| {
-                        a.state.condition != Condition::Normal && a.lost.contains(&def.point)
-                    });
-                    self.store.set_watch(n, Watch::Unknown { raised, left: None });
-                    again.push(n);
-                }
+            match goes_on.then(|| before.remove(&key)).flatten() {
+                Some(b) => again.extend(self.inherit(n, &def, &b)),
+                None => new.push((n, def)),
             }
         }
+        let mut replaced: FxHashMap<(PointKey, &AssetId, &Class), &Before> = FxHashMap::default();
+        for ((_, point), b) in before.iter() {
+            let at = replaced.entry((*point, &b.asset, &b.rule.class)).or_insert(b);
+            if b.watch.is_raised() {
+                *at = b;
+            }
+        }
+        for (n, def) in new {
+            if let Some(b) = replaced.get(&(def.point, &def.asset, &def.rule.class)) {
+                again.extend(self.inherit(n, &def, b));
+                continue;
+            }
+            // A raised alarm that this point watches is still raised until the point says otherwise.
+            let raised = self
+                .alarm_of(&def.asset, &def.rule.class)
+                .is_some_and(|a| a.state.condition != Condition::Normal && a.lost.contains(&def.point));
+            self.store.set_watch(n, Watch::Unknown { raised, left: None });
+            again.push(n);
+        }
         again
+    }
+
+    /// A watch begins where another stood; whether it has to be evaluated again.
+    fn inherit(&mut self, n: usize, def: &WatchDef, before: &Before) -> Option<usize> {
+        let (old, new) = (&before.rule, &def.rule);
+        let looks_the_same = old.when == new.when && old.during == new.during && old.vote == new.vote;
+        if looks_the_same && let Some(track) = &before.track {
+            self.store.set_track(n, track.as_ref().clone());
+        }
+        if looks_the_same && old.on_delay == new.on_delay && old.off_delay == new.off_delay {
+            self.store.set_watch(n, before.watch);
+            return None;
+        }
+        // What others did not agree with was no alarm; it has to become one by the new rule.
+        let is_alarm = old.vote == new.vote || self.alarm_of(&def.asset, &new.class).is_some();
+        let watch = if is_alarm {
+            before.watch.restarted()
+        } else {
+            Watch::INITIAL
+        };
+        self.store.set_watch(n, watch);
+        Some(n)
     }
 
     /// Living alarms remember the points that no longer watch them, and forget those that do again.

@@ -15,6 +15,7 @@
 
 use super::Engine;
 use super::alarms::begin;
+use super::beside::Beside;
 use super::change::{AlarmChange, AlarmEvent, Changes};
 use super::index::{PointLinks, WatchDef};
 use super::late_run::{LateRun, Looks, Stretch};
@@ -165,6 +166,7 @@ impl Engine {
             to: alarm.state,
             at: now.wall,
             actor: None,
+            beside: Beside::of_alarm(AlarmEvent::Late, &alarm),
             alarm,
         });
     }

@@ -14,6 +14,7 @@
 mod alarms;
 mod annunciation;
 mod batches;
+mod beside;
 mod causes;
 mod change;
 mod commands;
@@ -40,6 +41,7 @@ mod tracks;
 mod view;
 mod votes;
 
+pub use beside::Beside;
 pub use change::{
     AlarmChange, AlarmEvent, Audience, AuditEvent, Changes, DeviceChange, DeviceEvent, Member, Notice,
     NoticeKind, OrderChange,

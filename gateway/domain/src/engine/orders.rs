@@ -6,6 +6,7 @@
 use super::Engine;
 use super::alarms::GATEWAY_NAME;
 use super::batches::is_shared;
+use super::beside::Beside;
 use super::change::{Audience, Changes, Member, Notice, NoticeKind, OrderChange};
 use super::crowd::MAX_MEMBERS;
 use crate::alarm::Alarm;
@@ -96,6 +97,7 @@ impl Engine {
             to: order.state,
             at: now.wall,
             actor: None,
+            beside: Beside::of_order(OrderEvent::Open, None, &order),
             order,
         });
         // A fresh order allows it: see the table.
@@ -145,6 +147,7 @@ impl Engine {
             to,
             at: now.wall,
             actor: actor.cloned(),
+            beside: Beside::of_order(event, None, &order),
         });
         self.notice_order(&order, (event, None), actor, now, changes);
         if to.is_terminal() {
@@ -202,6 +205,7 @@ impl Engine {
             to: order.state,
             at: now.wall,
             actor: None,
+            beside: Beside::of_order(event, task.as_ref(), &order),
             order: order.clone(),
         });
         self.notice_order(&order, (event, task.as_ref()), None, now, changes);

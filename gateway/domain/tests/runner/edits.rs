@@ -2,7 +2,7 @@
 
 use crate::estate_test::{ESTATE, EstateTest, doc};
 use linli_domain::command::Refusal;
-use linli_domain::engine::Input;
+use linli_domain::engine::{Input, NoticeKind};
 
 fn edit(e: &mut EstateTest, toml: &str) {
     e.input(Input::Estate(doc(toml))).reply.unwrap();
@@ -117,4 +117,81 @@ fn a_wrong_document_changes_nothing() {
     let reply = e.input(Input::Estate(doc(&wrong))).reply;
     assert!(matches!(reply, Err(Refusal::EstateInvalid { problems }) if problems.len() == 1));
     assert_eq!(e.engine.dump(), before);
+}
+
+#[test]
+fn other_words_of_a_rule_restart_no_delay() {
+    let mut e = EstateTest::new();
+    e.says("bay/parking.occupied", true).wait("4m");
+    edit(
+        &mut e,
+        &ESTATE.replace("Have the vehicle moved.", "Call its owner."),
+    );
+    e.wait("1m");
+    assert_eq!((e.alarm_is(), e.alarm().rule_version), ("active_unack", 2));
+}
+
+#[test]
+fn other_words_of_a_rule_leave_what_it_remembers_of_the_past() {
+    let rule = "when = { rises = 10.0, within = \"1h\" }";
+    let rises = ESTATE
+        .replace("measure = \"bin.fill\"", "measure = \"temperature\"")
+        .replace("when = { above = 90.0, clear = 70.0 }\non_delay = \"10m\"", rule);
+    let mut e = EstateTest::with(&rises);
+    e.shows("lid/temperature", 20.0)
+        .wait("1m")
+        .shows("lid/temperature", 31.0);
+    assert_eq!(e.alarm_is(), "active_unack");
+    edit(
+        &mut e,
+        &rises.replace("Empty it.", "Empty it, and look for fire."),
+    );
+    e.wait("1m").shows("lid/temperature", 31.0).wait("10m");
+    assert_eq!(e.alarm_is(), "active_unack", "it rose within the hour");
+}
+
+#[test]
+fn a_rule_under_another_name_goes_on_where_the_one_it_replaces_stood() {
+    let mut e = EstateTest::new();
+    e.says("bay/parking.occupied", true).wait("5m");
+    edit(
+        &mut e,
+        &ESTATE.replace("id = \"lane-blocked\"\nclass", "id = \"our-lane\"\nclass"),
+    );
+    assert_eq!(e.alarm_is(), "active_unack");
+    e.wait("10m");
+    assert_eq!(e.alarm_is(), "active_unack");
+    assert_eq!(e.notices(NoticeKind::AlarmRaised), 1, "nobody is called twice");
+}
+
+#[test]
+fn a_sensor_that_moves_to_another_asset_leaves_the_alarm_unknown() {
+    let two = format!(
+        "{ESTATE}\n[[assets]]\nid = \"b4-pipe\"\nkind = \"pipe_zone\"\nplace = \"b3-b1\"\n\
+         name = {{ zh = \"4号楼管段\", en = \"B4 pipe zone\" }}\n"
+    );
+    let mut e = EstateTest::with(&two);
+    e.says("rope/leak.wet", true).wait("5s");
+    let here = "key = \"rope-1\" }\nasset = \"b3-pipe\"";
+    assert!(two.contains(here));
+    edit(
+        &mut e,
+        &two.replace(here, "key = \"rope-1\" }\nasset = \"b4-pipe\""),
+    );
+    e.wait("11m");
+    assert_eq!(e.living("b3-pipe", "leak").state.display_code(), "unknown");
+    assert_eq!(e.living("b4-pipe", "leak").state.display_code(), "active_unack");
+}
+
+#[test]
+fn a_sensor_that_needs_no_second_any_more_is_an_alarm_by_itself() {
+    let two = ESTATE.replace("latch = true\n", "latch = true\nvote = { at_least = 2 }\n");
+    let mut e = EstateTest::with(&two);
+    e.says("spot/leak.wet", false)
+        .says("rope/leak.wet", true)
+        .wait("1m");
+    assert_eq!(e.alarm_is(), "none");
+    edit(&mut e, ESTATE);
+    e.wait("5s");
+    assert_eq!((e.alarm_is(), e.order_is()), ("active_unack", "dispatched"));
 }

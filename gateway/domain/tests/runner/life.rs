@@ -460,6 +460,16 @@ fn what_lives_come_to_depend_on_gets_an_end_with_the_edit_that_says_so() {
         (told.priority, told.until),
         (Priority::P2, Some(e.now.wall.plus(HOUR * 8)))
     );
+    let audited = e
+        .changes
+        .audit
+        .iter()
+        .find(|row| row.action.as_ref() == "service.give_an_end");
+    let audited = audited.map(|row| (row.subject.as_str(), row.detail.as_str(), row.actor.is_none()));
+    assert_eq!(
+        audited,
+        Some(("device rope", "lives depend on it now: for 8h", true))
+    );
     e.wait("8h").input(Input::Tick).reply.unwrap();
     assert_eq!(
         (
@@ -468,4 +478,31 @@ fn what_lives_come_to_depend_on_gets_an_end_with_the_edit_that_says_so() {
         ),
         (1, 0)
     );
+}
+
+#[test]
+fn a_step_says_why_and_until_when_in_fields_of_its_own() {
+    let mut e = EstateTest::new();
+    e.says("rope/leak.wet", false)
+        .says("rope/leak.wet", true)
+        .wait("10s");
+    let (alarm, version) = (e.alarm().id, e.alarm().version);
+    let shelve = Action::ShelveAlarm {
+        alarm,
+        version,
+        lasts: HOUR,
+        reason: "until: the plumber/2 is here".into(),
+        no_order: false,
+    };
+    e.act(actor("M", ActorRole::Manager), shelve).unwrap();
+    let beside = |e: &EstateTest, event| {
+        let step = e.changes.alarms.iter().rev().find(|step| step.event == event);
+        step.unwrap().beside.clone()
+    };
+    let shelved = beside(&e, AlarmEvent::Shelved);
+    assert_eq!(shelved.reason.as_deref(), Some("until: the plumber/2 is here"));
+    assert_eq!(shelved.until, Some(e.now.wall.plus(HOUR)));
+    e.takes_out(asset("b3-pipe")).unwrap();
+    let out = beside(&e, AlarmEvent::OutOfService);
+    assert_eq!((out.reason.as_deref(), out.until), (Some("being replaced"), None));
 }

@@ -75,7 +75,7 @@ impl Reader {
         let (kind, number) = subject_columns(subject);
         self.all(
             "read the history",
-            "SELECT id, at, previous, next, event, actor, note FROM transition
+            "SELECT id, at, previous, next, event, actor, beside FROM transition
              WHERE kind = ?1 AND subject = ?2 ORDER BY id LIMIT ?3",
             params![kind, number, page(MAX_PAGE)],
             |row| {
@@ -88,7 +88,7 @@ impl Reader {
                         to: row.get(3)?,
                         event: row.get(4)?,
                         actor: row.get(5)?,
-                        note: row.get(6)?,
+                        beside: row.get(6)?,
                     },
                 })
             },

@@ -160,7 +160,7 @@ fn the_history_of_an_order_is_kept_in_order() {
         to: to.into(),
         event: "accept".into(),
         actor: "wang".into(),
-        note: String::new(),
+        beside: String::new(),
     };
     let (order, alarm) = (Subject::Order(OrderId(1)), Subject::Alarm(AlarmId(1)));
     let steps = [

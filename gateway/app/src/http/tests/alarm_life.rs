@@ -82,13 +82,9 @@ async fn a_manager_shelves_a_leak_and_ends_it_and_the_history_says_so() {
     let life = story.get(&format!("{path}/transitions")).send().await.json();
     let steps: Vec<_> = life["items"].as_array().unwrap().iter().collect();
     let shelved = steps.iter().find(|step| step["event"] == "shelved").unwrap();
-    assert!(
-        shelved["note"]
-            .as_str()
-            .unwrap()
-            .ends_with(": the plumber is there"),
-        "{shelved}"
-    );
+    let beside = &shelved["beside"];
+    assert_eq!(beside["reason"], "the plumber is there");
+    assert_eq!(beside["until"], alarm["shelving"]["until"], "{shelved}");
     assert_eq!(steps.last().unwrap()["event"], "unshelved");
 }
 

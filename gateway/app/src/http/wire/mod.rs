@@ -27,6 +27,7 @@ pub mod rule;
 pub mod token;
 pub mod update;
 
+use linli_domain::engine::Beside as DomainBeside;
 use linli_domain::rule::Priority as DomainPriority;
 use linli_domain::text::Text as DomainText;
 use linli_domain::time::Timestamp;
@@ -90,9 +91,47 @@ pub struct Transition {
     pub event: String,
     /// Who did it: a person's name, or the gateway.
     pub actor: String,
-    /// What stands beside it; empty when there is nothing. `shelved`: when it ends, a colon and the reason; `late`: from when
-    /// to when it would have been, as `from/to`; `re_alarmed`: the level.
-    pub note: String,
+    /// What stands beside it.
+    pub beside: Beside,
+}
+
+/// What stands beside a step; what its kind does not have is missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Beside {
+    /// What a person gave as the reason, in their words: of a shelving, a cause they named, what they took out of service, an
+    /// order they completed, overrode or cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// From when it would have been in alarm, where late readings say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub from: Option<Timestamp>,
+    /// Until when: the end of that, or of a shelving.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub until: Option<Timestamp>,
+    /// The alarm that explains this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// How far people have been asked again, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<u8>,
+    /// The assets of a batch order that the step is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assets: Vec<String>,
+}
+
+impl From<DomainBeside> for Beside {
+    fn from(beside: DomainBeside) -> Self {
+        Self {
+            reason: beside.reason.map(|reason| reason.as_ref().to_owned()),
+            from: beside.from,
+            until: beside.until,
+            cause: beside.cause.map(|cause| cause.to_string()),
+            level: beside.level,
+            assets: beside.assets.iter().map(ToString::to_string).collect(),
+        }
+    }
 }
 
 impl From<TransitionRow> for Transition {
@@ -103,7 +142,10 @@ impl From<TransitionRow> for Transition {
             to: row.to,
             event: row.event,
             actor: row.actor,
-            note: row.note,
+            // What cannot be read says nothing; the step itself is told.
+            beside: serde_json::from_str::<DomainBeside>(&row.beside)
+                .unwrap_or_default()
+                .into(),
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::http::view::{Names, PointTable};
 use crate::ops::rig::{Rig, Setup};
 use linli_decode::{Catalogue, Family};
 use linli_domain::command::{Action, Actor, ActorRole, Command};
+use linli_domain::engine::Beside;
 use linli_domain::estate::{Estate, EstateDoc};
 use linli_domain::id::OrderId;
 use linli_domain::time::Timestamp;
@@ -119,8 +120,14 @@ impl Damp {
             .transitions(Subject::Order(OrderId(1)))
             .unwrap()
             .into_iter();
-        life.map(|step| format!("{} {}", step.row.event, step.row.note).trim().to_owned())
-            .collect()
+        life.map(|step| {
+            let beside: Beside = serde_json::from_str(&step.row.beside).unwrap_or_default();
+            let assets: Vec<&str> = beside.assets.iter().map(|asset| asset.as_str()).collect();
+            format!("{} {}", step.row.event, assets.join(", "))
+                .trim()
+                .to_owned()
+        })
+        .collect()
     }
 }
 

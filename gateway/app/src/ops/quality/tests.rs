@@ -257,7 +257,7 @@ fn a_history_of_several_pages_in_the_ledger_is_measured_as_one_in_memory_is() {
         to: change.to.clone(),
         event: change.event.clone(),
         actor: "gateway".into(),
-        note: String::new(),
+        beside: String::new(),
     };
     let transitions: Vec<TransitionRow> = history.iter().map(step).collect();
     let now = Now {
