@@ -17,6 +17,7 @@ use linli_domain::time::Timestamp;
 use linli_ledger::{Batch, Entry, HOUR, Ledger, Options, Reader, StoredSample};
 use pco::ChunkConfig;
 use pco::standalone::{simple_compress, simple_decompress};
+use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -299,15 +300,16 @@ fn all_of(reader: &Reader, point: PointKey, end: i64) -> Vec<StoredSample> {
         .expect("a year of samples")
 }
 
-/// Bare encoding in nanoseconds a sample, and bare decoding of all of them in milliseconds: times and numbers as two
-/// columns, in pieces as long as chunks are.
+/// Bare encoding in nanoseconds a sample, and bare decoding of all of them in milliseconds: times and numbers, which are
+/// hundredths, as two columns of whole numbers, in pieces as long as chunks are.
 #[allow(clippy::cast_precision_loss, reason = "figures")]
 fn bare(samples: &[StoredSample]) -> (f64, f64) {
     let times: Vec<i64> = samples.iter().map(|sample| sample.observed.as_millis()).collect();
-    let numbers: Vec<f64> = samples
+    #[allow(clippy::cast_possible_truncation, reason = "a temperature in hundredths")]
+    let numbers: Vec<i64> = samples
         .iter()
         .filter_map(|sample| match sample.value {
-            Some(Value::Number(number)) => Some(number),
+            Some(Value::Number(number)) => Some((number * 100.0).round() as i64),
             _ => None,
         })
         .collect();
@@ -330,8 +332,12 @@ fn bare(samples: &[StoredSample]) -> (f64, f64) {
     let decode = ask(|| {
         let whole = pieces.iter().map(|(times, numbers)| {
             let times = simple_decompress::<i64>(times).expect("times");
-            let numbers = simple_decompress::<f64>(numbers).expect("numbers");
-            times.len().min(numbers.len())
+            let numbers = simple_decompress::<i64>(numbers).expect("numbers");
+            let numbers: Vec<f64> = numbers
+                .iter()
+                .map(|hundredths| *hundredths as f64 / 100.0)
+                .collect();
+            times.len().min(black_box(numbers).len())
         });
         whole.sum()
     });

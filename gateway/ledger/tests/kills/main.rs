@@ -193,7 +193,8 @@ fn first_format(dir: &Path) {
          DROP TABLE unknown_device; DROP INDEX chunk_by_age; DROP INDEX retained_by_expiry;
          ALTER TABLE retained DROP COLUMN expires; ALTER TABLE series DROP COLUMN rolled;
          ALTER TABLE series DROP COLUMN raw_from; DROP INDEX alarm_by_cause; DROP INDEX alarm_late; DROP INDEX alarm_live;
-         DROP INDEX transition_by_time; ALTER TABLE alarm DROP COLUMN cause; DROP TABLE reject;
+         DROP INDEX transition_by_time; ALTER TABLE transition RENAME COLUMN beside TO note;
+         ALTER TABLE alarm DROP COLUMN cause; DROP TABLE reject;
          CREATE TABLE reject (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, origin TEXT NOT NULL,
              reason TEXT NOT NULL, payload BLOB NOT NULL);
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
