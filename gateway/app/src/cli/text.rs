@@ -333,6 +333,16 @@ texts! {
     HeadMeant = "含义", "MEANING";
     HeadChange = "变更", "CHANGE";
     HeadSection = "部分", "SECTION";
+    NoForwarders = "没有配置转存（[[forwarders]]）", "no forwarders are configured ([[forwarders]])";
+    ForwarderFine = "正常", "well";
+    ForwarderCatchesUp = "补传中", "catching up";
+    ForwarderFillsIn = "补传历史", "filling in";
+    ForwarderStuck = "受阻", "stuck";
+    HeadTakenUpTo = "已转存至", "TAKEN UP TO";
+    HeadCommitsWaiting = "等待的提交", "COMMITS WAITING";
+    HeadReadings = "已转存读数", "READINGS";
+    HeadParked = "拒收行数", "PARKED";
+    HeadLine = "行", "LINE";
     HeadFields = "字段", "FIELDS";
 }
 
