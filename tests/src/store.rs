@@ -17,7 +17,7 @@ pub struct Store {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     VictoriaMetrics,
-    Influx1 { inner: u16 },
+    Influx1 { inner: u16, guarded: bool },
 }
 
 impl Store {
@@ -28,12 +28,32 @@ impl Store {
 
     /// InfluxDB 1.6 with a database `readings`.
     pub async fn influx1() -> Self {
-        let store = Self::start(Kind::Influx1 { inner: free_port() }).await;
+        let store = Self::start(Kind::Influx1 {
+            inner: free_port(),
+            guarded: false,
+        })
+        .await;
         let made = store
             .ask("/query", &[("q", "CREATE DATABASE readings")], true)
             .await;
         made.expect("a database");
         store
+    }
+
+    /// InfluxDB 1 asks from now on who somebody is, and knows one user.
+    ///
+    /// # Panics
+    /// When it is another store.
+    pub async fn guard(&mut self, user: &str, password: &str) {
+        let Kind::Influx1 { guarded, .. } = &mut self.kind else {
+            panic!("only InfluxDB has users");
+        };
+        *guarded = true;
+        let made = format!("CREATE USER {user} WITH PASSWORD '{password}' WITH ALL PRIVILEGES");
+        let made = self.ask("/query", &[("q", &made)], true).await;
+        made.expect("a user");
+        self.stop().await;
+        self.run().await;
     }
 
     async fn start(kind: Kind) -> Self {
@@ -62,11 +82,11 @@ impl Store {
                     .arg("-search.latencyOffset=0s");
                 ("victoria-metrics", command)
             }
-            Kind::Influx1 { inner } => {
+            Kind::Influx1 { inner, guarded } => {
                 let config = format!(
                     "reporting-disabled = true\nbind-address = \"127.0.0.1:{inner}\"\n[meta]\ndir = \"{folder}/meta\"\n\
                      [data]\ndir = \"{folder}/data\"\nwal-dir = \"{folder}/wal\"\n[http]\n\
-                     bind-address = \"127.0.0.1:{port}\"\nlog-enabled = false\n"
+                     bind-address = \"127.0.0.1:{port}\"\nlog-enabled = false\nauth-enabled = {guarded}\n"
                 );
                 let path = self.folder.path().join("influxdb.conf");
                 std::fs::write(&path, config).expect("a configuration file");

@@ -4,10 +4,12 @@ use crate::estate::{counter, counter_profiles, estate};
 use e2e::gateway::{Gateway, Site};
 use e2e::influx::{Answer, Influx};
 use e2e::mosquitto::Mosquitto;
+use e2e::process::free_port;
 use e2e::publisher::{Publisher, Script};
 use e2e::store::Store;
 use e2e::wait::until;
 use linli_ledger::{Page, Reader};
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[allow(clippy::disallowed_methods, reason = "a publisher has a clock")]
@@ -144,6 +146,114 @@ async fn the_one_line_a_store_refuses_is_parked_and_the_others_arrive() {
         }
     })
     .await;
+    let (listed, code) = gateway.cli(&["forwarders", "list", "--json"]).await;
+    assert_eq!(code, 0, "{listed}");
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(
+        (&listed[0]["name"], &listed[0]["parked"]),
+        (&"strict".into(), &1.into())
+    );
+    let (listed, _) = gateway.cli(&["forwarders", "list", "--lang", "en"]).await;
+    assert!(listed.contains("PARKED") && listed.contains("strict"), "{listed}");
+    let (parked, code) = gateway.cli(&["forwarders", "parked", "strict"]).await;
+    assert_eq!(code, 0, "{parked}");
+    assert!(
+        parked.contains("value=17 ") && parked.contains("type conflict"),
+        "{parked}"
+    );
+    let (unknown, code) = gateway.cli(&["forwarders", "parked", "lax"]).await;
+    assert_eq!(code, 1, "{unknown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_tells_a_store_that_takes_lines_from_one_that_only_answers() {
+    let victoria = Store::victoria_metrics().await;
+    let (mut guarded, strict) = (Store::influx1().await, Influx::start().await);
+    guarded.guard("gateway", "opensesame").await;
+    let secrets = tempfile::tempdir().unwrap();
+    let secret = |name: &str| {
+        let file = secrets.path().join(name);
+        std::fs::write(&file, name).unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+        file.display().to_string()
+    };
+    let section = |name: &str, kind: &str, port: u16, more: &str| {
+        format!(
+            "[[forwarders]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"http://127.0.0.1:{port}\"\n{more}\n"
+        )
+    };
+    let database = |database: &str, password: &str| {
+        let file = secret(password);
+        format!("database = \"{database}\"\nusername = \"gateway\"\npassword = {{ file = \"{file}\" }}")
+    };
+    let more = [
+        section("victoria", "victoriametrics", victoria.port, ""),
+        section(
+            "allowed",
+            "influxdb1",
+            guarded.port,
+            &database("readings", "opensesame"),
+        ),
+        section(
+            "mistyped",
+            "influxdb1",
+            guarded.port,
+            &database("readings", "opensesam"),
+        ),
+        section(
+            "nowhere",
+            "influxdb1",
+            guarded.port,
+            &database("reading", "opensesame"),
+        ),
+        strict.section("strict"),
+        section(
+            "strange",
+            "influxdb2",
+            strict.port,
+            &format!(
+                "org = \"estate\"\nbucket = \"readings\"\ntoken = {{ file = \"{}\" }}",
+                secret("old-token")
+            ),
+        ),
+        section("away", "victoriametrics", free_port(), ""),
+    ];
+    let gateway = Gateway::start(&Site {
+        estate: estate("embedded", &counter("embedded", "c0", false)),
+        profiles: counter_profiles(),
+        more: more.concat(),
+        ..Site::default()
+    })
+    .await;
+    let (said, code) = gateway.cli(&["doctor", "--json", "--lang", "en"]).await;
+    assert_eq!(code, 1, "{said}");
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let items = report["items"].as_array().unwrap();
+    for (name, verdict, hint) in [
+        ("victoria", "ok", ""),
+        ("allowed", "ok", ""),
+        ("mistyped", "problem", "check username and password"),
+        ("nowhere", "problem", "CREATE DATABASE reading"),
+        ("strict", "ok", ""),
+        ("strange", "problem", "check token"),
+        ("away", "problem", "whether it is running"),
+    ] {
+        let named = format!("the forwarder {name} ");
+        let item = items
+            .iter()
+            .find(|item| item["said"].as_str().unwrap().starts_with(&named))
+            .unwrap_or_else(|| panic!("{name}: {report:#}"));
+        assert_eq!(
+            (&item["area"], &item["verdict"]),
+            (&"forwarder".into(), &verdict.into()),
+            "{item}"
+        );
+        assert!(item["hint"].as_str().unwrap_or_default().contains(hint), "{item}");
+    }
+    assert!(
+        !said.contains("old-token") && !said.contains("opensesam"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,8 @@
 //! It decides nothing. Start: ledger, engine, pipeline, outflow, HTTP, and the field last, so that nothing arrives
 //! before it can be kept. Stop: intake, core, outflow.
 
+mod parts;
+
 use crate::clock::{self, KNOWN_FROM, SharedClock};
 use crate::config::Config;
 use crate::field;
@@ -18,13 +20,13 @@ use crate::vitals;
 use anyhow::{Context, Result, bail};
 use linli_domain::estate::{Estate, EstateDoc};
 use linli_ledger::Ledger;
+use parts::Parts;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// Longest orderly shutdown; what is not done by then is named and left.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -40,8 +42,8 @@ pub struct Gateway {
     door: Door,
     intake: CancellationToken,
     stop: CancellationToken,
-    field: TaskTracker,
-    outflow: TaskTracker,
+    field: Parts,
+    outflow: Parts,
     running_broker: Option<field::broker::Running>,
     thread: std::thread::JoinHandle<()>,
     /// Resolves when the pipeline's thread has ended, by a panic too.
@@ -180,17 +182,20 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
     }
 
     let (intake, stop) = (CancellationToken::new(), CancellationToken::new());
-    let (field_tasks, outflow) = (TaskTracker::new(), TaskTracker::new());
-    outflow.spawn(worker::run(
-        config.channels.clone(),
-        config.store.data.clone(),
-        door.clone(),
-        progressed.clone(),
-        Arc::clone(&clock),
-        saved,
-        Arc::clone(&metrics),
-        stop.child_token(),
-    ));
+    let (field_tasks, outflow) = (Parts::default(), Parts::default());
+    outflow.spawn(
+        "deliveries",
+        worker::run(
+            config.channels.clone(),
+            config.store.data.clone(),
+            door.clone(),
+            progressed.clone(),
+            Arc::clone(&clock),
+            saved,
+            Arc::clone(&metrics),
+            stop.child_token(),
+        ),
+    );
     for target in &config.forwarders {
         let around = series::Surroundings {
             data: config.store.data.clone(),
@@ -201,34 +206,46 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
             metrics: Arc::clone(&metrics),
             stop: stop.child_token(),
         };
-        outflow.spawn(series::run(target.clone(), around));
+        outflow.spawn(
+            format!("forwarder {}", target.name),
+            series::run(target.clone(), around),
+        );
     }
-    outflow.spawn(vitals::run(
-        vitals::Surroundings {
-            data: config.store.data.clone(),
-            since,
-            was_wrong: saved.is_some_and(|saved| !saved.trusted),
-            door: door.clone(),
-            progress: progressed.clone(),
-            metrics: Arc::clone(&metrics),
-            clock: Arc::clone(&clock),
-        },
-        stop.child_token(),
-    ));
+    outflow.spawn(
+        "vitals",
+        vitals::run(
+            vitals::Surroundings {
+                data: config.store.data.clone(),
+                since,
+                was_wrong: saved.is_some_and(|saved| !saved.trusted),
+                door: door.clone(),
+                progress: progressed.clone(),
+                metrics: Arc::clone(&metrics),
+                clock: Arc::clone(&clock),
+            },
+            stop.child_token(),
+        ),
+    );
 
-    outflow.spawn(crate::ops::quality::watch(
-        config.store.data.clone(),
-        Arc::clone(&clock),
-        Arc::clone(&metrics),
-        stop.child_token(),
-    ));
-    outflow.spawn(profiles::watch(
-        Arc::clone(&profiles),
-        door.clone(),
-        Arc::clone(&clock),
-        Arc::clone(&metrics),
-        intake.child_token(),
-    ));
+    outflow.spawn(
+        "alarm quality",
+        crate::ops::quality::watch(
+            config.store.data.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+            stop.child_token(),
+        ),
+    );
+    outflow.spawn(
+        "profiles",
+        profiles::watch(
+            Arc::clone(&profiles),
+            door.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+            intake.child_token(),
+        ),
+    );
 
     let listener = tokio::net::TcpListener::bind(config.http.listen)
         .await
@@ -257,7 +274,7 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
     );
     state.connect(Arc::new(buses));
     state.follow(Arc::clone(&cursors));
-    outflow.spawn(http::serve(listener, state, intake.child_token()));
+    outflow.spawn("http", http::serve(listener, state, intake.child_token()));
 
     let running_broker = match &config.broker {
         Some(broker) => Some(
@@ -275,16 +292,19 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
     let queues = ack_receivers.into_iter().zip(ask_receivers);
     for (index, (connection, (acks, asks))) in config.mqtt.iter().zip(queues).enumerate() {
         let (door, clock, metrics) = (door.clone(), Arc::clone(&clock), Arc::clone(&metrics));
-        field_tasks.spawn(field::mqtt::run(
-            connection.clone(),
-            index,
-            door,
-            acks,
-            asks,
-            clock,
-            metrics,
-            intake.child_token(),
-        ));
+        field_tasks.spawn(
+            format!("connection {}", connection.name),
+            field::mqtt::run(
+                connection.clone(),
+                index,
+                door,
+                acks,
+                asks,
+                clock,
+                metrics,
+                intake.child_token(),
+            ),
+        );
     }
     let ports = field::modbus::dtu::Ports::bind(&config.modbus)
         .await
@@ -307,9 +327,12 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
             errands: errands.remove(&bus.bus).unwrap_or_else(|| mpsc::channel(1).1),
             profiles: Arc::clone(&profiles),
         };
-        field_tasks.spawn(field::modbus::run(bus.clone(), devices, port, surroundings));
+        field_tasks.spawn(
+            format!("bus {}", bus.bus),
+            field::modbus::run(bus.clone(), devices, port, surroundings),
+        );
     }
-    field_tasks.spawn(ports.serve(Arc::clone(&metrics), intake.child_token()));
+    field_tasks.spawn("DTUs", ports.serve(Arc::clone(&metrics), intake.child_token()));
     Ok(Gateway {
         http: address,
         broker: running_broker.as_ref().and_then(|b| b.plain),
@@ -326,26 +349,52 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Gateway> {
 }
 
 impl Gateway {
-    /// Stops intake, then the core, then outflow, within five seconds.
+    /// Stops intake, then the core, then outflow, within five seconds. The log says how long each took, and what had
+    /// not ended when the time was over.
     pub async fn shutdown(self) {
+        let stages = Stages::default();
         let orderly = async {
             // Intake: connections wait a moment for the acknowledgements they owe, so the pipeline still runs.
             self.intake.cancel();
-            self.field.close();
-            self.field.wait().await;
+            stages.during("field", self.field.ended()).await;
             if let Some(broker) = self.running_broker {
-                broker.stop().await;
+                stages.during("embedded broker", broker.stop()).await;
             }
-            self.door.stop().await;
+            // What the inbox holds is decided and stored first.
+            stages.during("pipeline", self.door.stop()).await;
             self.stop.cancel();
-            self.outflow.close();
-            self.outflow.wait().await;
+            stages.during("outflow", self.outflow.ended()).await;
         };
-        if tokio::time::timeout(SHUTDOWN, orderly).await.is_err() {
-            tracing::warn!("shutdown took longer than {SHUTDOWN:?}; what was acknowledged is in the ledger");
+        let late = tokio::time::timeout(SHUTDOWN, orderly).await.is_err();
+        let stages = stages.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if late {
+            let waits_for = stages.last().map_or("", |(stage, _)| *stage);
+            let (field, outflow) = (self.field.running(), self.outflow.running());
+            tracing::warn!(
+                waits_for,
+                ?field,
+                ?outflow,
+                "shutdown took longer than {SHUTDOWN:?}; what was acknowledged is in the ledger"
+            );
         }
         drop(self.thread);
-        tracing::info!("linli has stopped");
+        tracing::info!(took = ?stages, "linli has stopped");
+    }
+}
+
+/// What a stop has waited for, in order, and how long; the last one is under way until it has ended.
+#[derive(Default)]
+struct Stages(Mutex<Vec<(&'static str, Duration)>>);
+
+impl Stages {
+    async fn during(&self, stage: &'static str, work: impl Future<Output = ()>) {
+        let stages = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stages().push((stage, Duration::ZERO));
+        let began = Instant::now();
+        work.await;
+        if let Some((_, took)) = stages().last_mut() {
+            *took = Duration::from_millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+        }
     }
 }
 

@@ -319,6 +319,35 @@ fn a_ledger_of_a_newer_program_is_not_called_damaged() {
 }
 
 #[test]
+fn an_empty_file_is_not_called_damaged() {
+    let site = Site::new();
+    for log in ["linli.db-wal", "linli.db-shm"] {
+        let _ = std::fs::remove_file(site.data().join(log));
+    }
+    std::fs::write(site.data().join("linli.db"), "").unwrap();
+    for command in [&["export"][..], &["series", "list"], &["backup", "x.db"]] {
+        let refused = site.linli(command);
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{command:?} {said}");
+        assert!(said.contains("empty") && said.contains("linli restore"), "{said}");
+    }
+    let said = json(&site.linli(&["doctor", "--offline", "--json"]));
+    let items = said["items"].as_array().unwrap();
+    let ledger = items.iter().find(|item| item["area"] == "ledger").unwrap();
+    assert!(ledger["said"].as_str().unwrap().contains("empty"), "{said:#}");
+    assert!(
+        ledger["hint"].as_str().unwrap().contains("start the gateway"),
+        "{said:#}"
+    );
+    let backup = site.linli(&["export", "--backup", "data/linli.db"]);
+    assert!(
+        text(&backup.stderr).contains("not a backup"),
+        "{}",
+        text(&backup.stderr)
+    );
+}
+
+#[test]
 fn two_processes_on_one_ledger_are_refused() {
     let site = Site::new();
     let held = Ledger::open(&site.data(), &Options::default()).unwrap();
@@ -396,8 +425,21 @@ fn readings_are_exported_in_both_forms_and_by_choice() {
             .stdout,
     );
     assert_eq!(part.lines().count(), 11);
-    let unknown = site.linli(&["export", "--point", "nobody/x"]);
-    assert_eq!(unknown.status.code(), Some(1));
+    for (filters, named) in [
+        (&["--point", "nobody/x"][..], "nobody/x"),
+        (&["--device", "bin-8"], "bin-8"),
+        (&["--measure", "bin.fil"], "bin.fil"),
+        (&["--device", "bin-7", "--measure", "leak.wet"], "together"),
+    ] {
+        let refused = site.linli(&[&["export"], filters].concat());
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{filters:?} {said}");
+        assert!(refused.stdout.is_empty(), "{filters:?} {}", text(&refused.stdout));
+        assert!(
+            said.contains(named) && said.contains("linli series list"),
+            "{said}"
+        );
+    }
     let list = json(&site.linli(&["series", "list", "--json"]));
     assert_eq!(list["series"][0]["samples"], 100, "{list:#}");
 }

@@ -52,6 +52,15 @@ pub enum OpenError {
         /// The format this program reads.
         known: u32,
     },
+    /// The file was never written to, or is the database of another program; only a writer begins a ledger.
+    #[error(
+        "open {}: it is empty or belongs to another program, there is no ledger in it; \
+         restore a backup with `linli restore`, or start the gateway, which begins a ledger in an empty file", path.display()
+    )]
+    NoLedger {
+        /// The database file.
+        path: PathBuf,
+    },
     /// SQLite could not open, migrate or read the file.
     #[error("{doing} {}", path.display())]
     Sqlite {

@@ -82,12 +82,12 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     conn.set_prepared_statement_cache_capacity(32);
     let found = format(&conn, path)?;
     refuse_newer(found, MIGRATIONS.len(), path)?;
-    let known = MIGRATIONS.len() as u32;
-    if (1..known).contains(&found) {
-        let path = path.to_owned();
-        return Err(OpenError::Older { path, found, known });
+    let (known, path) = (MIGRATIONS.len() as u32, path.to_owned());
+    match found {
+        0 => Err(OpenError::NoLedger { path }),
+        found if found < known => Err(OpenError::Older { path, found, known }),
+        _ => Ok(conn),
     }
-    Ok(conn)
 }
 
 /// The file as one that nobody changes, when that is so: its disk takes no writes and its last writer left no log.

@@ -14,6 +14,7 @@ mod bus;
 mod device;
 mod estate;
 mod firmware;
+mod forwarders;
 mod health;
 mod input;
 mod heard;
@@ -111,6 +112,7 @@ fn dispatch(command: Command, context: &Context, clock: SharedClock) -> Outcome 
         Command::Rules(command) => rules::dispatch(context, command),
         Command::Orders(command) => work::orders(context, command),
         Command::Outbox(command) => outbox::outbox(context, command),
+        Command::Forwarders(command) => forwarders::dispatch(context, &command),
         Command::Notify(args::Notify::Test { channel }) => outbox::test(context, channel.as_deref()),
         Command::Rejects(command) => rejects::dispatch(context, &command),
         Command::Token(command) => token::dispatch(context, command),

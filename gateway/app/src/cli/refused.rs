@@ -35,6 +35,7 @@ pub(super) fn opening(context: &Context, error: &OpenError) -> Failure {
                 &[("path", path.display().to_string()), found, known],
             )
         }
+        OpenError::NoLedger { path } => said(Key::LedgerEmpty, &[("path", path.display().to_string())]),
         OpenError::Unfinished { path } => {
             said(Key::LedgerUnfinished, &[("path", path.display().to_string())])
         }

@@ -11,7 +11,7 @@ use crate::config::{self, secrets};
 use crate::ops::doctor::{self, Verdict};
 use crate::ops::{backup, export};
 use linli_domain::time::Timestamp;
-use linli_ledger::{Ledger, PointRow, Reader};
+use linli_ledger::{Ledger, OpenError, PointRow, Reader};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -190,7 +190,13 @@ pub(super) fn export(context: &Context, arguments: &Export) -> Outcome {
         Some(file) => Reader::open_file(file),
         None => Reader::open(data(context)?),
     };
-    let mut reader = reader.map_err(|error| opening(context, &error))?;
+    let mut reader = reader.map_err(|error| match (&error, &arguments.backup) {
+        (OpenError::NoLedger { path }, Some(_)) => {
+            let path = path.display().to_string();
+            problem(context.language, Key::NoBackup, &[("path", &path)])
+        }
+        _ => opening(context, &error),
+    })?;
     // What can be read comes out, and what cannot is told at the end.
     reader.leave_out_damage();
     let points = wanted(
@@ -263,6 +269,16 @@ fn wanted(context: &Context, arguments: &Export, all: Vec<PointRow>) -> Result<V
             return Err(problem(context.language, Key::UnknownPoint, &[("id", name)]));
         }
     }
+    if let Some(device) = &arguments.device
+        && !all.iter().any(|row| row.device.as_str() == device)
+    {
+        return Err(problem(context.language, Key::UnheardDevice, &[("id", device)]));
+    }
+    if let Some(measure) = &arguments.measure
+        && !all.iter().any(|row| row.measure == *measure)
+    {
+        return Err(problem(context.language, Key::UnheardMeasure, &[("id", measure)]));
+    }
     let passes = |row: &PointRow| {
         (arguments.points.is_empty() || arguments.points.iter().any(|name| named(name, row)))
             && arguments
@@ -274,7 +290,13 @@ fn wanted(context: &Context, arguments: &Export, all: Vec<PointRow>) -> Result<V
                 .as_ref()
                 .is_none_or(|measure| row.measure == *measure)
     };
-    Ok(all.into_iter().filter(passes).collect())
+    let none = all.is_empty();
+    let wanted: Vec<PointRow> = all.into_iter().filter(passes).collect();
+    // A ledger that has heard nothing yet is empty without anybody's fault.
+    if wanted.is_empty() && !none {
+        return Err(problem(context.language, Key::NoPointPasses, &[]));
+    }
+    Ok(wanted)
 }
 
 /// What is kept of every point, or the states of one.

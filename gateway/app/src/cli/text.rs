@@ -223,6 +223,7 @@ texts! {
     LedgerLocked = "{path} 正被占用（{holder}）；先停止它，或换一个数据目录", "lock {path}: held by {holder}; stop it first, or use another data folder";
     LedgerNewer = "{path} 的格式是 {found}，本程序最高支持 {known}；请装回新版程序，或恢复升级前的备份", "open {path}: it has format {found}, this program knows formats up to {known}; install the newer program again, or restore a backup taken before the upgrade";
     LedgerOlder = "{path} 是旧版程序的格式 {found}，本程序读取格式 {known}；启动一次网关，或用 linli restore 恢复该备份，都会升级到当前格式", "open {path}: it has format {found} of an earlier program, this one reads format {known}; start the gateway once, or restore the backup with `linli restore`: both bring it up to date";
+    LedgerEmpty = "{path} 里没有账本：文件是空的，或属于别的程序；用 linli restore 恢复备份，或启动网关，它会在空文件里新建账本", "there is no ledger in {path}: it is empty or belongs to another program; restore a backup with `linli restore`, or start the gateway, which begins a ledger in an empty file";
     LedgerUnfinished = "上次恢复中断（{path} 还在）；请再恢复一次，或把移开的文件移回并删除该标记", "open the ledger: a restore was broken off ({path} is there); restore the backup again, or move the files it set aside back and remove the marker";
     BackupLacksRoom = "没有备份：{path} 需要 {needed} MB，只剩 {free} MB；请备份到另一块磁盘，或删除旧备份（--keep）", "no backup was made: {path} needs {needed} MB and has {free} MB; name a folder on another disk, or remove older backups (--keep)";
     BackupDamaged = "备份与原件一致，但原件有 {count} 处损坏：运行 linli doctor；较早的备份都保留（不按 --keep 删除）", "the copy is faithful, but {count} pieces of the original are damaged: run `linli doctor`; no earlier backup was removed (--keep)";
@@ -230,7 +231,10 @@ texts! {
     RestoreKept = "原来的账本保留在 {path}，确认后可删除", "the ledger that was there is kept in {path}; remove it once all is well";
     Exported = "已导出 {points} 个测点的 {count} 个读数", "{count} readings of {points} points";
     RangeReversed = "--from（{from}）必须早于 --to（{to}）", "--from ({from}) must be before --to ({to})";
-    UnknownPoint = "没有测点 \"{id}\"", "there is no point \"{id}\"";
+    UnknownPoint = "没有测点 \"{id}\"；linli series list 列出所有测点", "there is no point \"{id}\"; `linli series list` shows them all";
+    UnheardDevice = "没有设备 \"{id}\" 的测点；linli series list 列出所有测点，测点名以设备名开头", "there is no point of a device \"{id}\"; `linli series list` shows all points, each begins with its device";
+    UnheardMeasure = "没有测量 \"{id}\" 的测点；linli series list 列出所有测点，测点名含测量名", "there is no point of a measure \"{id}\"; `linli series list` shows all points, each names its measure";
+    NoPointPasses = "没有测点同时符合 --point、--device 和 --measure；linli series list 列出所有测点", "no point passes --point, --device and --measure together; `linli series list` shows them all";
     DoctorFine = "正常", "ok  ";
     DoctorWarning = "注意", "note";
     DoctorProblem = "问题", "ILL ";
@@ -329,6 +333,16 @@ texts! {
     HeadMeant = "含义", "MEANING";
     HeadChange = "变更", "CHANGE";
     HeadSection = "部分", "SECTION";
+    NoForwarders = "没有配置转存（[[forwarders]]）", "no forwarders are configured ([[forwarders]])";
+    ForwarderFine = "正常", "well";
+    ForwarderCatchesUp = "补传中", "catching up";
+    ForwarderFillsIn = "补传历史", "filling in";
+    ForwarderStuck = "受阻", "stuck";
+    HeadTakenUpTo = "已转存至", "TAKEN UP TO";
+    HeadCommitsWaiting = "等待的提交", "COMMITS WAITING";
+    HeadReadings = "已转存读数", "READINGS";
+    HeadParked = "拒收行数", "PARKED";
+    HeadLine = "行", "LINE";
     HeadFields = "字段", "FIELDS";
 }
 

@@ -14,7 +14,8 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use linli_domain::health::Freshness;
-use linli_domain::id::PointKey;
+use linli_domain::id::{DeviceId, PointKey};
+use linli_domain::measure::Measure;
 use linli_domain::time::{Timestamp, duration_text};
 use linli_ledger::{HOUR, PointRow, Reader};
 use serde::Deserialize;
@@ -73,7 +74,13 @@ pub async fn buckets(
         Some(text) => {
             let width = duration_text::parse(text).map_err(|error| Problem::new(Code::BadQuery, error))?;
             let width = i64::try_from(width.as_millis()).unwrap_or(i64::MAX);
-            if width == 0 || length / width >= 20_000 {
+            if width == 0 {
+                return Err(Problem::new(
+                    Code::BadQuery,
+                    "width: a bucket lasts at least a millisecond; take a width such as 15m",
+                ));
+            }
+            if length / width >= 20_000 {
                 return Err(Problem::new(
                     Code::BadQuery,
                     "width: at most 20,000 buckets; take a wider one or a shorter range",
@@ -200,9 +207,11 @@ pub struct ExportQuery {
     /// Only this point, by id or key.
     pub point: Option<String>,
     /// Only points of this device.
-    pub device: Option<String>,
+    #[param(value_type = Option<String>)]
+    pub device: Option<DeviceId>,
     /// Only points of this measure.
-    pub measure: Option<String>,
+    #[param(value_type = Option<String>)]
+    pub measure: Option<Measure>,
 }
 
 /// Readings as CSV or JSON lines
@@ -223,6 +232,9 @@ pub async fn export(
         }
     };
     let range = span(query.from, query.to, http.clock.now().wall)?;
+    if let Some(device) = &query.device {
+        known(&http, device).await?;
+    }
     let points: Vec<PointRow> = match &query.point {
         Some(point) => vec![find(&http, point).await?.as_ref().clone()],
         None => http
@@ -236,14 +248,8 @@ pub async fn export(
     let points: Vec<PointRow> = points
         .into_iter()
         .filter(|row| {
-            query
-                .device
-                .as_ref()
-                .is_none_or(|device| row.device.as_str() == device)
-                && query
-                    .measure
-                    .as_ref()
-                    .is_none_or(|measure| row.measure == *measure)
+            query.device.as_ref().is_none_or(|device| row.device == *device)
+                && query.measure.is_none_or(|measure| row.measure == measure.name())
         })
         .collect();
     let start = Piece {
@@ -270,6 +276,19 @@ pub async fn export(
         }),
     );
     Ok(response)
+}
+
+/// Refuses a device that is neither in the estate nor in the ledger: no lines would look like no readings.
+async fn known(http: &Http, device: &DeviceId) -> Result<(), Problem> {
+    if http.names().estate.device_by_id(device).is_some() {
+        return Ok(());
+    }
+    http.points.catch_up(&http.readers, http.commit()).await?;
+    let points = http.points.table();
+    match points.all().iter().any(|row| row.device == *device) {
+        true => Ok(()),
+        false => Err(Problem::not_found("device", device.as_str())),
+    }
 }
 
 struct Piece {

@@ -368,3 +368,18 @@ async fn a_message_that_is_too_large_does_not_block_the_ones_behind_it() {
         running.stopped().await;
     }
 }
+
+#[tokio::test]
+async fn a_broker_that_never_answers_does_not_hold_up_a_stop() {
+    let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut pipeline = Pipeline::start();
+    let running = Running::start(&mut pipeline, connection(mute.local_addr().unwrap().port()));
+    let (mut heard, _) = within("the client to come", mute.accept()).await.unwrap();
+    let hello = within("it to introduce itself", heard.read_u8()).await.unwrap();
+    assert_eq!(hello, 0x10, "a CONNECT");
+    // From here on time passes only while everybody waits for it.
+    tokio::time::pause();
+    let stop = tokio::time::Instant::now();
+    running.stopped().await;
+    assert_eq!(stop.elapsed(), Duration::ZERO, "nothing is owed to it");
+}

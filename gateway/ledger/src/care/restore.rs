@@ -142,6 +142,7 @@ fn check(copy: &Path, backup: &Path, progress: &mut dyn FnMut(f64)) -> Result<Ex
     };
     // A backup of an earlier program is brought to the format of this one, as its ledger would be.
     let reader = match upgrade(copy).and_then(|()| Reader::open_file(copy)) {
+        Err(OpenError::NoLedger { .. }) => return Err(no_ledger()),
         Err(OpenError::Sqlite { source, .. })
             if source.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) =>
         {
@@ -154,9 +155,6 @@ fn check(copy: &Path, backup: &Path, progress: &mut dyn FnMut(f64)) -> Result<Ex
         }
         other => other.map_err(RestoreError::Open)?,
     };
-    if reader.format()? == 0 {
-        return Err(no_ledger());
-    }
     let examined = reader.examine(progress).map_err(|error| match error {
         StoreError::Sqlite { source, .. }
             if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) =>

@@ -18,7 +18,7 @@ pub use onboarding::{Accept, DeviceList, Point, Show, Watch, Which};
 pub use rules::{RuleFile, Rules};
 pub use simulate::Simulate;
 pub use store::{Backup, Doctor, Export, Format, Restore, Series, States};
-pub use work::{Clock, Engine, List, Notify, Orders, Outbox, Rejects, Token};
+pub use work::{Clock, Engine, Forwarders, List, Notify, Orders, Outbox, Rejects, Token};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -113,6 +113,9 @@ pub enum Command {
     /// Messages to people and systems
     #[command(subcommand)]
     Outbox(Outbox),
+    /// Copies of the readings in other stores
+    #[command(subcommand)]
+    Forwarders(Forwarders),
     /// Notices
     #[command(subcommand)]
     Notify(Notify),

@@ -82,6 +82,21 @@ pub enum Outbox {
     },
 }
 
+/// `linli forwarders`.
+#[derive(Debug, Subcommand)]
+pub enum Forwarders {
+    /// List the forwarders: how far each has come, what waits for it, and what ails it
+    List,
+    /// List the lines a store refused for good and why, newest first
+    Parked {
+        /// Name of the forwarder
+        name: String,
+        /// Most entries, 1 to 500
+        #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+        limit: u32,
+    },
+}
+
 /// `linli notify`.
 #[derive(Debug, Subcommand)]
 pub enum Notify {

@@ -268,7 +268,8 @@ impl Connection {
                 () = shutdown.cancelled(), if deadline.is_none() => stop.deadline = Some(Instant::now() + GRACE),
                 () = life.settled(), if deadline.is_some() && !stop.said_bye => {
                     stop.said_bye = true;
-                    if !requests.disconnect() {
+                    // A broker that has not let us in waits for no good-bye, and may never take one.
+                    if self.told_up != Some(true) || !requests.disconnect() {
                         return Ok(None);
                     }
                 }

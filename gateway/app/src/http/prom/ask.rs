@@ -80,6 +80,32 @@ impl Ask {
         self.time(name, 0)
     }
 
+    /// The most entries that are wanted; `None` is as many as there are, which Prometheus writes 0.
+    pub(super) fn limit(&self) -> Result<Option<usize>, Trouble> {
+        let text = self.get("limit").unwrap_or("0");
+        match text.parse::<i64>() {
+            Ok(0) => Ok(None),
+            Ok(limit) => usize::try_from(limit)
+                .map(Some)
+                .map_err(|_| Trouble::bad(format!("limit: {limit} is less than nothing; 0 is no limit"))),
+            Err(_) => Err(Trouble::bad(format!("limit: {text:?} is not a whole number"))),
+        }
+    }
+
+    /// The most metrics that are described: here 0 is none, and less than nothing is no limit, as in Prometheus.
+    pub(super) fn limit_of_metadata(&self) -> Result<Option<usize>, Trouble> {
+        let text = self.get("limit").unwrap_or("-1");
+        match text.parse::<i64>() {
+            Ok(limit) => Ok(usize::try_from(limit).ok()),
+            Err(_) => Err(Trouble::bad(format!("limit: {text:?} is not a whole number"))),
+        }
+    }
+
+    /// The one metric that is asked about.
+    pub(super) fn metric(&self) -> Option<&str> {
+        self.get("metric")
+    }
+
     /// The step in milliseconds: seconds or a duration such as 30s.
     pub(super) fn step(&self) -> Result<i64, Trouble> {
         let text = self

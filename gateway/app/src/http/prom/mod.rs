@@ -15,7 +15,8 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use linli_ledger::StoreError;
 use linli_promql::{Error, Limits, Matcher, instant, range};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 use source::Points;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -63,6 +64,9 @@ pub async fn series(State(http): State<Arc<Http>>, ask: Ask) -> Response {
             return Err(Trouble::bad("no match[] parameter provided"));
         }
         let sets = listed(&http, &selectors);
+        if let Some(limit) = ask.limit()?.filter(|limit| *limit <= MAX_LISTED) {
+            return first(&sets, Some(limit));
+        }
         let left_out = sets.len().saturating_sub(MAX_LISTED);
         let answer = Answer::data(&sets.into_iter().take(MAX_LISTED).collect::<Vec<_>>())?;
         Ok(match left_out {
@@ -81,7 +85,7 @@ pub async fn labels(State(http): State<Arc<Http>>, ask: Ask) -> Response {
             .into_iter()
             .flat_map(BTreeMap::into_keys)
             .collect();
-        Answer::data(&names)
+        first(&names, ask.limit()?)
     })
     .await
 }
@@ -101,20 +105,31 @@ pub async fn label_values(State(http): State<Arc<Http>>, Path(name): Path<String
         if name == source::QUALITY && selectors.is_empty() && !values.is_empty() {
             values.extend(source::QUALITIES.map(str::to_owned));
         }
-        Answer::data(&values)
+        first(&values, ask.limit()?)
     })
     .await
 }
 
 /// What the metrics are, as Prometheus answers it
 #[utoipa::path(get, path = "/metadata", tag = "prometheus", responses((status = 200, body = Object)))]
-pub async fn metadata() -> Response {
+pub async fn metadata(ask: Ask) -> Response {
     let gauge = |help: &str| json!([{ "type": "gauge", "help": help, "unit": "" }]);
     answer::respond(async {
-        Answer::data(&json!({
-            source::VALUE: gauge("Readings that are numbers, in the unit of their label."),
-            source::STATE: gauge("Readings that are states: 0 or 1."),
-        }))
+        let all = [
+            (source::STATE, "Readings that are states: 0 or 1."),
+            (
+                source::VALUE,
+                "Readings that are numbers, in the unit of their label.",
+            ),
+        ];
+        let asked = all
+            .into_iter()
+            .filter(|(name, _)| ask.metric().is_none_or(|metric| metric == *name));
+        let described: BTreeMap<&str, Value> = asked
+            .take(ask.limit_of_metadata()?.unwrap_or(usize::MAX))
+            .map(|(name, help)| (name, gauge(help)))
+            .collect();
+        Answer::data(&described)
     })
     .await
 }
@@ -141,6 +156,16 @@ pub async fn rules() -> Response {
 #[utoipa::path(method(get, post), path = "/query_exemplars", tag = "prometheus", responses((status = 200, body = Object)))]
 pub async fn exemplars() -> Response {
     answer::respond(async { Answer::data(&json!([])) }).await
+}
+
+/// The first `limit` of a list; says in Prometheus' words when there are more.
+fn first<T: Serialize>(all: &BTreeSet<T>, limit: Option<usize>) -> Result<Answer, Trouble> {
+    let limit = limit.unwrap_or(usize::MAX);
+    let answer = Answer::data(&all.iter().take(limit).collect::<Vec<_>>())?;
+    Ok(match all.len() > limit {
+        true => answer.warn("results truncated due to limit".into()),
+        false => answer,
+    })
 }
 
 /// Label sets of every point that passes one of the selectors; all without any.

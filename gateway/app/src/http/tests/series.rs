@@ -74,6 +74,12 @@ async fn a_chart_gets_columns_of_equal_length_with_its_gaps() {
         let refused = story.get(&format!("{POINT}/buckets?{wrong}")).send().await;
         assert_eq!(refused.problem(), "bad_query", "{wrong}");
     }
+    let nothing = story.get(&format!("{POINT}/buckets?width=0s")).send().await;
+    assert!(
+        nothing.text.contains("at least a millisecond"),
+        "{}",
+        nothing.text
+    );
 }
 
 #[tokio::test]
@@ -113,8 +119,74 @@ async fn readings_are_exported_as_lines() {
         (&first["point"], &first["value"]),
         (&json!("leak-b3/leak.wet"), &json!(false))
     );
-    let wrong = story.get("/api/v1/readings/export?format=xlsx").send().await;
-    assert_eq!(wrong.problem(), "bad_query");
+    for (wrong, code) in [
+        ("format=xlsx", "bad_query"),
+        ("measure=leak.wt", "bad_query"),
+        ("device=leak-b9", "not_found"),
+    ] {
+        let refused = story
+            .get(&format!("/api/v1/readings/export?{wrong}"))
+            .send()
+            .await;
+        assert_eq!(refused.problem(), code, "{wrong}");
+    }
+    // A device of the estate that has not spoken has nothing to export, and is none the less known.
+    let devices = story.get("/api/v1/devices?limit=500").send().await.json();
+    for device in devices["items"].as_array().unwrap() {
+        let id = device["id"].as_str().unwrap();
+        let lines = story
+            .get(&format!("/api/v1/readings/export?device={id}"))
+            .send()
+            .await;
+        assert_eq!(lines.text.lines().count() > 1, id == "leak-b3", "{}", lines.text);
+    }
+}
+
+#[tokio::test]
+async fn a_list_for_prometheus_is_cut_where_it_was_asked_to_be_and_says_so() {
+    let story = heard().await;
+    let ask = async |path: &str| story.get(&format!("/prom/api/v1/{path}")).send().await.json();
+    let cut = json!(["results truncated due to limit"]);
+    for path in [
+        "series?match[]=%7B__name__%3D~%22linli_.*%22%7D",
+        "labels?",
+        "label/quality/values?",
+    ] {
+        let all = ask(path).await;
+        let entries = all["data"].as_array().unwrap();
+        assert!(entries.len() > 1 && all["warnings"].is_null(), "{path} {all}");
+        let one = ask(&format!("{path}&limit=1")).await;
+        assert_eq!(
+            (&one["data"], &one["warnings"]),
+            (&json!([entries[0]]), &cut),
+            "{path}"
+        );
+        for whole in [0, entries.len(), 1_000_000] {
+            assert_eq!(ask(&format!("{path}&limit={whole}")).await, all, "{path} {whole}");
+        }
+        for wrong in ["-1", "few"] {
+            let refused = ask(&format!("{path}&limit={wrong}")).await;
+            assert_eq!(refused["errorType"], "bad_data", "{path} {wrong}");
+        }
+    }
+    let described = async |path: &str| {
+        let answer = ask(path).await;
+        answer["data"]
+            .as_object()
+            .map(|data| data.keys().cloned().collect::<Vec<_>>())
+    };
+    let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+    let both = names(&["linli_state", "linli_value"]);
+    assert_eq!(described("metadata").await, both);
+    assert_eq!(described("metadata?limit=-1").await, both);
+    assert_eq!(described("metadata?limit=1").await, names(&["linli_state"]));
+    assert_eq!(described("metadata?limit=0").await, names(&[]));
+    assert_eq!(
+        described("metadata?metric=linli_value").await,
+        names(&["linli_value"])
+    );
+    assert_eq!(described("metadata?metric=up").await, names(&[]));
+    assert_eq!(described("metadata?limit=few").await, None);
 }
 
 #[tokio::test]

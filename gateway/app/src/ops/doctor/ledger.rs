@@ -97,6 +97,10 @@ fn read(ask: &Ask<'_>, progress: &mut dyn FnMut(f64)) -> Result<(Reader, Examina
                 "账本没有损坏，只是由更新的程序写入：装回新版程序；若要退回旧版，用 linli restore 恢复升级前的备份",
                 "nothing is wrong with it, it was written by a newer program: install that one again, or restore a backup taken before the upgrade (`linli restore FILE`)"
             ),
+            OpenError::NoLedger { .. } => both!(
+                "用 linli restore 恢复备份；若本来就没有数据，启动网关即可，它会在空文件里新建账本",
+                "restore a backup (`linli restore FILE`); if there was nothing yet, start the gateway: it begins a ledger in an empty file"
+            ),
             _ => torn(),
         };
         (chain(&error), hint)

@@ -4,6 +4,7 @@
 //! It reads beside a running gateway. It mends only what was asked for, only while no gateway runs, and only what loses
 //! nothing but bytes that are damaged already. Nothing is printed here.
 
+mod forwarders;
 mod ledger;
 mod machine;
 mod peers;
@@ -153,6 +154,7 @@ pub fn examine(
     machine::look(ask.data, loaded.config.as_ref(), clock, &mut report);
     if let (Some(config), false) = (&loaded.config, ask.offline) {
         peers::look(config, &mut report);
+        forwarders::look(&config.forwarders, clock, &mut report);
     }
     report
 }

@@ -34,14 +34,6 @@ pub(super) fn look(config: &Config, report: &mut Report) {
             report,
         );
     }
-    for target in &config.forwarders {
-        let url = reqwest::Url::parse(&target.url).ok();
-        let address =
-            url.and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
-        if let Some(address) = address {
-            reach("forwarder", &target.name, &address, report);
-        }
-    }
     for bus in &config.modbus {
         match &bus.transport {
             ModbusTransport::Tcp(address) | ModbusTransport::RtuOverTcp(address) => {
@@ -63,7 +55,7 @@ pub(super) fn look(config: &Config, report: &mut Report) {
     }
 }
 
-pub(super) fn reach(area: &'static str, name: &str, address: &str, report: &mut Report) {
+fn reach(area: &'static str, name: &str, address: &str, report: &mut Report) {
     let connected = address.to_socket_addrs().and_then(|mut addresses| {
         addresses
             .find_map(|address| TcpStream::connect_timeout(&address, PATIENCE).ok())

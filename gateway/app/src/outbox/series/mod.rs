@@ -27,3 +27,4 @@ mod tests;
 
 pub use cursor::Cursors;
 pub use forwarder::{Surroundings, run};
+pub use sink::try_out;

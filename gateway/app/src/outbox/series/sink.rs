@@ -6,6 +6,7 @@
 
 use super::pack::Packing;
 use super::verdict::{TIMEOUT, UNREACHABLE, Verdict, of_status};
+use crate::chain::chain;
 use crate::config::{Forwarder, ForwarderKind};
 use crate::outbox::outbound::{parse_retry_after, read_start, system_roots};
 use async_trait::async_trait;
@@ -28,6 +29,13 @@ pub(super) trait Sink: Send + Sync {
     async fn look(&self) -> Result<(), String>;
     /// Sends lines.
     async fn write(&self, lines: Vec<u8>, now: Timestamp) -> Verdict;
+}
+
+/// What a target says to a write without lines: it looks at address, credentials and what is written to all the same.
+/// The error says in words why it cannot be asked at all.
+pub async fn try_out(target: &Forwarder, now: Timestamp) -> Result<Verdict, String> {
+    let sink = Http::new(target).map_err(|error| chain(&error))?;
+    Ok(sink.post(Bytes::new(), false, now).await.1)
 }
 
 /// Why a target cannot be used at all.
