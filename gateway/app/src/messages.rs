@@ -106,6 +106,38 @@ pub fn word<'a>(language: Language, section: &str, code: &'a str) -> &'a str {
     find(language, section, code).unwrap_or(code)
 }
 
+/// A sentence that came in English in the language of the reader, when the catalogue knows it: its English text is the
+/// pattern, and of several that fit the most exact one counts.
+pub fn translated(language: Language, section: &str, said: &str) -> Option<String> {
+    let begins = format!("{section}.");
+    let known = texts(Language::En).range(begins.clone()..);
+    let fits = known
+        .take_while(|(key, _)| key.starts_with(&begins))
+        .filter_map(|(key, template)| Some((key, values_of(template, said)?)));
+    let free = |values: &[(&str, &str)]| values.iter().map(|(_, value)| value.len()).sum::<usize>();
+    let (key, values) = fits.min_by_key(|(_, values)| free(values))?;
+    Some(fill(texts(language).get(key)?, &values))
+}
+
+/// The values with which a template would have been filled to say this.
+fn values_of<'a>(template: &'a str, said: &'a str) -> Option<Vec<(&'a str, &'a str)>> {
+    let mut values = Vec::new();
+    let Some((begin, mut template)) = template.split_once('{') else {
+        return (template == said).then_some(values);
+    };
+    let mut said = said.strip_prefix(begin)?;
+    loop {
+        let (name, after) = template.split_once('}')?;
+        let Some((literal, next)) = after.split_once('{') else {
+            values.push((name, said.strip_suffix(after)?));
+            return Some(values);
+        };
+        let (value, rest) = said.split_once(literal)?;
+        values.push((name, value));
+        (template, said) = (next, rest);
+    }
+}
+
 /// The names of a text's placeholders.
 pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
     template
@@ -250,6 +282,21 @@ mod tests {
         assert_eq!(fill("{unknown} {", &[]), "{unknown} {");
         assert_eq!(fill("a}b{", &[("a", "x")]), "a}b{");
         assert_eq!(fill("{{a}}", &[("a", "x")]), "{x}");
+    }
+
+    #[test]
+    fn an_english_sentence_is_found_again_with_its_values() {
+        let zh = |said| translated(Language::Zh, "problem", said);
+        assert_eq!(
+            zh("clear 95 is above the set value 90").as_deref(),
+            Some("恢复值 95 高于触发值 90")
+        );
+        assert_eq!(zh("there is no rule \"x\"").as_deref(), Some("没有规则 \"x\""));
+        assert_eq!(zh("no sentence of ours"), None);
+        assert_eq!(
+            translated(Language::En, "problem", "is longer than 7 days").as_deref(),
+            Some("is longer than 7 days")
+        );
     }
 
     #[test]
