@@ -300,6 +300,60 @@ mod tests {
     }
 
     #[test]
+    fn what_the_domain_says_of_rules_and_lengths_is_known_in_chinese() {
+        use linli_domain::command::Refusal;
+        let zh = |said: &str| translated(Language::Zh, "problem", said);
+        let most = "8h".to_owned();
+        let said = zh(&Refusal::ShelvingLength { most }.to_string());
+        assert!(said.is_some_and(|said| said.contains("最长可搁置 8h")));
+
+        let rule = |more: &str| {
+            format!(
+                "[[rules]]\nid = \"r\"\nclass = \"r\"\nfault = \"r\"\npriority = \"P1\"\n\
+                 response = {{ zh = \"查看\", en = \"\" }}\n{more}\n"
+            )
+        };
+        let here = "applies_to = { kind = \"bin\" }";
+        let rules = [
+            format!(
+                "measure = \"bin.fill\"\nwhen = {{ above = 50.0, clear = 60.0 }}\napplies_to = {{ assets = [\"x\"] }}\n\
+                     order = {{ role = \"repair\", profile = \"fix\", batch = true }}"
+            ),
+            format!(
+                "measure = \"bin.fill\"\nwhen = {{ below = 50.0, clear = 40.0 }}\n{here}\non_delay = \"8d\"\nre_alarm = \"5s\""
+            ),
+            format!("measure = \"bin.fill\"\nwhen = {{ above = 150.0 }}\n{here}\nvote = {{ at_least = 0 }}"),
+            format!("measure = \"bin.fill\"\nwhen = {{ state = true }}\napplies_to = {{}}"),
+            format!(
+                "measure = \"leak.wet\"\nwhen = {{ above = 1.0, silent = true }}\n{here}\nduring = {{ from = \"25:00\" }}"
+            ),
+            format!(
+                "measure = \"leak.wet\"\nwhen = {{ above = 1.0 }}\n{here}\nduring = {{ from = \"01:00\", to = \"01:00\" }}"
+            ),
+            format!("measure = \"leak.wet\"\nwhen = {{ state = true, times = 1, within = \"99d\" }}\n{here}"),
+            format!(
+                "measure = \"leak.wet\"\nwhen = {{ state = true, total = \"2h\", within = \"1h\" }}\n{here}"
+            ),
+            format!(
+                "measure = \"bin.fill\"\nwhen = {{ rises = 200.0, clear = 300.0, within = \"0s\" }}\n{here}"
+            ),
+        ];
+        let text = "id = \"e\"\nname = { zh = \"甲\", en = \"A\" }\ntimezone = \"Asia/Shanghai\"\n"
+            .to_owned()
+            + &rules.map(|more| rule(&more)).concat();
+        let document: linli_domain::estate::EstateDoc = toml::from_str(&text).unwrap();
+        let problems = linli_domain::estate::Estate::resolve(document.into()).unwrap_err();
+        assert!(problems.len() > 30, "{problems:?}");
+        for problem in problems {
+            assert!(zh(&problem.message).is_some(), "{problem}");
+            assert!(
+                problem.hint.as_deref().is_none_or(|hint| zh(hint).is_some()),
+                "{problem}"
+            );
+        }
+    }
+
+    #[test]
     fn an_unknown_code_shows_itself() {
         assert_eq!(word(Language::Zh, "state", "no-such"), "no-such");
         assert_eq!(word(Language::Zh, "role", "repair"), "维修");
