@@ -111,6 +111,26 @@ async fn a_rule_is_tried_on_what_was_recorded_then_kept_and_its_alarms_name_its_
             .ok_or(format!("{alarm}"))
     })
     .await;
+    // What is wrong is said in the words of whoever asks, at its line of the file.
+    let wrong = RULE
+        .replace("\"leak.wet\"", "\"bin.fill\"")
+        .replace("{ state = true }", "{ above = 80.0, clear = 90.0 }")
+        .replace("cause = { zh = \"渗漏\", en = \"It drips\" }\n", "");
+    std::fs::write(file, wrong).expect("a file");
+    let (text, code) = gateway.cli(&["rules", "check", file, "--lang", "zh-CN"]).await;
+    let said = [
+        "恢复值 90 高于触发值 80",
+        "高于某值的告警，恢复值须等于或低于该值",
+        "缺少：须用中英文写明为何发生",
+        "proposal.toml:8:",
+    ];
+    assert!(code == 1 && said.iter().all(|part| text.contains(part)), "{text}");
+    assert!(!text.contains("rules[") && !text.contains("个资产"), "{text}");
+    let (text, _) = gateway.cli(&["rules", "set", file, "--lang", "zh-CN"]).await;
+    assert!(
+        text.contains("规则须写明为何发生") && text.contains("缺少"),
+        "{text}"
+    );
     std::fs::write(file, RULE.replace("P3", "P2")).expect("a file");
     let (text, code) = gateway.cli(&["rules", "set", file, "--json"]).await;
     assert_eq!((code, &json(&text)["items"][0]["version"]), (0, &Value::from(2)));
@@ -131,8 +151,13 @@ async fn a_rule_is_tried_on_what_was_recorded_then_kept_and_its_alarms_name_its_
     );
     let (text, code) = gateway.cli(&["rules", "remove", "leak-twice"]).await;
     assert_eq!(code, 0, "{text}");
-    let (text, code) = gateway.cli(&["rules", "show", "leak-twice"]).await;
-    assert!(code == 1 && text.contains("not_found"), "{text}");
+    let (text, code) = gateway
+        .cli(&["rules", "show", "leak-twice", "--lang", "zh-CN"])
+        .await;
+    assert!(
+        code == 1 && text.contains("没有规则 \"leak-twice\" [not_found]"),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,10 @@
 //! such as `{asset}`. What stands in them is decided elsewhere; this module only finds and fills texts, and never
 //! fails: a missing text shows as its key, a missing value as its placeholder.
 
+mod sentences;
+
+pub use sentences::translated;
+
 use linli_domain::text::Language;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -208,8 +208,11 @@ fn each(context: &Context, ids: &[String], words: &Value) -> Outcome {
         .filter(|item| item["done"] != true)
         .map(|item| {
             let code = field(item, "code");
-            let said = messages::find(context.language, "refusal", &code)
-                .map_or_else(|| field(item, "detail"), str::to_owned);
+            // The sentence with its values first: it says how long would be allowed.
+            let detail = field(item, "detail");
+            let said = messages::translated(context.language, "problem", &detail)
+                .or_else(|| messages::find(context.language, "refusal", &code).map(str::to_owned))
+                .unwrap_or(detail);
             format!("{}: {said} [{code}]", field(item, "id"))
         })
         .collect();

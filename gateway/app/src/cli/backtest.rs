@@ -9,9 +9,10 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{self, secrets};
 use crate::messages;
 use crate::ops::backtest::{self, BacktestError, Called, Outcome as Tested, Test, WouldBe};
+use crate::ops::check;
 use crate::outbox::plan::Planner;
 use crate::pipeline::ESTATE;
-use linli_domain::estate::EstateDoc;
+use linli_domain::estate::{EstateDoc, Problem};
 use linli_domain::text::Language;
 use linli_domain::time::Timestamp;
 use linli_ledger::Reader;
@@ -65,7 +66,13 @@ pub(super) fn backtest(context: &Context, arguments: &Backtest) -> Outcome {
 fn refused(error: &BacktestError, language: Language) -> Failure {
     match error {
         BacktestError::Rules(problems) => {
-            let problems: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+            let said = |text: &str| check::both_ways(text).get(language).to_owned();
+            let line = |wrong: &Problem| {
+                let hint = wrong.hint.as_deref().map(|hint| format!("; {}", said(hint)));
+                let message = said(&wrong.message);
+                format!("\n  {}: {message}{}", wrong.path, hint.unwrap_or_default())
+            };
+            let problems: String = problems.iter().map(line).collect();
             problem(language, Key::BacktestRules, &[("problems", &problems)])
         }
         BacktestError::Store(error) => {
@@ -236,7 +243,6 @@ fn row(alarm: &WouldBe, language: Language) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use linli_domain::estate::Problem;
 
     #[test]
     fn why_nothing_was_tested_is_said_in_the_readers_language() {
@@ -247,13 +253,15 @@ mod tests {
         );
         let wrong = |path: &str| Problem {
             path: path.to_owned(),
-            message: "no such measure".to_owned(),
-            hint: None,
+            message: "clear 95 is above the set value 90".to_owned(),
+            hint: Some("an alarm above a value clears at that value or lower".to_owned()),
         };
         let rules = BacktestError::Rules(vec![wrong("rules[0].measure"), wrong("rules[1].measure")]);
         let said = refused(&rules, Language::Zh).to_string();
         assert!(said.starts_with("拟用的规则被拒绝，未作回测"), "{said}");
         assert_eq!(said.lines().count(), 3, "each with its line: {said}");
+        let first = "rules[0].measure: 恢复值 95 高于触发值 90; 高于某值的告警，恢复值须等于或低于该值";
+        assert!(said.contains(first), "{said}");
     }
 
     #[test]

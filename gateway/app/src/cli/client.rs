@@ -149,13 +149,18 @@ impl Client {
         // The gateway's details are English; the catalogue has the meaning of the code in Chinese.
         let translated =
             messages::find(Language::Zh, "refusal", &code).filter(|_| self.language == Language::Zh);
+        let known = |said: &str| messages::translated(self.language, "problem", said);
         let mut said = match translated {
+            Some(_) if let Some(detail) = known(&detail) => format!("{detail} [{code}]"),
             Some(translated) => format!("{translated} ({detail}) [{code}]"),
             None => format!("{detail} [{code}]"),
         };
         for part in problem["errors"].as_array().into_iter().flatten() {
             let (pointer, detail) = (output::field(part, "pointer"), output::field(part, "detail"));
-            let detail = messages::find(self.language, "rule_lacks", &pointer).unwrap_or(&detail);
+            let detail = match messages::find(self.language, "rule_lacks", &pointer) {
+                Some(lacks) => lacks.to_owned(),
+                None => known(&detail).unwrap_or_else(|| with_hint(&detail, known)),
+            };
             let _ = write!(said, "\n  {pointer}: {detail}");
         }
         if status == StatusCode::UNAUTHORIZED {
@@ -163,6 +168,18 @@ impl Client {
         }
         Failure::Problem(said)
     }
+}
+
+/// What is wrong and, behind a semicolon, what to do: each for itself where both are known.
+fn with_hint(detail: &str, known: impl Fn(&str) -> Option<String>) -> String {
+    let both = detail.match_indices("; ").find_map(|(at, between)| {
+        Some(format!(
+            "{}; {}",
+            known(&detail[..at])?,
+            known(&detail[at + between.len()..])?
+        ))
+    });
+    both.unwrap_or_else(|| detail.to_owned())
 }
 
 /// A path with those parameters that have a value, written so that any value is safe in an address.

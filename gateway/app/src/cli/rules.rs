@@ -7,9 +7,11 @@ use crate::cli::output::{self, field};
 use crate::cli::simulate::{failed, unreadable};
 use crate::cli::text::{self, Key};
 use crate::cli::{Failure, Outcome, problem};
+use crate::config::render;
 use crate::messages;
+use crate::ops::check;
 use linli_domain::estate::doc::RuleDoc;
-use linli_domain::text::Language;
+use linli_domain::text::{Language, Text};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -23,8 +25,10 @@ pub(super) fn dispatch(context: &Context, command: Rules) -> Outcome {
         Rules::History { id } => history(context, &id),
         Rules::Add(RuleFile { file, dry_run: false }) => keep(context, &file, true),
         Rules::Set(RuleFile { file, dry_run: false }) => keep(context, &file, false),
-        Rules::Add(RuleFile { file, .. }) | Rules::Set(RuleFile { file, .. }) => check(context, &file, None),
-        Rules::Check { file, days } => check(context, &file, days),
+        Rules::Add(RuleFile { file, .. }) | Rules::Set(RuleFile { file, .. }) => {
+            try_out(context, &file, None)
+        }
+        Rules::Check { file, days } => try_out(context, &file, days),
         Rules::Remove { id } => remove(context, &id),
     }
 }
@@ -203,7 +207,7 @@ fn keep(context: &Context, file: &Path, add: bool) -> Outcome {
     Ok(())
 }
 
-fn check(context: &Context, file: &Path, days: Option<u32>) -> Outcome {
+fn try_out(context: &Context, file: &Path, days: Option<u32>) -> Outcome {
     let client = Client::new(context)?;
     let mut found = Vec::new();
     for (id, document) in rules(context, file)? {
@@ -213,29 +217,52 @@ fn check(context: &Context, file: &Path, days: Option<u32>) -> Outcome {
         found.push(checked);
     }
     let language = context.language;
+    let keepable = |checked: &&Value| problems(checked).is_empty();
     output::result(context, &json!({ "items": found }), |_| {
-        found
-            .iter()
-            .map(|checked| would(checked, days, language))
-            .collect()
+        let kept = found.iter().filter(keepable);
+        kept.map(|checked| would(checked, days, language)).collect()
     })?;
-    let wrong = found.iter().any(|checked| {
-        checked["problems"]
-            .as_array()
-            .is_some_and(|list| !list.is_empty())
-    });
-    if wrong { Err(Failure::Said) } else { Ok(()) }
+    if found.iter().all(|checked| keepable(&checked)) {
+        return Ok(());
+    }
+    if !context.json {
+        let written = std::fs::read_to_string(file).unwrap_or_default();
+        let wrong = check::told(file, written, (0..).zip(&found).flat_map(told));
+        output::note(render::render(&wrong, language, context.colour).trim_end());
+    }
+    Err(Failure::Said)
+}
+
+fn problems(checked: &Value) -> &[Value] {
+    checked["problems"].as_array().map_or(&[][..], Vec::as_slice)
+}
+
+/// What is wrong with one rule of a file: where, what in both languages, and what to do.
+fn told((n, checked): (usize, &Value)) -> impl Iterator<Item = (String, Text, Option<String>)> {
+    let id = field(checked, "id");
+    problems(checked).iter().map(move |problem| {
+        let (path, message) = (field(problem, "path"), field(problem, "message"));
+        let lacks =
+            messages::find(Language::En, "rule_lacks", &path).is_some_and(|_| message == "is missing");
+        let message = check::both_ways(&message);
+        let said = |language: Language| {
+            let lacks = messages::find(language, "rule_lacks", &path).filter(|_| lacks);
+            let message = lacks.unwrap_or(message.get(language));
+            let values = [("id", &*id), ("path", &*path), ("message", message)];
+            text::fill(language, Key::RuleProblem, &values)
+        };
+        let both = Text {
+            zh: said(Language::Zh),
+            en: said(Language::En),
+        };
+        let hint = problem["hint"].as_str().filter(|_| !lacks);
+        (format!("rules[{n}].{path}"), both, hint.map(str::to_owned))
+    })
 }
 
 fn would(checked: &Value, days: Option<u32>, language: Language) -> String {
     let id = field(checked, "id");
     let mut lines = Vec::new();
-    for problem in checked["problems"].as_array().into_iter().flatten() {
-        let (path, message) = (field(problem, "path"), field(problem, "message"));
-        let message = messages::find(language, "rule_lacks", &path).unwrap_or(&message);
-        let values = [("id", &*id), ("path", &*path), ("message", message)];
-        lines.push(text::fill(language, Key::RuleProblem, &values));
-    }
     let replaces: Vec<&str> = checked["replaces"]
         .as_array()
         .into_iter()

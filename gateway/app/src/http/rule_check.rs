@@ -6,7 +6,7 @@ use super::estate::{json, newest};
 use super::estate_diff;
 use super::extract::{Body, Unkeyed};
 use super::problem::{Code, Problem, ProblemPart};
-use super::rule_edits::explained;
+use super::rule_edits::{explained, within};
 use super::rules::wire;
 use super::wire::estate::DocumentProblem;
 use super::wire::rule::{RuleCheck, RuleChecked};
@@ -79,13 +79,17 @@ pub async fn check(
     let estate = match Estate::resolve(Arc::clone(&document)) {
         Ok(estate) => estate,
         Err(problems) => {
-            checked
-                .problems
-                .extend(problems.into_iter().map(|problem| DocumentProblem {
-                    path: problem.path,
-                    message: problem.message,
-                    hint: problem.hint,
-                }));
+            for problem in problems {
+                let path = within(&document, &id, &problem.path);
+                // What it lacks was said already.
+                if checked.problems.iter().all(|known| known.path != path) {
+                    checked.problems.push(DocumentProblem {
+                        path: path.to_owned(),
+                        message: problem.message,
+                        hint: problem.hint,
+                    });
+                }
+            }
             return Ok(Json(checked));
         }
     };

@@ -163,6 +163,15 @@ pub(super) fn explained(rule: &RuleDoc) -> Result<(), Problem> {
     Err(problem)
 }
 
+/// Where in a rule a path of the estate leads: whoever writes a rule does not know at which place of the estate it will
+/// stand. Any other path stays as it is.
+pub(super) fn within<'p>(document: &EstateDoc, id: &RuleId, path: &'p str) -> &'p str {
+    let place = document.rules.iter().position(|rule| rule.id == *id);
+    place
+        .and_then(|n| path.strip_prefix(&format!("rules[{n}].")))
+        .unwrap_or(path)
+}
+
 /// Edits the document of the estate; the version of the rule afterwards, 0 when it is gone.
 async fn edit(
     http: &Http,
@@ -175,7 +184,12 @@ async fn edit(
     let mut document = estate.doc().as_ref().clone();
     place(&mut document, &estate)?;
     let document = Arc::new(document);
-    sensible(&document)?;
+    sensible(&document).map_err(|mut problem| {
+        for part in &mut problem.errors {
+            part.pointer = within(&document, id, &part.pointer).to_owned();
+        }
+        problem
+    })?;
     adopt(http, principal, document).await?;
     let id = id.clone();
     let version = http

@@ -167,6 +167,9 @@ pub enum Unusable {
     /// It answers a request nobody would ask today.
     #[error("{0}: no device of the estate is asked that")]
     NotAsked(String),
+    /// Its time is far from that of the lines around it.
+    #[error("dated {0}, more than a day away from the frames before and after it")]
+    Astray(Timestamp),
 }
 
 impl Unusable {
@@ -179,6 +182,7 @@ impl Unusable {
             Self::TooMuchKnown => "too_much_known",
             Self::KnownLate => "known_late",
             Self::NotAsked(_) => "not_asked",
+            Self::Astray(_) => "astray",
         }
     }
     /// The values of the sentence.
@@ -190,6 +194,7 @@ impl Unusable {
             }
             Self::TooMuchKnown => BTreeMap::from([("limit", (MAX_KNOWN_BYTES >> 20).to_string())]),
             Self::NotAsked(request) => BTreeMap::from([("request", request.clone())]),
+            Self::Astray(at) => BTreeMap::from([("at", at.to_string())]),
             Self::Payload | Self::KnownLate => BTreeMap::new(),
         }
     }

@@ -111,7 +111,12 @@ impl Engine {
             state.watches = Vec::new();
             state.tracks = BTreeMap::new();
         });
-        let again = self.carry_over(&mut before);
+        let mut again = self.carry_over(&mut before);
+        let agreed = self.agreed_unraised();
+        for n in &agreed {
+            self.store.set_watch(*n, Watch::INITIAL);
+        }
+        again.extend(agreed);
         self.lose_points(before, now, changes);
         for n in again {
             self.judge_again(n, now, changes);

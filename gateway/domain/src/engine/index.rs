@@ -5,11 +5,11 @@
 
 use super::PointDef;
 use super::state::NOT_AT_ALL;
-use crate::estate::{Asset, AssetKind, Device, Estate};
+use crate::estate::{Asset, AssetKind, Device, DeviceIndex, Estate};
 use crate::health::limits::{CLOCK_SKEW, Check};
 use crate::id::{AssetId, Class, Fault, PointKey};
 use crate::measure::Measure;
-use crate::rule::{AppliesTo, Rule};
+use crate::rule::{AppliesTo, Rule, Vote};
 use crate::time::{Deadline, Monotonic, Now};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::Range;
@@ -89,6 +89,8 @@ pub(super) struct Index {
     /// What the estate's own rules look after, so that shipped ones stay away.
     own_kinds: FxHashSet<(AssetKind, Class, Measure)>,
     own_assets: FxHashSet<(AssetId, Class, Measure)>,
+    /// The devices that may look at an asset, where a rule wants several of them to agree.
+    by_asset: FxHashMap<AssetId, Vec<DeviceIndex>>,
     by_class: FxHashMap<(AssetId, Class), Vec<usize>>,
     by_fault: FxHashMap<(AssetId, Fault), Vec<usize>>,
 }
@@ -123,6 +125,7 @@ impl Index {
             rules_by_measure,
             own_kinds,
             own_assets,
+            by_asset: voters(estate),
             ..Self::default()
         }
     }
@@ -210,6 +213,34 @@ impl Index {
             .find(|s| s.measure == measure && s.instance.as_deref() == instance)
             .map(|s| s.key)
     }
+    /// Whether a device was heard to measure this anywhere.
+    fn has_measured(&self, device: DeviceIndex, measure: Measure) -> bool {
+        let slots = self.slots.get(device.as_usize());
+        slots.is_some_and(|slots| slots.iter().any(|slot| slot.measure == measure))
+    }
+    /// How many sensors of a rule on an asset were never heard, so that they have no point yet: devices there that are bound
+    /// to its measure, or of the type and role of a sensor it has. What another device measures nobody knows until it speaks.
+    pub(super) fn awaited(&self, estate: &Estate, def: &WatchDef) -> usize {
+        let Some((asset, _)) = estate.asset_by_id(&def.asset) else {
+            return 0;
+        };
+        let measure = def.rule.measure;
+        let there = self.by_asset.get(&def.asset).map_or(&[][..], Vec::as_slice);
+        let has_measured = |device: &&DeviceIndex| self.has_measured(**device, measure);
+        let alike = |a: &Device, b: &Device| a.profile == b.profile && a.role == b.role;
+        let is_awaited = |device: &Device| {
+            device.is_bound_to(measure, asset)
+                || device.asset_of(measure, None) == Some(asset)
+                    && there
+                        .iter()
+                        .filter(has_measured)
+                        .filter_map(|other| estate.device(*other))
+                        .any(|other| alike(other, device))
+        };
+        let silent = there.iter().filter(|device| !has_measured(device));
+        let silent = silent.filter_map(|device| estate.device(*device));
+        silent.filter(|device| is_awaited(device)).count()
+    }
     /// The points of a device, in the order in which they were first heard.
     pub(super) fn points_of(&self, device: usize) -> impl ExactSizeIterator<Item = PointKey> {
         let slots = self.slots.get(device).map_or(&[][..], Vec::as_slice);
@@ -225,6 +256,27 @@ impl Index {
         let group = self.by_fault.get(&(asset.clone(), fault.clone()));
         group.map_or(&[], Vec::as_slice)
     }
+}
+
+/// The devices of each asset, when some rule has sensors agree.
+fn voters(estate: &Estate) -> FxHashMap<AssetId, Vec<DeviceIndex>> {
+    let mut by_asset: FxHashMap<AssetId, Vec<DeviceIndex>> = FxHashMap::default();
+    if estate.rules().iter().all(|rule| rule.vote == Vote::Any) {
+        return by_asset;
+    }
+    for (n, device) in (0..).zip(estate.devices()) {
+        let bound = device.bindings.iter().filter_map(|binding| binding.asset);
+        let mut assets: Vec<_> = bound
+            .chain(device.asset)
+            .filter_map(|a| estate.asset(a))
+            .collect();
+        assets.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        assets.dedup_by(|a, b| a.id == b.id);
+        for asset in assets {
+            by_asset.entry(asset.id.clone()).or_default().push(DeviceIndex(n));
+        }
+    }
+    by_asset
 }
 
 fn millis(duration: Duration) -> u64 {

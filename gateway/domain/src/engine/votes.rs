@@ -1,7 +1,8 @@
 //! How the sensors of one alarm are summed up: the worst one speaks, unless a rule wants several to agree.
 //!
 //! A rule that wants two of three is as sure as its second surest sensor; a lost one may be wrong, so with one wet and one
-//! lost sensor the condition is unknown, not normal.
+//! lost sensor the condition is unknown, not normal. One that was never heard counts as lost: it is normal only where even
+//! all who are unknown would not be enough.
 //!
 //! Each sensor's word is remembered for a while, so that one that is heard late can still be agreed with.
 
@@ -57,10 +58,26 @@ impl Engine {
             .iter()
             .filter(|n| defs.get(**n).is_some_and(|d| d.rule.id == def.rule.id));
         let states = of_rule.filter_map(|n| self.store.state().watches.get(*n));
-        let mut said: Vec<Condition> = states.map(|w| Condition::from(*w)).collect();
-        said.sort_unstable_by(|a, b| b.cmp(a));
-        let must_agree = def.rule.vote.of(said.len());
-        Some(said.get(must_agree - 1).copied().unwrap_or(Condition::Normal))
+        let heard = states.map(|w| Condition::from(*w)).collect();
+        Some(sum_up(heard, self.awaited(def), def.rule.vote))
+    }
+
+    fn awaited(&self, def: &WatchDef) -> usize {
+        self.store.index().awaited(self.estate(), def)
+    }
+
+    /// Watches in alarm that others did not agree with, and would now that the estate is another one: they have to become
+    /// an alarm.
+    pub(super) fn agreed_unraised(&self) -> Vec<usize> {
+        let defs = self.store.index().watches.iter().enumerate();
+        defs.filter(|(n, def)| {
+            def.rule.vote != Vote::Any
+                && self.store.state().watches.get(*n).is_some_and(|w| w.is_raised())
+                && self.alarm_of(&def.asset, &def.rule.class).is_none()
+                && self.agrees(def)
+        })
+        .map(|(n, _)| n)
+        .collect()
     }
 
     /// Notes that a sensor others must agree with is in alarm, or is no longer.
@@ -96,7 +113,8 @@ impl Engine {
             .collect();
         steps.push((until, 0));
         steps.sort_unstable();
-        let wanted = i32::try_from(def.rule.vote.of(sensors.len()) - 1).unwrap_or(i32::MAX);
+        let members = sensors.len() + self.awaited(def);
+        let wanted = i32::try_from(def.rule.vote.of(members) - 1).unwrap_or(i32::MAX);
         let (mut count, mut here, mut agreed) = (0, from, Vec::<(Timestamp, Timestamp)>::new());
         for (at, step) in steps {
             if at > here {
@@ -112,6 +130,15 @@ impl Engine {
         }
         agreed
     }
+}
+
+/// What as many sensors as must agree say at least, with so many beside those that were heard.
+fn sum_up(heard: Vec<Condition>, awaited: usize, vote: Vote) -> Condition {
+    let mut said = heard;
+    said.extend(std::iter::repeat_n(Condition::Unknown, awaited));
+    said.sort_unstable_by(|a, b| b.cmp(a));
+    let must_agree = vote.of(said.len());
+    said.get(must_agree - 1).copied().unwrap_or(Condition::Normal)
 }
 
 impl Said {
@@ -142,5 +169,38 @@ impl Said {
             joins
         });
         parts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn condition() -> impl Strategy<Value = Condition> {
+        use Condition::{Active, Clearing, Normal, Pending, Unknown};
+        prop::sample::select(vec![Normal, Pending, Unknown, Clearing, Active])
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_raised_when_enough_are_and_normal_only_when_the_unknown_could_not_make_enough(
+            heard in prop::collection::vec(condition(), 1..6),
+            awaited in 0usize..4,
+            vote in prop::sample::select(vec![Vote::Any, Vote::All, Vote::AtLeast(1), Vote::AtLeast(2), Vote::AtLeast(5)]),
+        ) {
+            let count = |is: fn(&Condition) -> bool| heard.iter().filter(|c| is(c)).count();
+            let raised = count(|c| matches!(c, Condition::Active | Condition::Clearing));
+            let unknown = count(|c| *c == Condition::Unknown) + awaited;
+            let enough = match vote {
+                Vote::Any => 1,
+                Vote::All => heard.len() + awaited,
+                Vote::AtLeast(least) => usize::from(least),
+            };
+            let said = sum_up(heard, awaited, vote);
+            prop_assert_eq!(matches!(said, Condition::Active | Condition::Clearing), raised >= enough);
+            let is_open = raised < enough && raised + unknown >= enough;
+            prop_assert_eq!(said == Condition::Unknown, is_open);
+        }
     }
 }

@@ -173,6 +173,14 @@ pub struct Device {
 }
 
 impl Device {
+    /// Whether its document says that it measures this on an asset.
+    pub fn is_bound_to(&self, measure: Measure, asset: AssetIndex) -> bool {
+        let of_measure = |b: &&Binding| b.becomes.unwrap_or(b.measure) == measure;
+        self.bindings
+            .iter()
+            .filter(of_measure)
+            .any(|b| b.asset == Some(asset))
+    }
     /// The asset a point of this device watches.
     pub fn asset_of(&self, measure: Measure, instance: Option<&str>) -> Option<AssetIndex> {
         let of_measure = || {

@@ -195,3 +195,18 @@ fn a_sensor_that_needs_no_second_any_more_is_an_alarm_by_itself() {
     e.wait("5s");
     assert_eq!((e.alarm_is(), e.order_is()), ("active_unack", "dispatched"));
 }
+
+#[test]
+fn a_sensor_whose_second_leaves_its_asset_is_an_alarm_where_all_that_are_left_agree() {
+    let all = ESTATE.replace("latch = true\n", "latch = true\nvote = \"all\"\n");
+    let mut e = EstateTest::with(&all);
+    e.says("spot/leak.wet", false)
+        .says("rope/leak.wet", true)
+        .wait("1m");
+    assert_eq!(e.alarm_is(), "none");
+    let here = "key = \"spot-1\" }\nasset = \"b3-pipe\"";
+    assert!(all.contains(here));
+    edit(&mut e, &all.replace(here, "key = \"spot-1\" }"));
+    e.wait("5s");
+    assert_eq!((e.alarm_is(), e.order_is()), ("active_unack", "dispatched"));
+}

@@ -148,6 +148,43 @@ fn two_of_two_must_be_wet_and_a_lost_one_may_be() {
     assert_eq!(e.alarm_is(), "rtn_unack", "one alone does not keep it");
 }
 
+/// Two sensors of one type on the pipe.
+fn two_ropes(vote: &str) -> String {
+    let toml = ESTATE.replace("latch = true\n", &format!("latch = true\nvote = {vote}\n"));
+    let ropes = toml.replace("profile = \"spot\"", "profile = \"rope\"");
+    assert_ne!(ropes, toml);
+    ropes
+}
+
+#[test]
+fn where_all_must_agree_one_that_was_never_heard_is_not_taken_to_agree() {
+    let mut e = EstateTest::with(&two_ropes("\"all\""));
+    e.says("rope/leak.wet", true).wait("1m");
+    assert_eq!(e.alarm_is(), "none", "the other one has not spoken");
+    e.says("spot/leak.wet", true).wait("5s");
+    assert_eq!(e.alarm_is(), "active_unack");
+    assert_eq!(e.notices(NoticeKind::AlarmRaised), 1);
+}
+
+#[test]
+fn an_alarm_is_not_normal_while_a_sensor_that_was_never_heard_could_make_it_one() {
+    // One rule is content with a puddle, another of its class wants two ropes.
+    let alone = "[[rules]]\nid = \"puddle\"\nclass = \"leak\"\nfault = \"leak\"\nmeasure = \"door.open\"\n\
+        applies_to = { kind = \"pipe_zone\" }\nwhen = { state = true }\npriority = \"P3\"\n\
+        cause = { zh = \"积水\", en = \"Water\" }\nconsequence = { zh = \"损坏\", en = \"Damage\" }\n\
+        response = { zh = \"查看\", en = \"Look\" }\n";
+    let mut e = EstateTest::with(&format!("{}\n{alone}", two_ropes("{ at_least = 2 }")));
+    e.says("rope/door.open", true)
+        .says("rope/leak.wet", true)
+        .wait("10s");
+    assert_eq!(e.alarm_is(), "active_unack");
+    e.says("rope/door.open", false);
+    assert_eq!(e.alarm_is(), "unknown", "one is wet, the other one unknown");
+    e.says("spot/leak.wet", false);
+    assert_eq!(e.alarm_is(), "rtn_unack", "one alone is not enough");
+    assert_eq!(e.notices(NoticeKind::AlarmRaised), 1);
+}
+
 #[test]
 fn a_rule_of_the_night_sleeps_by_day_and_wakes_at_its_hour() {
     let mut e = with_rule(

@@ -14,12 +14,14 @@ use crate::config::problem::{Problem, Sink, has_errors};
 use crate::config::said::{self, Said, both};
 use crate::config::secrets::Environment;
 use crate::config::{self, Outline};
+use crate::messages;
 use crate::profiles;
 use linli_decode::{Catalogue, ProfileError};
 use linli_domain::estate::EstateDoc;
 use linli_domain::text::{Language, Text};
 use linli_domain::time::Now;
 use std::path::{Path, PathBuf};
+use toml::de::DeTable;
 
 /// Largest estate file in bytes.
 pub const MAX_ESTATE_BYTES: u64 = 16 << 20;
@@ -148,12 +150,42 @@ pub fn profile_problems(folder: Option<&Path>, file: &str, errors: &[ProfileErro
     sink.into_problems()
 }
 
-/// A problem worded by another crate, which speaks English only.
+/// What a gateway said of a file, each problem at its line. A path says where in the file it is.
+pub fn told(
+    file: &Path,
+    text: String,
+    found: impl IntoIterator<Item = (String, Text, Option<String>)>,
+) -> Vec<Problem> {
+    let sink = Sink::new(file, text);
+    let source = sink.source().clone();
+    let table = DeTable::parse(&source.text).ok();
+    for (path, message, hint) in found {
+        let span = table
+            .as_ref()
+            .and_then(|table| spans::find(table.get_ref(), &path));
+        let said = Said::new("rule", message);
+        sink.error(
+            span,
+            match hint {
+                Some(hint) => said.hint(both_ways(&hint)),
+                None => said,
+            },
+        );
+    }
+    sink.into_problems()
+}
+
+/// A sentence of another crate, which speaks English only: in Chinese too where the catalogue knows it.
+pub fn both_ways(said: &str) -> Text {
+    Text {
+        zh: messages::translated(Language::Zh, "problem", said).unwrap_or_else(|| said.to_owned()),
+        en: said.to_owned(),
+    }
+}
+
+/// A problem worded by another crate.
 fn foreign(code: &'static str, message: &str, hint: Option<&str>) -> Said {
-    let same = |text: &str| Text {
-        zh: text.to_owned(),
-        en: text.to_owned(),
-    };
+    let same = both_ways;
     let said = Said::new(code, same(message));
     match hint {
         Some(hint) => said.hint(same(hint)),

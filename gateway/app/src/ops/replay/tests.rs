@@ -127,14 +127,57 @@ fn a_recording_without_a_frame_is_refused() {
 #[test]
 fn a_clock_that_was_set_back_does_not_stop_time() {
     let at = Timestamp::from_millis;
-    let mut clock = RecordedClock {
-        begins: at(10_000),
-        last: at(10_000),
-        set_ms: 0,
-    };
+    let mut clock = RecordedClock::new(at(10_000));
     let passed = [10_000, 12_000, 5_000, 6_500, 6_500].map(|ms| clock.at(at(ms)).as_millis());
     assert_eq!(passed, [0, 2_000, 2_000, 3_500, 3_500]);
     assert_eq!(clock.set_ms, -7_000);
+}
+
+#[test]
+fn a_line_dated_two_months_away_is_named_and_the_months_are_not_played() {
+    const MONTHS: Duration = Duration::from_secs(61 * 86_400);
+    let begins = Timestamp::from_millis(linli_sim::BEGINS_MS);
+    let minute = |n: u64| begins.plus(Duration::from_secs(60 * n));
+    for astray in [minute(2).plus(MONTHS), minute(2).minus(MONTHS)] {
+        let recording: Vec<String> = [minute(0), minute(1), astray, minute(3), minute(4)]
+            .into_iter()
+            .map(|at| Line::message(at, "main", "zigbee2mqtt/nobody", b"{}"))
+            .map(|line| serde_json::to_string(&line).unwrap())
+            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        let outcome = replayed(folder.path(), recording.join("\n").as_bytes(), &mut |_| {}).unwrap();
+        assert_eq!(
+            (outcome.through.frames, outcome.not_played, outcome.lines),
+            (4, 1, 5)
+        );
+        let named: Vec<_> = outcome
+            .named
+            .iter()
+            .map(|named| (named.line, named.code))
+            .collect();
+        assert_eq!(named, [(3, "astray")]);
+        assert_eq!(outcome.named[0].facts["at"], astray.to_string());
+        assert_eq!(outcome.to, minute(14), "ten minutes after the last frame");
+    }
+}
+
+#[test]
+fn a_machine_that_begins_in_1970_plays_a_day_and_then_its_clock_is_set() {
+    let begins = Timestamp::from_millis(linli_sim::BEGINS_MS);
+    let seconds = |n: u64| Duration::from_secs(n);
+    let old = Timestamp::from_millis(0);
+    let recording: Vec<String> = [old, old.plus(seconds(5)), begins, begins.plus(seconds(5))]
+        .into_iter()
+        .map(|at| Line::message(at, "main", "zigbee2mqtt/nobody", b"{}"))
+        .map(|line| serde_json::to_string(&line).unwrap())
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let mut waited = Duration::ZERO;
+    let mut pace = |wait| waited += wait;
+    let outcome = replayed(folder.path(), recording.join("\n").as_bytes(), &mut pace).unwrap();
+    assert_eq!((outcome.through.frames, outcome.not_played), (4, 0));
+    assert_eq!(outcome.to, begins.plus(seconds(605)), "the time of the recording");
+    assert_eq!(waited, seconds(86_400 + 10));
 }
 
 #[test]
@@ -148,6 +191,7 @@ fn why_a_line_was_not_played_is_said_in_both_languages() {
         Unusable::TooMuchKnown,
         Unusable::KnownLate,
         Unusable::NotAsked(request),
+        Unusable::Astray(Timestamp::from_millis(linli_sim::BEGINS_MS)),
     ] {
         let facts = why.facts();
         let facts: Vec<(&str, &str)> = facts
