@@ -21,9 +21,10 @@ use rusqlite::{Connection, params};
 use rustc_hash::FxHashMap;
 use std::time::{Duration, Instant};
 
-/// Samples a pass holds in memory, about: it begins no further point beyond them; about 26 bytes each, so 4 MB. With more
-/// a pass walks the log less often, which is little work, but what it needs at its height the process keeps.
-const PASS_SAMPLES: usize = 150_000;
+/// Samples a pass holds in memory, about: it begins no further point beyond them; about 26 bytes each, so 8 MB. What a pass
+/// needs at its height the process keeps, but each walks the whole log: with half of them, the sealing of 20,000 readings
+/// a second falls behind.
+const PASS_SAMPLES: usize = 300_000;
 
 /// What one call may use.
 #[derive(Debug, Clone, Copy)]
