@@ -211,6 +211,29 @@ impl Scene {
         .await
     }
 
+    /// Waits until whatever could be tried at this time was tried, so that nothing is on its way to anybody.
+    async fn all_tried(&self) {
+        self.gateway.settled().await;
+        let now = self.clock.believed();
+        until("every delivery to be put off", || async {
+            let mut waiting = self
+                .gateway
+                .list("/api/v1/deliveries?state=pending&limit=500")
+                .await?;
+            waiting.retain(|row| {
+                row["next_at"]
+                    .as_str()
+                    .is_none_or(|next| e2e::clock::instant(next) <= now)
+            });
+            if waiting.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{waiting:#?}"))
+            }
+        })
+        .await;
+    }
+
     /// What people read, in order. That the machine of the tests has a full disk is its own affair.
     fn said(&self) -> Vec<String> {
         let mut said = self.robot.said();

@@ -33,7 +33,8 @@ async fn after_a_night_without_the_time_people_are_called_to_what_is_still_to_be
     assert!(scene.said().is_empty(), "{:#?}", scene.said());
     assert_eq!(waits["state"], "dispatched");
 
-    // The network is there, and with it the time.
+    // The network is there, and with it the time; nothing is on its way while it comes.
+    scene.all_tried().await;
     scene.robot.cut_off(false);
     scene.clock.set_right();
     scene.walk(2 * MINUTE, SECOND).await;
