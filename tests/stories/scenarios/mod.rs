@@ -211,11 +211,11 @@ impl Scene {
         .await
     }
 
-    /// Waits until whatever could be tried at this time was tried, so that nothing is on its way to anybody.
+    /// Time passes, a second at a time, until whatever is due was tried and put off: nothing is on its way to anybody.
     async fn all_tried(&self) {
-        self.gateway.settled().await;
-        let now = self.clock.believed();
         until("every delivery to be put off", || async {
+            self.walk(SECOND, SECOND).await;
+            let now = self.clock.believed();
             let mut waiting = self
                 .gateway
                 .list("/api/v1/deliveries?state=pending&limit=500")
