@@ -25,6 +25,11 @@ impl Space {
             whole: bytes(used.saturating_add(found.f_bavail)),
         })
     }
+
+    /// What is free above twice the reserve, in bytes; nothing below it, where the oldest readings go.
+    pub fn spare(&self, reserve: u64) -> Option<u64> {
+        self.free.checked_sub(reserve.saturating_mul(2))
+    }
 }
 
 #[cfg(test)]

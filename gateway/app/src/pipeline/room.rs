@@ -100,7 +100,8 @@ impl Core {
             free: u64::MAX,
             whole: u64::MAX,
         };
-        let Space { free, whole } = (self.room.disk)(self.ledger.dir()).unwrap_or(unknown);
+        let space = (self.room.disk)(self.ledger.dir()).unwrap_or(unknown);
+        let (free, spare) = (space.free, space.spare(reserve));
         let size = self.ledger.used_bytes()?;
         let was_full = std::mem::replace(&mut self.room.full, free < reserve);
         if self.room.full != was_full {
@@ -113,8 +114,7 @@ impl Core {
                 tracing::info!(free_bytes = free, "there is room again: readings are stored");
             }
         }
-        self.room.short =
-            free < reserve.saturating_mul(2) || self.room.max_size.is_some_and(|most| size > most);
+        self.room.short = spare.is_none() || self.room.max_size.is_some_and(|most| size > most);
         self.metrics
             .disk_free
             .set(i64::try_from(free).unwrap_or(i64::MAX));
@@ -127,11 +127,10 @@ impl Core {
                 .map_or(0, |most| i64::try_from(most).unwrap_or(i64::MAX)),
         );
         // Counted above what makes the oldest go, so that a small disk is told of before anything goes too.
-        let above = free.saturating_sub(reserve.saturating_mul(2));
         self.room.disk_told = self.tell_room(
             now,
             "gateway.disk_free",
-            percent(above, whole),
+            percent(spare.unwrap_or(0), space.whole),
             self.room.disk_told,
         );
         let left = |most: u64| percent(most.saturating_sub(size), most);

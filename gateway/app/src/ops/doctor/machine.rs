@@ -24,27 +24,28 @@ pub(super) fn look(data: &Path, config: Option<&Config>, clock: &dyn Clock, repo
     last_backup(data, clock, report);
 }
 
-/// How the gateway takes so much free space of so much: by what it reserves, as its own alarm does.
-fn room(free: u64, total: u64, reserve: u64) -> Verdict {
-    let twice = reserve.saturating_mul(2);
-    let above = u128::from(free.saturating_sub(twice)) * 100;
-    if free < twice {
-        Verdict::Problem
-    } else if above < u128::from(total) * u128::from(LOW_PERCENT) {
-        Verdict::Warning
-    } else {
-        Verdict::Fine
+/// How the gateway takes so much room: by what it reserves, as its own alarm does.
+fn room(disk: Space, reserve: u64) -> Verdict {
+    let low = u128::from(disk.whole) * u128::from(LOW_PERCENT);
+    match disk.spare(reserve) {
+        None => Verdict::Problem,
+        Some(spare) if u128::from(spare) * 100 < low => Verdict::Warning,
+        Some(_) => Verdict::Fine,
     }
 }
 
 fn space(data: &Path, config: Option<&Config>, report: &mut Report) {
-    let Some(Space { free, whole: total }) = Space::of(data) else {
+    let Some(disk) = Space::of(data) else {
         return;
     };
-    let percent = free.saturating_mul(100).checked_div(total).unwrap_or(100);
+    let percent = disk
+        .free
+        .saturating_mul(100)
+        .checked_div(disk.whole)
+        .unwrap_or(100);
     let reserve = config.map_or(DEFAULT_MIN_FREE, |config| config.store.min_free);
-    let verdict = room(free, total, reserve);
-    let (free, total) = (megabytes(free), megabytes(total));
+    let verdict = room(disk, reserve);
+    let (free, total) = (megabytes(disk.free), megabytes(disk.whole));
     let sizes = Reader::open(data).map(|reader| reader.sizes().unwrap_or_default());
     let sizes = sizes.unwrap_or_default();
     let (database, log, unused) = (
@@ -149,10 +150,11 @@ mod tests {
         let (megabyte, gigabyte) = (1u64 << 20, 1u64 << 30);
         let reserve = 256 * megabyte;
         // An eighth of a small disk: the oldest readings go already.
-        assert_eq!(room(500 * megabyte, 4 * gigabyte, reserve), Verdict::Problem);
-        assert_eq!(room(800 * megabyte, 4 * gigabyte, reserve), Verdict::Warning);
-        assert_eq!(room(2 * gigabyte, 4 * gigabyte, reserve), Verdict::Fine);
+        let room = |free, whole| room(Space { free, whole }, reserve);
+        assert_eq!(room(500 * megabyte, 4 * gigabyte), Verdict::Problem);
+        assert_eq!(room(800 * megabyte, 4 * gigabyte), Verdict::Warning);
+        assert_eq!(room(2 * gigabyte, 4 * gigabyte), Verdict::Fine);
         // A fiftieth of a large one: nothing goes for a long time.
-        assert_eq!(room(20 * gigabyte, 1_000 * gigabyte, reserve), Verdict::Warning);
+        assert_eq!(room(20 * gigabyte, 1_000 * gigabyte), Verdict::Warning);
     }
 }
